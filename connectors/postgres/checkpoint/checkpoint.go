@@ -1,0 +1,138 @@
+package checkpoint
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/hopluu/hopluu/schemas/event"
+)
+
+// Checkpoint is one source's progress. Its zero value is a source that was
+// never captured.
+type Checkpoint struct {
+	// SystemID and Timeline name the history that LSNs belong to
+	// (IDENTIFY_SYSTEM); another one makes them meaningless.
+	SystemID string `json:"system_id"`
+	Timeline int32  `json:"timeline"`
+	Slot     string `json:"slot"`
+	// Epoch is the source epoch (event.Position).
+	Epoch uint32 `json:"epoch"`
+	// LSN and Ordinal are those of the last event of the stream in Kafka.
+	// Events at or below them were produced: PostgreSQL sends them again after
+	// a restart, and they are dropped.
+	LSN     event.LSN `json:"lsn"`
+	Ordinal uint32    `json:"ordinal"`
+	// Confirmed is the highest LSN that may have been confirmed to the slot. It
+	// is written before it is confirmed, so a slot that stands above it was
+	// moved or made anew by someone else: a gap.
+	Confirmed event.LSN `json:"confirmed"`
+	// Tables by "schema.table".
+	Tables map[string]Table `json:"tables"`
+}
+
+// Table is the state of one table's snapshot.
+type Table struct {
+	// Complete is true once every row was read.
+	Complete bool `json:"complete"`
+	// NextBlock is the first block of the table that is not yet read.
+	NextBlock uint32 `json:"next_block,omitempty"`
+	// Relfilenode of the heap that NextBlock counts in: another one means that
+	// the table was rewritten and its blocks say nothing.
+	Relfilenode uint32 `json:"relfilenode,omitempty"`
+	// Restart is true when the rows that earlier snapshots gave must be removed
+	// first: the snapshot begins with a truncate.
+	Restart bool `json:"restart,omitempty"`
+	// Rows that the snapshot has read so far.
+	Rows int64 `json:"rows,omitempty"`
+	// Quarantined is the reason why the table's events go to its dead-letter
+	// topic; empty when they flow.
+	Quarantined string `json:"quarantined,omitempty"`
+}
+
+// Parse reads what Marshal wrote. Unknown fields are kept out, not refused, so
+// that an older program can still start after a newer one wrote.
+func Parse(data []byte) (Checkpoint, error) {
+	var c Checkpoint
+	if err := json.Unmarshal(data, &c); err != nil {
+		return Checkpoint{}, fmt.Errorf("checkpoint: %w", err)
+	}
+	return c, nil
+}
+
+// Marshal writes the checkpoint as JSON, the same bytes for the same state.
+func (c Checkpoint) Marshal() ([]byte, error) {
+	data, err := json.Marshal(c)
+	if err != nil {
+		return nil, fmt.Errorf("checkpoint: %w", err)
+	}
+	return data, nil
+}
+
+// Started tells whether the source was ever captured.
+func (c Checkpoint) Started() bool { return c.Epoch > 0 }
+
+// Produced tells whether the stream's event at p is already in Kafka.
+func (c Checkpoint) Produced(p event.Position) bool {
+	return p.Compare(event.Position{Epoch: c.Epoch, LSN: c.LSN, Ordinal: c.Ordinal}) <= 0
+}
+
+// Pending lists, of the given tables and in their order, those whose snapshot
+// is not complete.
+func (c Checkpoint) Pending(tables []string) []string {
+	var pending []string
+	for _, t := range tables {
+		if !c.Tables[t].Complete {
+			pending = append(pending, t)
+		}
+	}
+	return pending
+}
+
+// Restarted gives the checkpoint from which a source is captured anew under
+// the next epoch: every known table will be truncated and read again.
+func (c Checkpoint) Restarted() Checkpoint {
+	next := Checkpoint{Epoch: c.Epoch, Tables: make(map[string]Table, len(c.Tables))}
+	for name := range c.Tables {
+		next.Tables[name] = Table{Restart: true}
+	}
+	return next
+}
+
+// Server is what a database says of itself and of our slot.
+type Server struct {
+	SystemID string
+	Timeline int32
+	// SlotExists and the slot's confirmed_flush_lsn.
+	SlotExists    bool
+	SlotConfirmed event.LSN
+	// SlotLost is true when the server has invalidated the slot.
+	SlotLost   bool
+	LostReason string
+}
+
+// GapError says that changes between the checkpoint and what the server can
+// still send are lost: going on in silence would leave a hole.
+type GapError struct{ Reason string }
+
+func (e *GapError) Error() string { return e.Reason }
+
+// Check compares the checkpoint with the server; a *GapError tells why the
+// stream cannot be continued without a hole.
+func (c Checkpoint) Check(s Server) error {
+	gap := func(format string, args ...any) error {
+		return &GapError{Reason: fmt.Sprintf(format, args...)}
+	}
+	switch {
+	case s.SystemID != c.SystemID:
+		return gap("the database has system id %s, the one captured so far had %s: it is another cluster or a restored copy", s.SystemID, c.SystemID)
+	case s.Timeline != c.Timeline:
+		return gap("the database is on timeline %d, the checkpoint on %d: it failed over or was restored", s.Timeline, c.Timeline)
+	case !s.SlotExists:
+		return gap("replication slot %s is gone: changes after %s are lost", c.Slot, c.Confirmed)
+	case s.SlotLost:
+		return gap("replication slot %s was invalidated by the server (%s): changes after %s are lost", c.Slot, s.LostReason, c.Confirmed)
+	case s.SlotConfirmed > c.Confirmed:
+		return gap("replication slot %s stands at %s, but only %s was ever confirmed: it was made anew or moved by someone else", c.Slot, s.SlotConfirmed, c.Confirmed)
+	}
+	return nil
+}

@@ -1,0 +1,60 @@
+package checkpoint
+
+import (
+	"testing"
+
+	"github.com/hopluu/hopluu/schemas/event"
+	"github.com/stretchr/testify/require"
+)
+
+func TestRoundTrip(t *testing.T) {
+	c := Checkpoint{
+		SystemID: "7", Timeline: 1, Slot: "s", Epoch: 2, LSN: 10, Ordinal: 3, Confirmed: 12,
+		Tables: map[string]Table{"public.a": {Complete: true, Rows: 5}, "public.b": {NextBlock: 8, Relfilenode: 16400}},
+	}
+	data, err := c.Marshal()
+	require.NoError(t, err)
+	again, err := Parse(data)
+	require.NoError(t, err)
+	require.Equal(t, c, again)
+	_, err = Parse([]byte("{"))
+	require.Error(t, err)
+}
+
+// Many rows share one LSN; a restart in their middle must lose none of the rest.
+func TestCase02RestartInsideATransaction(t *testing.T) {
+	c := Checkpoint{Epoch: 1, LSN: 100, Ordinal: 7}
+	require.True(t, c.Produced(event.Position{Epoch: 1, LSN: 100, Ordinal: 7}))
+	require.False(t, c.Produced(event.Position{Epoch: 1, LSN: 100, Ordinal: 8}))
+	require.True(t, c.Produced(event.Position{Epoch: 1, LSN: 99, Ordinal: 900}))
+	require.False(t, c.Produced(event.Position{Epoch: 1, LSN: 101, Ordinal: 1}))
+	require.False(t, c.Produced(event.Position{Epoch: 2, LSN: 1, Ordinal: 1}))
+}
+
+// A slot missing, made anew or moved is a gap that is found and said.
+func TestCase08GapIsFound(t *testing.T) {
+	c := Checkpoint{SystemID: "7", Timeline: 1, Slot: "s", Epoch: 1, Confirmed: 100}
+	ok := Server{SystemID: "7", Timeline: 1, SlotExists: true, SlotConfirmed: 100}
+	require.NoError(t, c.Check(ok))
+	for name, change := range map[string]func(*Server){
+		"system":   func(s *Server) { s.SystemID = "8" },
+		"timeline": func(s *Server) { s.Timeline = 2 },
+		"missing":  func(s *Server) { s.SlotExists = false },
+		"lost":     func(s *Server) { s.SlotLost = true },
+		"moved":    func(s *Server) { s.SlotConfirmed = 101 },
+	} {
+		s := ok
+		change(&s)
+		var gap *GapError
+		require.ErrorAs(t, c.Check(s), &gap, name)
+	}
+}
+
+func TestPendingAndRestarted(t *testing.T) {
+	c := Checkpoint{Epoch: 3, Tables: map[string]Table{"a": {Complete: true}, "b": {NextBlock: 4}}}
+	require.Equal(t, []string{"b", "c"}, c.Pending([]string{"a", "b", "c"}))
+	r := c.Restarted()
+	require.Equal(t, uint32(3), r.Epoch)
+	require.True(t, r.Tables["a"].Restart)
+	require.Equal(t, []string{"a", "b", "c"}, r.Pending([]string{"a", "b", "c"}))
+}
