@@ -1,0 +1,117 @@
+package sectors
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+const small = `sector: clinic
+system: 5
+name: {vi: Trạm y tế, en: Clinics}
+owner: {vi: Sở Y tế, en: Department of Health}
+tables:
+  - name: patient
+    meaning: {vi: Người bệnh, en: Patients}
+    person: direct
+    columns:
+      - {name: id, type: bigint, sensitivity: internal, meaning: {vi: Số, en: Number}}
+      - {name: cccd, type: text, sensitivity: identifier, identifier: cccd, match: cccd, meaning: {vi: Số định danh, en: Identity number}}
+      - {name: who, type: text, sensitivity: personal, match: full_name, meaning: {vi: Họ tên, en: Name}}
+  - name: visit
+    meaning: {vi: Lượt khám, en: Visits}
+    person: {via: patient, to: patient}
+    key: [id]
+    columns:
+      - {name: id, type: bigint, sensitivity: internal, meaning: {vi: Số, en: Number}}
+      - {name: patient, type: bigint, sensitivity: internal, meaning: {vi: Người bệnh, en: Patient}}
+`
+
+func TestParse(t *testing.T) {
+	s, err := Parse("clinic.yaml", []byte(small))
+	require.NoError(t, err)
+	require.Equal(t, []string{"id"}, s.Tables[1].Key)
+	require.Equal(t, &Person{Via: "patient", To: "patient"}, s.Tables[1].Person)
+	require.True(t, s.Tables[0].Person.Direct)
+}
+
+// Every fault names the file, the line, the table and the column, and says
+// what to do, on one line.
+func TestParseFaults(t *testing.T) {
+	for _, c := range []struct{ title, old, new, want string }{
+		{"unknown key of a column", "type: text, sensitivity: personal", "type: text, colour: red, sensitivity: personal", `clinic.yaml:12: unknown field "colour"; remove it or correct its spelling`},
+		{"unknown key of a table", "    key: [id]", "    keys: [id]", `clinic.yaml:16: unknown field "keys"; remove it or correct its spelling`},
+		{"unknown key of person", "{via: patient, to: patient}", "{via: patient, into: patient}", `clinic.yaml:15: unknown field "into"; remove it or correct its spelling`},
+		{"repeated key", "system: 5\n", "system: 5\nsystem: 6\n", `clinic.yaml:3: mapping key "system" already defined at [2:1]`},
+		{"wrong type", "system: 5", "system: five", `clinic.yaml:2: cannot unmarshal`},
+		{"syntax", "sector: clinic", "sector: [clinic", "clinic.yaml:2: ',' or ']' must be specified"},
+		{"file name", "sector: clinic", "sector: hospital", `clinic.yaml:1: sector is "hospital" but the file is named "clinic"; make them the same`},
+		{"system", "system: 5", "system: 30", "clinic.yaml:2: system is 30; give the row of the strategy's table, 1 to 29"},
+		{"missing language", "owner: {vi: Sở Y tế, en: Department of Health}", "owner: {vi: Sở Y tế}", "clinic.yaml:4: owner needs both vi and en"},
+		{"decomposed Unicode", "{vi: Lượt khám, en: Visits}", "{vi: \"Lu\u031bo\u031b\u0323t\", en: Visits}", "clinic.yaml:14: table visit: meaning is not composed Unicode (NFC)"},
+		{"sensitivity", "sensitivity: personal", "sensitivity: secret", `clinic.yaml:12: table patient, column who: sensitivity is "secret"; write one of public, internal, personal, sensitive, identifier`},
+		{"match", "match: full_name", "match: surname", `clinic.yaml:12: table patient, column who: match is "surname"; write one of`},
+		{"identifier", "identifier: cccd", "identifier: passport", `clinic.yaml:11: table patient, column cccd: identifier is "passport"; write one of`},
+		{"P11: matched number without a token", "sensitivity: identifier, identifier: cccd, match: cccd", "sensitivity: personal, match: cccd", "clinic.yaml:11: table patient, column cccd: matches cccd, so it must have identifier: cccd"},
+		{"P11: sensitive as identifier without a token", "sensitivity: identifier, identifier: cccd, match: cccd", "sensitivity: identifier", "clinic.yaml:11: table patient, column cccd: sensitivity is identifier but no token domain is given"},
+		{"P11: token called internal", "sensitivity: identifier, identifier", "sensitivity: internal, identifier", "clinic.yaml:11: table patient, column cccd: is the identifier cccd; its sensitivity must be identifier"},
+		{"P11: name called public", "sensitivity: personal", "sensitivity: public", "clinic.yaml:12: table patient, column who: matches full_name, which is personal data"},
+		{"two of a kind", "match: full_name", "identifier: cccd, match: cccd", "clinic.yaml:12: table patient, column who: matches cccd, and so does column cccd"},
+		{"identifier matched as another", "identifier: cccd, match: cccd", "identifier: cccd, match: ward", "clinic.yaml:11: table patient, column cccd: is the identifier cccd but matches ward"},
+		{"no type", "type: text, sensitivity: personal", "sensitivity: personal", "clinic.yaml:12: table patient, column who: no type"},
+		{"bad name", "{name: who", "{name: Who", `clinic.yaml:12: table patient, column Who: name "Who" must be lower-case`},
+		{"column twice", "{name: who", "{name: cccd", "clinic.yaml:12: table patient, column cccd: described twice; keep one"},
+		{"table twice", "name: visit", "name: patient", "clinic.yaml:13: table patient: described twice; keep one"},
+		{"key column", "key: [id]", "key: [id, number]", "clinic.yaml:16: table visit: key column number is not described"},
+		{"key column twice", "key: [id]", "key: [id, id]", "clinic.yaml:16: table visit: key column id stands twice"},
+		{"person word", "person: direct", "person: indirect", "clinic.yaml:8: person is \"indirect\"; write `direct` or"},
+		{"match without person", "    person: direct\n", "", "clinic.yaml:6: table patient: has columns with match but no person"},
+		{"direct without match", "    person: {via: patient, to: patient}", "    person: direct", "clinic.yaml:15: table visit: is a record of a person but no column has match"},
+		{"via without to", "{via: patient, to: patient}", "{via: patient}", "clinic.yaml:15: table visit: person needs both via and to"},
+		{"via unknown", "{via: patient, to: patient}", "{via: whom, to: patient}", "clinic.yaml:15: table visit: person goes via column whom, which is not described"},
+		{"to unknown", "{via: patient, to: patient}", "{via: patient, to: people}", "clinic.yaml:15: table visit: person leads to table people, which this file does not describe"},
+		{"to no person", "{via: patient, to: patient}", "{via: patient, to: visit}", "clinic.yaml:15: table visit: person leads to table visit, which is no record of a person"},
+	} {
+		t.Run(c.title, func(t *testing.T) {
+			require.Contains(t, small, c.old)
+			_, err := Parse("clinic.yaml", []byte(strings.Replace(small, c.old, c.new, 1)))
+			require.ErrorContains(t, err, c.want)
+			var fault *FileError
+			require.True(t, errors.As(err, &fault), "%T", err)
+			require.NotContains(t, fault.Error(), "\n")
+		})
+	}
+}
+
+func TestParseTellsAllFaults(t *testing.T) {
+	bad := strings.NewReplacer("system: 5", "system: 0", "match: full_name", "match: surname").Replace(small)
+	_, err := Parse("clinic.yaml", []byte(bad))
+	require.ErrorContains(t, err, "clinic.yaml:2:")
+	require.ErrorContains(t, err, "clinic.yaml:12:")
+}
+
+func TestParseOneDocument(t *testing.T) {
+	_, err := Parse("clinic.yaml", []byte(small+"---\nsector: other\n"))
+	require.ErrorContains(t, err, "holds 2 YAML documents")
+}
+
+// No input makes Parse panic, and what it accepts keeps P11.
+func FuzzParse(f *testing.F) {
+	f.Add([]byte(small))
+	f.Add([]byte("sector: clinic\ntables: [{person: [1]}]"))
+	f.Add([]byte("a: &x [*x]"))
+	f.Add([]byte{})
+	f.Fuzz(func(t *testing.T, data []byte) {
+		s, err := Parse("clinic.yaml", data)
+		if err != nil {
+			return
+		}
+		for _, table := range s.Tables {
+			for _, c := range table.Columns {
+				require.Equal(t, c.Sensitivity == Identifier, c.Identifier != "")
+			}
+		}
+	})
+}

@@ -1,0 +1,137 @@
+package sectors
+
+// Set is all sectors that are known, in the order of their names.
+type Set struct {
+	Sectors []Sector
+}
+
+// Sector finds a sector by its name ("health").
+func (s *Set) Sector(name string) (*Sector, bool) {
+	for i := range s.Sectors {
+		if s.Sectors[i].Sector == name {
+			return &s.Sectors[i], true
+		}
+	}
+	return nil, false
+}
+
+// Text says the same in the two languages that readers use.
+type Text struct {
+	Vi string `yaml:"vi"`
+	En string `yaml:"en"`
+}
+
+// Sector is one sector database as its file describes it.
+type Sector struct {
+	// Sector is the name, which is also the file's name: "health" of health.yaml.
+	Sector string `yaml:"sector"`
+	// System is the row of the strategy's table of systems, 1 to 29.
+	System int     `yaml:"system"`
+	Name   Text    `yaml:"name"`
+	Owner  Text    `yaml:"owner"` // the department that owns the data
+	Tables []Table `yaml:"tables"`
+}
+
+// Table finds a table by its name.
+func (s *Sector) Table(name string) (*Table, bool) {
+	for i := range s.Tables {
+		if s.Tables[i].Name == name {
+			return &s.Tables[i], true
+		}
+	}
+	return nil, false
+}
+
+// Table is one captured table.
+type Table struct {
+	Name   string `yaml:"name"`
+	Schema string `yaml:"schema"` // "public" when the file names none
+	// System and Owner are the sector's unless the file says otherwise: a
+	// database may hold the tables of several systems and departments.
+	System  int  `yaml:"system"`
+	Owner   Text `yaml:"owner"`
+	Meaning Text `yaml:"meaning"`
+	// Key overrides the primary key of the database; empty when it serves.
+	Key     []string `yaml:"key"`
+	Person  *Person  `yaml:"person"` // nil when the rows speak of no person
+	Columns []Column `yaml:"columns"`
+}
+
+// Column finds a column by its name. A column that the file does not describe
+// is still captured, with sensitivity Internal and no comment.
+func (t *Table) Column(name string) (*Column, bool) {
+	for i := range t.Columns {
+		if t.Columns[i].Name == name {
+			return &t.Columns[i], true
+		}
+	}
+	return nil, false
+}
+
+// Vault tells whether the table has a vault topic: it holds an identifier or a
+// column that the matcher compares (P11).
+func (t *Table) Vault() bool {
+	for i := range t.Columns {
+		if t.Columns[i].Identifier != "" || t.Columns[i].Match != "" {
+			return true
+		}
+	}
+	return false
+}
+
+// Person says how a row leads to a person: the row is a record of a person
+// (`person: direct`), or its column Via holds the key of a row of table To of
+// the same sector, which is (`person: {via: patient_id, to: patient}`).
+type Person struct {
+	Direct bool   `yaml:"-"`
+	Via    string `yaml:"via"`
+	To     string `yaml:"to"`
+}
+
+// Column is one described column.
+type Column struct {
+	Name string `yaml:"name"`
+	// Type is PostgreSQL's type as format_type() prints it, with enums by name.
+	Type        string `yaml:"type"`
+	Meaning     Text   `yaml:"meaning"`
+	Sensitivity string `yaml:"sensitivity"`
+	// Identifier is the token domain of a personal identifier, else "".
+	Identifier string `yaml:"identifier"`
+	// Match is what the column says of the row's own person, else "".
+	Match string `yaml:"match"`
+}
+
+// The sensitivities, from what anyone may read to what only the vault holds in
+// plain text.
+const (
+	Public     = "public"
+	Internal   = "internal"
+	Personal   = "personal"
+	Sensitive  = "sensitive" // sensitive personal data under Law 91/2025
+	Identifier = "identifier"
+)
+
+// The token domains, which are also matching fields.
+const (
+	CCCD      = "cccd"
+	CMND      = "cmnd"
+	Insurance = "insurance"
+	Phone     = "phone"
+	TaxCode   = "tax_code"
+)
+
+// The matching fields that are no identifiers.
+const (
+	FullName  = "full_name"
+	BirthDate = "birth_date"
+	Sex       = "sex"
+	Ward      = "ward"
+	Address   = "address"
+	DiedOn    = "died_on"
+)
+
+var (
+	sensitivities = []string{Public, Internal, Personal, Sensitive, Identifier}
+	domains       = []string{CCCD, CMND, Insurance, Phone, TaxCode}
+	matchFields   = []string{FullName, BirthDate, Sex, CCCD, CMND, Insurance, Phone, TaxCode, Ward, Address, DiedOn}
+)

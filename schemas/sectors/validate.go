@@ -1,0 +1,225 @@
+package sectors
+
+import (
+	"errors"
+	"fmt"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"golang.org/x/text/unicode/norm"
+)
+
+// name is a plain PostgreSQL identifier, which is also a safe name in Avro,
+// Kafka and ClickHouse.
+var name = regexp.MustCompile(`^[a-z][a-z0-9_]{0,62}$`)
+
+// checker gathers every fault of a file, so that a user mends it in one go.
+type checker struct {
+	file string
+	tree *ast.File
+	errs []error
+}
+
+func validate(file string, s *Sector, tree *ast.File) error {
+	c := &checker{file: file, tree: tree}
+	c.sector(s)
+	return errors.Join(c.errs...)
+}
+
+// fail notes a fault at a YAML path; the line is the path's.
+func (c *checker) fail(yamlPath, at, format string, args ...any) {
+	c.errs = append(c.errs, &FileError{File: c.file, Line: c.line(yamlPath), At: at, Msg: fmt.Sprintf(format, args...)})
+}
+
+// line is where a YAML path stands in the file; of a path that is not there,
+// its nearest parent's.
+func (c *checker) line(yamlPath string) int {
+	for yamlPath != "" {
+		if p, err := yaml.PathString(yamlPath); err == nil {
+			if n, err := p.FilterFile(c.tree); err == nil && n != nil {
+				return firstLine(n)
+			}
+		}
+		i := strings.LastIndexAny(yamlPath, ".[")
+		if i < 0 {
+			break
+		}
+		yamlPath = yamlPath[:i]
+	}
+	return 0
+}
+
+// firstLine is the line on which a node begins: of a mapping, where its first
+// key stands.
+func firstLine(n ast.Node) int {
+	switch m := n.(type) {
+	case *ast.MappingNode:
+		if len(m.Values) > 0 {
+			return m.Values[0].Key.GetToken().Position.Line
+		}
+	case *ast.MappingValueNode:
+		return m.Key.GetToken().Position.Line
+	case *ast.SequenceNode:
+		return m.Start.Position.Line
+	}
+	return n.GetToken().Position.Line
+}
+
+func (c *checker) sector(s *Sector) {
+	if want := strings.TrimSuffix(path.Base(c.file), path.Ext(c.file)); s.Sector != want {
+		c.fail("$.sector", "", "sector is %q but the file is named %q; make them the same", s.Sector, want)
+	}
+	if !name.MatchString(s.Sector) {
+		c.fail("$.sector", "", "sector %q must be lower-case letters, digits and _", s.Sector)
+	}
+	if s.System < 1 || s.System > 29 {
+		c.fail("$.system", "", "system is %d; give the row of the strategy's table, 1 to 29", s.System)
+	}
+	c.text("$.name", "", "name", s.Name)
+	c.text("$.owner", "", "owner", s.Owner)
+	if len(s.Tables) == 0 {
+		c.fail("$.tables", "", "no tables; describe at least one")
+	}
+	seen := map[string]bool{}
+	for i := range s.Tables {
+		t := &s.Tables[i]
+		at := fmt.Sprintf("$.tables[%d]", i)
+		if seen[t.Name] {
+			c.fail(at, "table "+t.Name, "described twice; keep one")
+		}
+		seen[t.Name] = true
+		c.table(at, s, t)
+	}
+}
+
+func (c *checker) table(yamlPath string, s *Sector, t *Table) {
+	at := "table " + t.Name
+	if !name.MatchString(t.Name) {
+		c.fail(yamlPath+".name", at, "name %q must be lower-case letters, digits and _", t.Name)
+	}
+	if t.Schema != "" && !name.MatchString(t.Schema) {
+		c.fail(yamlPath+".schema", at, "schema %q must be lower-case letters, digits and _", t.Schema)
+	}
+	if t.System != 0 && (t.System < 1 || t.System > 29) {
+		c.fail(yamlPath+".system", at, "system is %d; give the row of the strategy's table, 1 to 29", t.System)
+	}
+	if t.Owner != (Text{}) {
+		c.text(yamlPath+".owner", at, "owner", t.Owner)
+	}
+	c.text(yamlPath+".meaning", at, "meaning", t.Meaning)
+	if len(t.Columns) == 0 {
+		c.fail(yamlPath+".columns", at, "no columns; describe them")
+	}
+	columns, matches := map[string]bool{}, map[string]string{}
+	for i := range t.Columns {
+		col := &t.Columns[i]
+		colPath, colAt := fmt.Sprintf("%s.columns[%d]", yamlPath, i), at+", column "+col.Name
+		if columns[col.Name] {
+			c.fail(colPath, colAt, "described twice; keep one")
+		}
+		columns[col.Name] = true
+		if col.Match != "" {
+			if other, ok := matches[col.Match]; ok {
+				c.fail(colPath, colAt, "matches %s, and so does column %s; a record has one of each", col.Match, other)
+			}
+			matches[col.Match] = col.Name
+		}
+		c.column(colPath, colAt, col)
+	}
+	for i, k := range t.Key {
+		if !columns[k] {
+			c.fail(fmt.Sprintf("%s.key[%d]", yamlPath, i), at, "key column %s is not described; add it to columns or correct the key", k)
+		}
+		if slices.Index(t.Key, k) < i {
+			c.fail(fmt.Sprintf("%s.key[%d]", yamlPath, i), at, "key column %s stands twice; keep one", k)
+		}
+	}
+	c.person(yamlPath+".person", at, s, t, matches)
+}
+
+func (c *checker) person(yamlPath, at string, s *Sector, t *Table, matches map[string]string) {
+	p := t.Person
+	if p == nil {
+		if len(matches) > 0 {
+			c.fail(yamlPath, at, "has columns with match but no person; add `person: direct` or `person: {via: column, to: table}`, or remove match")
+		}
+		return
+	}
+	if p.Direct {
+		if len(matches) == 0 {
+			c.fail(yamlPath, at, "is a record of a person but no column has match; say which columns name the person")
+		}
+		return
+	}
+	if p.Via == "" || p.To == "" {
+		c.fail(yamlPath, at, "person needs both via and to; write `person: {via: column, to: table}`")
+		return
+	}
+	if _, ok := t.Column(p.Via); !ok {
+		c.fail(yamlPath, at, "person goes via column %s, which is not described; add it to columns or correct via", p.Via)
+	}
+	to, ok := s.Table(p.To)
+	if !ok {
+		c.fail(yamlPath, at, "person leads to table %s, which this file does not describe; add it or correct to", p.To)
+		return
+	}
+	if to.Person == nil || !to.Person.Direct {
+		c.fail(yamlPath, at, "person leads to table %s, which is no record of a person; give that table `person: direct` or lead to another", p.To)
+	}
+}
+
+func (c *checker) column(yamlPath, at string, col *Column) {
+	if !name.MatchString(col.Name) {
+		c.fail(yamlPath+".name", at, "name %q must be lower-case letters, digits and _", col.Name)
+	}
+	if col.Type == "" {
+		c.fail(yamlPath, at, "no type; give PostgreSQL's, such as text or numeric(14,2)")
+	}
+	c.text(yamlPath+".meaning", at, "meaning", col.Meaning)
+	if !slices.Contains(sensitivities, col.Sensitivity) {
+		c.fail(yamlPath+".sensitivity", at, "sensitivity is %q; write one of %s", col.Sensitivity, strings.Join(sensitivities, ", "))
+	}
+	if col.Identifier != "" && !slices.Contains(domains, col.Identifier) {
+		c.fail(yamlPath+".identifier", at, "identifier is %q; write one of %s", col.Identifier, strings.Join(domains, ", "))
+	}
+	if col.Match != "" && !slices.Contains(matchFields, col.Match) {
+		c.fail(yamlPath+".match", at, "match is %q; write one of %s", col.Match, strings.Join(matchFields, ", "))
+	}
+	// P11: what names a person by number must become a token. A number that is
+	// matched, or called an identifier, without a token domain would leave the
+	// vault in plain text.
+	if col.Sensitivity == Identifier && col.Identifier == "" {
+		c.fail(yamlPath, at, "sensitivity is identifier but no token domain is given; add identifier: one of %s", strings.Join(domains, ", "))
+	}
+	if col.Identifier != "" && col.Sensitivity != Identifier {
+		c.fail(yamlPath+".sensitivity", at, "is the identifier %s; its sensitivity must be identifier", col.Identifier)
+	}
+	if slices.Contains(domains, col.Match) && col.Identifier != col.Match {
+		c.fail(yamlPath+".match", at, "matches %s, so it must have identifier: %s", col.Match, col.Match)
+	}
+	if col.Identifier != "" && col.Match != "" && !slices.Contains(domains, col.Match) {
+		c.fail(yamlPath+".match", at, "is the identifier %s but matches %s; make them the same or remove match", col.Identifier, col.Match)
+	}
+	switch col.Match {
+	case FullName, BirthDate, Sex, Address, DiedOn:
+		if col.Sensitivity == Public || col.Sensitivity == Internal {
+			c.fail(yamlPath+".sensitivity", at, "matches %s, which is personal data; its sensitivity must be personal or sensitive", col.Match)
+		}
+	}
+}
+
+// text checks that both languages are there and composed (NFC): other forms
+// look the same and are found by no search.
+func (c *checker) text(yamlPath, at, what string, t Text) {
+	if strings.TrimSpace(t.Vi) == "" || strings.TrimSpace(t.En) == "" {
+		c.fail(yamlPath, at, "%s needs both vi and en", what)
+		return
+	}
+	if !norm.NFC.IsNormalString(t.Vi) {
+		c.fail(yamlPath, at, "%s is not composed Unicode (NFC); save the file as NFC", what)
+	}
+}
