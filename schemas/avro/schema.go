@@ -1,0 +1,145 @@
+package avro
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+)
+
+// object is a JSON object whose members keep their order, so that the same
+// table always gives the same schema, byte for byte: registries compare text.
+type object []member
+
+type member struct {
+	name  string
+	value any
+}
+
+// MarshalJSON writes the members in their order.
+func (o object) MarshalJSON() ([]byte, error) {
+	var b bytes.Buffer
+	b.WriteByte('{')
+	for i, m := range o {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		if err := writeJSON(&b, m.name); err != nil {
+			return nil, err
+		}
+		b.WriteByte(':')
+		if err := writeJSON(&b, m.value); err != nil {
+			return nil, fmt.Errorf("%s: %w", m.name, err)
+		}
+	}
+	b.WriteByte('}')
+	return b.Bytes(), nil
+}
+
+// writeJSON writes v without the newline and without the HTML escapes of
+// encoding/json: a doc string stays readable.
+func writeJSON(b *bytes.Buffer, v any) error {
+	enc := json.NewEncoder(b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return err
+	}
+	b.Truncate(b.Len() - 1)
+	return nil
+}
+
+func schemaText(v any) (string, error) {
+	var b bytes.Buffer
+	if err := writeJSON(&b, v); err != nil {
+		return "", err
+	}
+	return b.String(), nil
+}
+
+// keyProperty marks the fields of a Value record that are its key, in the
+// key's order from 1. Avro allows properties that it does not know.
+const keyProperty = "hopluu.key"
+
+func required(name string, typ any) object {
+	return object{{"name", name}, {"type", typ}}
+}
+
+func optional(name string, typ any) object {
+	return object{{"name", name}, {"type", []any{"null", typ}}, {"default", nil}}
+}
+
+func defaulted(name string, typ, value any) object {
+	return object{{"name", name}, {"type", typ}, {"default", value}}
+}
+
+func record(namespace, name, doc string, fields []object) object {
+	o := object{{"type", "record"}, {"name", name}, {"namespace", namespace}}
+	if doc != "" {
+		o = append(o, member{"doc", doc})
+	}
+	return append(o, member{"fields", fields}, member{"connect.name", namespace + "." + name})
+}
+
+// fieldSchema is a column of a Value or Key record; key is its place in the
+// key from 1, 0 when it is not in it.
+func fieldSchema(f *Field, key int) object {
+	o := optional(f.Name, f.Type)
+	if !f.Nullable {
+		o = required(f.Name, f.Type)
+	}
+	if f.Doc != "" {
+		o = append(o, member{"doc", f.Doc})
+	}
+	if key > 0 {
+		o = append(o, member{keyProperty, key})
+	}
+	return o
+}
+
+// sourceSchema is Debezium's source block of its PostgreSQL connector, and our
+// three fields at its end, from which the position of the event comes (P6).
+func sourceSchema() object {
+	return record("io.debezium.connector.postgresql", "Source", "", []object{
+		required("version", "string"),
+		required("connector", "string"),
+		required("name", "string"),
+		required("ts_ms", "long"),
+		defaulted("snapshot", "string", "false"),
+		required("db", "string"),
+		optional("sequence", "string"),
+		optional("ts_us", "long"),
+		optional("ts_ns", "long"),
+		required("schema", "string"),
+		required("table", "string"),
+		optional("txId", "long"),
+		optional("lsn", "long"),
+		optional("xmin", "long"),
+		defaulted("epoch", "long", 0),
+		defaulted("commitLsn", "long", 0),
+		defaulted("ordinal", "long", 0),
+	})
+}
+
+// transactionSchema is Debezium's transaction block.
+func transactionSchema() object {
+	return record("event", "block", "", []object{
+		required("id", "string"),
+		required("total_order", "long"),
+		required("data_collection_order", "long"),
+	})
+}
+
+// envelopeSchema is Debezium's envelope and the additional field "unchanged".
+func envelopeSchema(namespace string, value object) object {
+	return record(namespace, "Envelope", "", []object{
+		optional("before", value),
+		optional("after", namespace+".Value"),
+		required("source", sourceSchema()),
+		optional("transaction", transactionSchema()),
+		required("op", "string"),
+		optional("ts_ms", "long"),
+		optional("ts_us", "long"),
+		optional("ts_ns", "long"),
+		append(optional("unchanged", object{{"type", "array"}, {"items", "string"}}),
+			member{"doc", "columns whose value the update did not send: neither NULL nor missing"}),
+	})
+}
