@@ -1,0 +1,117 @@
+package config
+
+import (
+	_ "embed"
+	"time"
+)
+
+// Example is a file with every key, its default and what it means.
+//
+//go:embed example.yaml
+var Example string
+
+// Config is the whole configuration. A key's documentation is in example.yaml;
+// a test holds the two together.
+type Config struct {
+	Kafka         Kafka      `yaml:"kafka" envPrefix:"KAFKA_"`
+	Registry      Registry   `yaml:"registry" envPrefix:"REGISTRY_"`
+	ClickHouse    ClickHouse `yaml:"clickhouse" envPrefix:"CLICKHOUSE_"`
+	Tokens        Tokens     `yaml:"tokens" envPrefix:"TOKENS_"`
+	Topics        Topics     `yaml:"topics" envPrefix:"TOPICS_"`
+	Sink          Sink       `yaml:"sink" envPrefix:"SINK_"`
+	Log           Log        `yaml:"log" envPrefix:"LOG_"`
+	HTTP          HTTP       `yaml:"http" envPrefix:"HTTP_"`
+	SingleMachine bool       `yaml:"single_machine" env:"SINGLE_MACHINE"`
+	SectorsDir    string     `yaml:"sectors_dir" env:"SECTORS_DIR"`
+	MaxRowBytes   int        `yaml:"max_row_bytes" env:"MAX_ROW_BYTES"`
+	// Sources are overridden by HOPLUU_SOURCE_<NAME>_<KEY>.
+	Sources []Source `yaml:"sources"`
+}
+
+// Kafka is the cluster that all stages meet in.
+type Kafka struct {
+	Brokers []string `yaml:"brokers" env:"BROKERS"`
+	SASL    SASL     `yaml:"sasl" envPrefix:"SASL_"`
+	TLS     TLS      `yaml:"tls" envPrefix:"TLS_"`
+}
+
+// SASL is a name and password for Kafka.
+type SASL struct {
+	Mechanism string `yaml:"mechanism" env:"MECHANISM"`
+	User      string `yaml:"user" env:"USER"`
+	Password  string `yaml:"password" env:"PASSWORD"`
+}
+
+// TLS encrypts the way to Kafka.
+type TLS struct {
+	Enabled bool   `yaml:"enabled" env:"ENABLED"`
+	CAFile  string `yaml:"ca_file" env:"CA_FILE"`
+}
+
+// Registry is the schema registry.
+type Registry struct {
+	URL string `yaml:"url" env:"URL"`
+	// Listen is where `hopluu registry run` serves the embedded one.
+	Listen string `yaml:"listen" env:"LISTEN"`
+}
+
+// ClickHouse is where the sink lands.
+type ClickHouse struct {
+	DSN string `yaml:"dsn" env:"DSN"`
+}
+
+// Tokens is the key that identifiers become tokens under (P11).
+type Tokens struct {
+	Key     string `yaml:"key" env:"KEY"`
+	KeyFile string `yaml:"key_file" env:"KEY_FILE"`
+	Version uint8  `yaml:"version" env:"VERSION"`
+}
+
+// Topics says how topics are made.
+type Topics struct {
+	Partitions        int32         `yaml:"partitions" env:"PARTITIONS"`
+	Replication       int16         `yaml:"replication" env:"REPLICATION"`
+	MinInsyncReplicas int           `yaml:"min_insync_replicas" env:"MIN_INSYNC_REPLICAS"`
+	Retention         time.Duration `yaml:"retention" env:"RETENTION"`
+}
+
+// Sink is how rows are gathered before they are written.
+type Sink struct {
+	Group      string        `yaml:"group" env:"GROUP"`
+	BatchRows  int           `yaml:"batch_rows" env:"BATCH_ROWS"`
+	BatchBytes int           `yaml:"batch_bytes" env:"BATCH_BYTES"`
+	BatchWait  time.Duration `yaml:"batch_wait" env:"BATCH_WAIT"`
+}
+
+// Log is what is written to standard error.
+type Log struct {
+	Level  string `yaml:"level" env:"LEVEL"`
+	Format string `yaml:"format" env:"FORMAT"`
+}
+
+// HTTP is where /metrics, /healthz and /readyz are served.
+type HTTP struct {
+	Listen string `yaml:"listen" env:"LISTEN"`
+}
+
+// Source is one database.
+type Source struct {
+	Name        string `yaml:"name"`
+	Sector      string `yaml:"sector" env:"SECTOR"`
+	DSN         string `yaml:"dsn" env:"DSN"`
+	Slot        string `yaml:"slot" env:"SLOT"`
+	Publication string `yaml:"publication" env:"PUBLICATION"`
+}
+
+// Default is the configuration before the file and the environment.
+func Default() Config {
+	return Config{
+		Registry:    Registry{Listen: "127.0.0.1:8081"},
+		Tokens:      Tokens{Version: 1},
+		Topics:      Topics{Partitions: 6, Replication: 3, MinInsyncReplicas: 2, Retention: 720 * time.Hour},
+		Sink:        Sink{Group: "hopluu-sink", BatchRows: 100_000, BatchBytes: 64 << 20, BatchWait: 500 * time.Millisecond},
+		Log:         Log{Level: "info", Format: "text"},
+		HTTP:        HTTP{Listen: "127.0.0.1:9464"},
+		MaxRowBytes: 8 << 20,
+	}
+}
