@@ -1,0 +1,28 @@
+package connectors
+
+import "github.com/prometheus/client_golang/prometheus"
+
+type metrics struct {
+	events      *prometheus.CounterVec
+	letters     *prometheus.CounterVec
+	quarantined *prometheus.GaugeVec
+	commits     prometheus.Histogram
+	failures    prometheus.Counter
+	lag         prometheus.Gauge
+	confirmed   prometheus.Gauge
+}
+
+func newMetrics(registerer prometheus.Registerer, source string) *metrics {
+	labels := prometheus.Labels{"source": source}
+	m := &metrics{
+		events:      prometheus.NewCounterVec(prometheus.CounterOpts{Name: "hopluu_connector_events_total", Help: "Events produced to Kafka.", ConstLabels: labels}, []string{"table", "op"}),
+		letters:     prometheus.NewCounterVec(prometheus.CounterOpts{Name: "hopluu_connector_dead_letters_total", Help: "Events of quarantined tables that went to the dead-letter topic.", ConstLabels: labels}, []string{"table"}),
+		quarantined: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "hopluu_connector_quarantined", Help: "1 for a table that is quarantined.", ConstLabels: labels}, []string{"table"}),
+		commits:     prometheus.NewHistogram(prometheus.HistogramOpts{Name: "hopluu_connector_commit_seconds", Help: "Time of a Kafka transaction's commit.", ConstLabels: labels, Buckets: prometheus.ExponentialBuckets(0.001, 2, 14)}),
+		failures:    prometheus.NewCounter(prometheus.CounterOpts{Name: "hopluu_connector_failures_total", Help: "Sessions that ended with an error.", ConstLabels: labels}),
+		lag:         prometheus.NewGauge(prometheus.GaugeOpts{Name: "hopluu_connector_lag_seconds", Help: "Age of the last produced event's commit when it was durable in Kafka.", ConstLabels: labels}),
+		confirmed:   prometheus.NewGauge(prometheus.GaugeOpts{Name: "hopluu_connector_confirmed_lsn", Help: "Last LSN confirmed to PostgreSQL, as a number.", ConstLabels: labels}),
+	}
+	registerer.MustRegister(m.events, m.letters, m.quarantined, m.commits, m.failures, m.lag, m.confirmed)
+	return m
+}

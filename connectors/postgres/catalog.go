@@ -1,0 +1,129 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/hopluu/hopluu/connectors/postgres/pgvalue"
+	"github.com/jackc/pgx/v5"
+)
+
+// Relation is a table as the database or its stream describes it.
+type Relation struct {
+	OID           uint32
+	Schema, Table string
+	Columns       []pgvalue.Column
+	// Primary are the columns of the primary key, in its order.
+	Primary []string
+	// Identity is pg_class.relreplident: d(efault), n(othing), f(ull), i(ndex).
+	Identity string
+}
+
+// Name is "schema.table".
+func (r Relation) Name() string { return r.Schema + "." + r.Table }
+
+// Catalog answers what the stream does not say: primary keys and the types
+// that are not built in.
+type Catalog struct {
+	conn  *pgx.Conn
+	types map[uint32]typeRow
+}
+
+// NewCatalog reads through conn, one call at a time.
+func NewCatalog(conn *pgx.Conn) *Catalog {
+	return &Catalog{conn: conn, types: map[uint32]typeRow{}}
+}
+
+// ErrNoTable says that the database has no such table, or that our role may
+// not see it.
+var ErrNoTable = errors.New("no such table")
+
+// Relation describes a table as it is now. Generated columns are left out, as
+// pgoutput leaves them out.
+func (c *Catalog) Relation(ctx context.Context, schema, table string) (Relation, error) {
+	r := Relation{Schema: schema, Table: table}
+	err := c.conn.QueryRow(ctx, `
+		SELECT c.oid, c.relreplident::text,
+		       coalesce((SELECT array_agg(a.attname::text ORDER BY k.ord)
+		                 FROM pg_index i, unnest(i.indkey) WITH ORDINALITY k(num, ord), pg_attribute a
+		                 WHERE i.indrelid = c.oid AND i.indisprimary AND a.attrelid = c.oid AND a.attnum = k.num), '{}')
+		FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+		WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind IN ('r', 'p')`, schema, table).Scan(&r.OID, &r.Identity, &r.Primary)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return Relation{}, fmt.Errorf("%s.%s: %w", schema, table, ErrNoTable)
+	}
+	if err != nil {
+		return Relation{}, fmt.Errorf("describe %s.%s: %w", schema, table, err)
+	}
+	rows, err := c.conn.Query(ctx, `
+		SELECT attname::text, atttypid, atttypmod FROM pg_attribute
+		WHERE attrelid = $1 AND attnum > 0 AND NOT attisdropped AND attgenerated = '' ORDER BY attnum`, r.OID)
+	if err != nil {
+		return Relation{}, fmt.Errorf("describe %s: %w", r.Name(), err)
+	}
+	r.Columns, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (pgvalue.Column, error) {
+		var col pgvalue.Column
+		return col, row.Scan(&col.Name, &col.OID, &col.Typmod)
+	})
+	if err != nil {
+		return Relation{}, fmt.Errorf("describe %s: %w", r.Name(), err)
+	}
+	return r, c.Resolve(ctx, r.Columns)
+}
+
+type typeRow struct {
+	name   string
+	kind   string // pg_type.typtype: b(ase), e(num), d(omain), c(omposite), r(ange), m(ultirange)
+	elem   uint32
+	base   uint32
+	typmod int32
+	array  bool
+}
+
+// Resolve fills in what the columns' type numbers mean in this database.
+func (c *Catalog) Resolve(ctx context.Context, columns []pgvalue.Column) error {
+	for i := range columns {
+		if err := c.resolve(ctx, &columns[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *Catalog) resolve(ctx context.Context, column *pgvalue.Column) error {
+	t, err := c.lookup(ctx, column.OID)
+	if err != nil {
+		return fmt.Errorf("type of column %s: %w", column.Name, err)
+	}
+	column.TypeName = t.name
+	column.Enum = t.kind == "e"
+	switch {
+	case t.kind == "d":
+		typmod := t.typmod
+		if column.Typmod >= 0 {
+			typmod = column.Typmod
+		}
+		column.Base = &pgvalue.Column{Name: column.Name, OID: t.base, Typmod: typmod}
+		return c.resolve(ctx, column.Base)
+	case t.array:
+		column.Elem = &pgvalue.Column{Name: column.Name, OID: t.elem, Typmod: column.Typmod}
+		return c.resolve(ctx, column.Elem)
+	}
+	return nil
+}
+
+func (c *Catalog) lookup(ctx context.Context, oid uint32) (typeRow, error) {
+	if t, ok := c.types[oid]; ok {
+		return t, nil
+	}
+	var t typeRow
+	err := c.conn.QueryRow(ctx, `
+		SELECT typname::text, typtype::text, typelem, typbasetype, typtypmod, typcategory = 'A' AND typelem <> 0
+		FROM pg_type WHERE oid = $1`, oid).Scan(&t.name, &t.kind, &t.elem, &t.base, &t.typmod, &t.array)
+	if err != nil {
+		return typeRow{}, fmt.Errorf("type %d: %w", oid, err)
+	}
+	c.types[oid] = t
+	return t, nil
+}

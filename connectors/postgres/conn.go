@@ -1,0 +1,118 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// session are the settings under which values have the one text that pgvalue
+// reads, on every connection of ours, snapshot and stream alike (P5).
+var session = map[string]string{
+	"DateStyle":            "ISO",
+	"IntervalStyle":        "iso_8601",
+	"TimeZone":             "UTC",
+	"extra_float_digits":   "1",
+	"bytea_output":         "hex",
+	"client_encoding":      "UTF8",
+	"lc_monetary":          "C",
+	"statement_timeout":    "0",
+	"idle_session_timeout": "0",
+	"search_path":          "pg_catalog",
+	"application_name":     "hopluu",
+}
+
+// Connect opens an ordinary connection for SQL.
+func Connect(ctx context.Context, dsn string) (*pgx.Conn, error) {
+	config, err := pgx.ParseConfig(dsn)
+	if err != nil {
+		return nil, &ConfigError{Reason: "dsn is not a PostgreSQL connection string", Err: err}
+	}
+	set(config.RuntimeParams)
+	// A new column while a statement is prepared would make it fail once; the
+	// connector's few statements gain nothing from being prepared.
+	config.DefaultQueryExecMode = pgx.QueryExecModeExec
+	conn, err := pgx.ConnectConfig(ctx, config)
+	if err != nil {
+		return nil, connectError(config.Host, config.Port, config.Database, config.User, err)
+	}
+	return conn, nil
+}
+
+// ConnectReplication opens a connection that speaks the replication protocol
+// (https://www.postgresql.org/docs/current/protocol-replication.html).
+func ConnectReplication(ctx context.Context, dsn string) (*pgconn.PgConn, error) {
+	config, err := pgconn.ParseConfig(dsn)
+	if err != nil {
+		return nil, &ConfigError{Reason: "dsn is not a PostgreSQL connection string", Err: err}
+	}
+	set(config.RuntimeParams)
+	config.RuntimeParams["replication"] = "database"
+	conn, err := pgconn.ConnectConfig(ctx, config)
+	if err != nil {
+		return nil, connectError(config.Host, config.Port, config.Database, config.User, err)
+	}
+	return conn, nil
+}
+
+func set(params map[string]string) {
+	for k, v := range session {
+		params[k] = v
+	}
+}
+
+// ConfigError is something that only a person can mend: trying again will not
+// help (case 21).
+type ConfigError struct {
+	Reason string
+	Err    error
+}
+
+func (e *ConfigError) Error() string {
+	if e.Err == nil {
+		return e.Reason
+	}
+	return e.Reason + ": " + strings.ReplaceAll(e.Err.Error(), "\n", " ")
+}
+
+func (e *ConfigError) Unwrap() error { return e.Err }
+
+func connectError(host string, port uint16, database, user string, err error) error {
+	where := fmt.Sprintf("PostgreSQL %s:%d/%s", host, port, database)
+	var pgErr *pgconn.PgError
+	if errors.As(err, &pgErr) {
+		switch {
+		case strings.HasPrefix(pgErr.Code, "28"):
+			return &ConfigError{Reason: fmt.Sprintf("%s refuses user %s (%s): set the right user and password in the source's dsn, and a pg_hba.conf line that lets it in", where, user, pgErr.Message)}
+		case pgErr.Code == "3D000":
+			return &ConfigError{Reason: fmt.Sprintf("%s: %s: set the right database in the source's dsn", where, pgErr.Message)}
+		}
+	}
+	return fmt.Errorf("%s cannot be reached: %w", where, err)
+}
+
+// Mend gives a PostgreSQL error that only a person can mend as a *ConfigError
+// that says what to do, and every other error as it is.
+func Mend(err error) error {
+	var pgErr *pgconn.PgError
+	if !errors.As(err, &pgErr) {
+		return err
+	}
+	switch pgErr.Code {
+	case "55000": // object_not_in_prerequisite_state
+		if strings.Contains(pgErr.Message, "wal_level") {
+			return &ConfigError{Reason: "the database runs without wal_level=logical: run ALTER SYSTEM SET wal_level = 'logical' and restart the server", Err: err}
+		}
+	case "42501": // insufficient_privilege
+		return &ConfigError{Reason: "a privilege is missing: run 'hopluu connector enable' for this source", Err: err}
+	case "53400": // configuration_limit_exceeded
+		return &ConfigError{Reason: "all replication slots or senders are in use: raise max_replication_slots and max_wal_senders", Err: err}
+	case "42704": // undefined_object
+		return &ConfigError{Reason: "the publication is missing: run 'hopluu connector enable' for this source", Err: err}
+	}
+	return err
+}

@@ -1,0 +1,62 @@
+package connectors
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/hopluu/hopluu/schemas/sectors"
+	"github.com/hopluu/hopluu/schemas/topic"
+)
+
+// Topics says how topics are made.
+type Topics struct {
+	Partitions  int32
+	Replication int16
+	// MinISR is min.insync.replicas: how many brokers must have an event before
+	// it counts as durable (P1).
+	MinISR int
+	// Retention of public topics; 0 keeps for ever.
+	Retention time.Duration
+}
+
+// StateTopic keeps the connectors' checkpoints.
+var StateTopic = topic.State("connector")
+
+// maxMessageBytes lets a batch hold one row of the greatest MaxRowBytes.
+const maxMessageBytes = "17825792"
+
+// Specs are the topics of one source.
+func (t Topics) Specs(source string, sector sectors.Sector) []topic.Spec {
+	retention := "-1"
+	if t.Retention > 0 {
+		retention = strconv.FormatInt(t.Retention.Milliseconds(), 10)
+	}
+	var specs []topic.Spec
+	for _, table := range sector.Tables {
+		specs = append(specs, t.spec(topic.Public(source, table.Schema, table.Name), t.Partitions, map[string]string{"retention.ms": retention}))
+		// Dead letters of a connector are raw rows: plaintext, so they stay in
+		// the vault (P11).
+		specs = append(specs, t.spec(DeadLetters(source, table), 1, map[string]string{"retention.ms": "-1"}))
+		if table.Vault() {
+			specs = append(specs, t.spec(topic.Vault(source, table.Schema, table.Name), t.Partitions, map[string]string{"cleanup.policy": "compact"}))
+		}
+	}
+	return specs
+}
+
+// StateSpec is the topic of checkpoints: one partition, the last record of each
+// source.
+func (t Topics) StateSpec() topic.Spec {
+	return t.spec(StateTopic, 1, map[string]string{"cleanup.policy": "compact"})
+}
+
+func (t Topics) spec(name string, partitions int32, config map[string]string) topic.Spec {
+	config["max.message.bytes"] = maxMessageBytes
+	config["min.insync.replicas"] = strconv.Itoa(t.MinISR)
+	return topic.Spec{Name: name, Partitions: partitions, Replication: t.Replication, Config: config}
+}
+
+// DeadLetters is the topic of a table's events that could not be encoded.
+func DeadLetters(source string, table sectors.Table) string {
+	return topic.DeadLetter(topic.Vault(source, table.Schema, table.Name))
+}
