@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
@@ -42,6 +43,9 @@ func Parse(file string, data []byte) (*Sector, error) {
 	if len(tree.Docs) != 1 {
 		return nil, &FileError{File: file, Msg: fmt.Sprintf("holds %d YAML documents; write one sector a file", len(tree.Docs))}
 	}
+	if err := plain(file, tree); err != nil {
+		return nil, err
+	}
 	var s Sector
 	if err := yaml.NewDecoder(bytes.NewReader(data), yaml.Strict()).Decode(&s); err != nil {
 		if errors.Is(err, io.EOF) {
@@ -65,6 +69,36 @@ func Parse(file string, data []byte) (*Sector, error) {
 		}
 	}
 	return &s, nil
+}
+
+// plain refuses tags, anchors, aliases and merge keys: a sector file is read by
+// people of many departments, and the YAML library cannot be trusted with all
+// of them (a tag on a list makes it panic).
+func plain(file string, tree *ast.File) error {
+	var v plainVisitor
+	for _, doc := range tree.Docs {
+		if doc.Body != nil {
+			ast.Walk(&v, doc.Body)
+		}
+	}
+	if v.found == nil {
+		return nil
+	}
+	return &FileError{File: file, Line: firstLine(v.found), Msg: fmt.Sprintf("uses a YAML %s; write the value itself", strings.ToLower(v.found.Type().String()))}
+}
+
+// plainVisitor finds the first node that is not plain YAML.
+type plainVisitor struct{ found ast.Node }
+
+func (v *plainVisitor) Visit(n ast.Node) ast.Visitor {
+	switch n.Type() {
+	case ast.TagType, ast.AnchorType, ast.AliasType, ast.MergeKeyType, ast.DirectiveType:
+		if v.found == nil {
+			v.found = n
+		}
+		return nil
+	}
+	return v
 }
 
 // yamlError makes one line of the library's errors, whose text spans several

@@ -92,6 +92,14 @@ func TestParseTellsAllFaults(t *testing.T) {
 	require.ErrorContains(t, err, "clinic.yaml:12:")
 }
 
+func TestParsePlainYAML(t *testing.T) {
+	for _, bad := range []string{"key: &k [id]", "key: *k", "key: !00\n"} {
+		_, err := Parse("clinic.yaml", []byte(strings.Replace(small, "key: [id]", bad, 1)))
+		require.ErrorContains(t, err, "write the value itself")
+		require.ErrorContains(t, err, "clinic.yaml:16")
+	}
+}
+
 func TestParseOneDocument(t *testing.T) {
 	_, err := Parse("clinic.yaml", []byte(small+"---\nsector: other\n"))
 	require.ErrorContains(t, err, "holds 2 YAML documents")
