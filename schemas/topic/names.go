@@ -1,0 +1,58 @@
+package topic
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"strings"
+)
+
+// IdentityLink is the compacted topic that links each source record to its
+// person.
+const IdentityLink = "identity.link"
+
+// Public is the name of a table's topic of change events,
+// "<source>.<schema>.<table>" as Debezium has it.
+func Public(source, schema, table string) string {
+	return part(source) + "." + part(schema) + "." + part(table)
+}
+
+// Vault is the name of the topic that holds a table's plain identifiers and
+// matching columns, which the matcher alone may read (P11).
+func Vault(source, schema, table string) string {
+	return "vault." + Public(source, schema, table)
+}
+
+// DeadLetter is the name of the topic for what could not be handled of topic.
+func DeadLetter(topic string) string { return topic + ".dlq" }
+
+// State is the name of the compacted topic in which the stage name keeps what
+// must outlive its process.
+func State(name string) string { return "hopluu.state." + name }
+
+// part makes one part of a name fit for Kafka, which knows letters, digits,
+// '_' and '-' besides the dots that divide the parts
+// (org.apache.kafka.common.internals.Topic). Anything else becomes '_', as
+// Debezium does, and the part then ends in a hash of what it was, so that two
+// tables never share a topic.
+func part(s string) string {
+	ok := func(c byte) bool {
+		return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '_' || c == '-'
+	}
+	plain := s != ""
+	for i := range len(s) {
+		plain = plain && ok(s[i])
+	}
+	if plain {
+		return s
+	}
+	var b strings.Builder
+	for _, r := range s {
+		if r < 0x80 && ok(byte(r)) {
+			b.WriteRune(r)
+		} else {
+			b.WriteByte('_')
+		}
+	}
+	h := sha256.Sum256([]byte(s))
+	return b.String() + "_" + hex.EncodeToString(h[:4])
+}

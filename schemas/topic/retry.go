@@ -1,0 +1,34 @@
+package topic
+
+import (
+	"context"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+)
+
+const (
+	// patience is how long a broker may stay away before a call gives up.
+	patience = 60 * time.Second
+	// attemptTimeout bounds one request, so that a broker that hangs is
+	// given up and asked again.
+	attemptTimeout = 20 * time.Second
+)
+
+// retry calls op until it succeeds, fails for good, ctx ends, or patience is
+// over. Each attempt has its own time limit.
+func retry[T any](ctx context.Context, op func(ctx context.Context) (T, error)) (T, error) {
+	pace := backoff.NewExponentialBackOff()
+	pace.InitialInterval = time.Millisecond
+	pace.Multiplier = 1.7
+	pace.MaxInterval = time.Second
+	return backoff.Retry(ctx, func() (T, error) {
+		attempt, cancel := context.WithTimeout(ctx, attemptTimeout)
+		defer cancel()
+		v, err := op(attempt)
+		if err != nil && (ctx.Err() != nil || !retriable(err)) {
+			err = backoff.Permanent(err)
+		}
+		return v, err
+	}, backoff.WithBackOff(pace), backoff.WithMaxElapsedTime(patience))
+}
