@@ -1,0 +1,211 @@
+package tables
+
+import (
+	"fmt"
+	"strings"
+)
+
+// The databases of the sink.
+const (
+	Bronze = "bronze"
+	Silver = "silver"
+	Gold   = "gold"
+	Ops    = "ops"
+)
+
+// dedupWindow is how many insert tokens ClickHouse remembers for a bronze
+// table: more than all partitions of a data set can have in flight.
+const dedupWindow = 10_000
+
+// Databases makes the four databases.
+func Databases() []string {
+	var out []string
+	for _, d := range []struct{ name, comment string }{
+		{Bronze, "Sự kiện: mọi thay đổi như đã nhận — What happened: every change as it came"},
+		{Silver, "Hiện trạng: phiên bản mới nhất của mỗi bản ghi — What is: the latest version of every record"},
+		{Gold, "Chỉ số và kho chủ đề cho lãnh đạo — What leaders read: marts and indicators"},
+		{Ops, "Vận hành: độ trễ, đối soát, bản ghi lỗi, danh mục — Operations: freshness, reconciliation, dead letters, catalogue"},
+	} {
+		out = append(out, fmt.Sprintf("CREATE DATABASE IF NOT EXISTS %s COMMENT %s", d.name, Quote(d.comment)))
+	}
+	return out
+}
+
+// CreateBronze is the DDL of the table of events. Every insert is one part
+// (there is no PARTITION BY), so it is there as a whole or not at all.
+func (t *Table) CreateBronze() string {
+	order := "_partition, _offset"
+	if t.Keyed() {
+		order = strings.Join(append(t.sortingKey(), "_version"), ", ")
+	}
+	return t.create(Bronze, func(c *ownColumn) bool { return c.bronze },
+		fmt.Sprintf("ENGINE = MergeTree\nORDER BY (%s)\nSETTINGS non_replicated_deduplication_window = %d", order, dedupWindow),
+		"Sự kiện của — Events of: ")
+}
+
+// CreateSilver is the DDL of the table of the latest rows. Call it for keyed
+// tables only.
+func (t *Table) CreateSilver() string {
+	return t.create(Silver, func(c *ownColumn) bool { return c.silver },
+		fmt.Sprintf("ENGINE = ReplacingMergeTree(_version, _is_deleted)\nORDER BY (%s)", strings.Join(t.sortingKey(), ", ")),
+		"Hiện trạng của — Latest rows of: ")
+}
+
+// sortingKey is (_source, key...): a data set may have many sources.
+func (t *Table) sortingKey() []string {
+	key := []string{"_source"}
+	for i := range t.Columns {
+		if t.Columns[i].Key {
+			key = append(key, Ident(t.Columns[i].Name))
+		}
+	}
+	return key
+}
+
+func (t *Table) create(database string, with func(*ownColumn) bool, engine, prefix string) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "CREATE TABLE IF NOT EXISTS %s\n(\n", Qualified(database, t.Dataset()))
+	first := true
+	line := func(format string, args ...any) {
+		if !first {
+			b.WriteString(",\n")
+		}
+		first = false
+		fmt.Fprintf(&b, format, args...)
+	}
+	for i := range t.Columns {
+		line("    %s", t.Columns[i].definition())
+	}
+	for i := range ownColumns {
+		c := &ownColumns[i]
+		if !with(c) {
+			continue
+		}
+		def := ""
+		if c.def != "" {
+			def = " DEFAULT " + c.def
+		}
+		line("    %s %s%s COMMENT %s", Ident(c.name), c.sqlType, def, Quote(c.comment))
+	}
+	fmt.Fprintf(&b, "\n)\n%s\nCOMMENT %s", engine, Quote(prefix+t.describe()))
+	return b.String()
+}
+
+func (t *Table) describe() string {
+	if t.Comment != "" {
+		return t.Comment
+	}
+	return t.Dataset()
+}
+
+func (c *Column) definition() string {
+	s := Ident(c.Name) + " " + c.SQLType()
+	if c.Comment != "" {
+		s += " COMMENT " + Quote(c.Comment)
+	}
+	return s
+}
+
+// databases are those that keep the table, silver first: what bronze shows,
+// silver then has too, also after a crash between the two.
+func (t *Table) databases() []string {
+	if t.Keyed() {
+		return []string{Silver, Bronze}
+	}
+	return []string{Bronze}
+}
+
+// Create gives the statements that make the table where it is missing.
+func (t *Table) Create() []string {
+	if t.Keyed() {
+		return []string{t.CreateSilver(), t.CreateBronze()}
+	}
+	return []string{t.CreateBronze()}
+}
+
+// Alter gives the statements that bring both tables from the shape before the
+// changes to t. They can be repeated.
+func (t *Table) Alter(changes []Change) []string {
+	var out []string
+	for _, db := range t.databases() {
+		for i := range changes {
+			c := &changes[i]
+			table := Qualified(db, t.Dataset())
+			if !c.Added {
+				out = append(out, fmt.Sprintf("ALTER TABLE %s MODIFY COLUMN %s", table, c.Column.definition()))
+				continue
+			}
+			place := "FIRST"
+			if c.After != "" {
+				place = "AFTER " + Ident(c.After)
+			}
+			out = append(out, fmt.Sprintf("ALTER TABLE %s ADD COLUMN IF NOT EXISTS %s %s", table, c.Column.definition(), place))
+		}
+	}
+	return out
+}
+
+// Comments gives the statements that write the descriptions of t onto tables
+// that exist, for those that differ from what is there: the sector files are
+// the one source of comments and may have changed since the table was made.
+func (t *Table) Comments(existing []Existing) []string {
+	have := make(map[string]string, len(existing))
+	for _, e := range existing {
+		have[e.Name] = e.Comment
+	}
+	var out []string
+	for i := range t.Columns {
+		c := &t.Columns[i]
+		if old, ok := have[c.Name]; !ok || old == c.Comment || c.Comment == "" {
+			continue
+		}
+		for _, db := range t.databases() {
+			out = append(out, fmt.Sprintf("ALTER TABLE %s COMMENT COLUMN %s %s", Qualified(db, t.Dataset()), Ident(c.Name), Quote(c.Comment)))
+		}
+	}
+	return out
+}
+
+// Truncate deletes in silver what a source's table held before the event: rows
+// of the source below the event's version get a deleted row at that version.
+// It can be repeated, and it finds nothing the second time. Its parameters are
+// {source:String}, {version:UInt128}, {lsn:UInt64}, {commit:Int64}
+// (microseconds), {topic:String}, {partition:Int32} and {offset:Int64}.
+func (t *Table) Truncate() string {
+	var names, values []string
+	for i := range t.Columns {
+		if c := &t.Columns[i]; c.Key {
+			names, values = append(names, Ident(c.Name)), append(values, Ident(c.Name))
+		}
+	}
+	for _, c := range []struct{ name, value string }{
+		{"_record", "_record"},
+		{"_op", "'t'"},
+		{"_version", "{version:UInt128}"},
+		{"_is_deleted", "1"},
+		{"_lsn", "{lsn:UInt64}"},
+		{"_commit_time", "fromUnixTimestamp64Micro({commit:Int64}, 'UTC')"},
+		{"_source", "_source"},
+		{"_topic", "{topic:String}"},
+		{"_partition", "{partition:Int32}"},
+		{"_offset", "{offset:Int64}"},
+	} {
+		names, values = append(names, c.name), append(values, c.value)
+	}
+	table := Qualified(Silver, t.Dataset())
+	return fmt.Sprintf("INSERT INTO %s (%s)\nSELECT %s\nFROM %s FINAL\nWHERE _source = {source:String} AND _version < {version:UInt128}",
+		table, strings.Join(names, ", "), strings.Join(values, ", "), table)
+}
+
+// Qualified is database.table, quoted.
+func Qualified(database, table string) string { return Ident(database) + "." + Ident(table) }
+
+// Ident quotes a name.
+func Ident(name string) string {
+	return "`" + strings.NewReplacer(`\`, `\\`, "`", "\\`").Replace(name) + "`"
+}
+
+// Quote writes a string literal.
+func Quote(s string) string {
+	return "'" + strings.NewReplacer(`\`, `\\`, "'", `\'`, "\n", `\n`).Replace(s) + "'"
+}

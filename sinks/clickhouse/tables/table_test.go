@@ -1,0 +1,240 @@
+package tables
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/hopluu/hopluu/schemas/avro"
+	"github.com/hopluu/hopluu/schemas/sectors"
+)
+
+var update = flag.Bool("update", false, "write the golden files")
+
+// golden compares text with testdata/<name>; a missing file is a failure.
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *update {
+		require.NoError(t, os.WriteFile(path, []byte(got), 0o644))
+	}
+	want, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.Equal(t, string(want), got)
+}
+
+func describe(t testing.TB, sector, table string) Description {
+	t.Helper()
+	set, err := sectors.Load()
+	require.NoError(t, err)
+	s, ok := set.Sector(sector)
+	require.True(t, ok)
+	tab, ok := s.Table(table)
+	require.True(t, ok)
+	return Description{Sector: sector, Name: table, Table: tab}
+}
+
+// Avro types as the connectors write them.
+var (
+	aBool    = avro.Type{Kind: avro.Boolean}
+	aSmall   = avro.Type{Kind: avro.Int, Logical: "int16"}
+	aInt     = avro.Type{Kind: avro.Int}
+	aLong    = avro.Type{Kind: avro.Long}
+	aDouble  = avro.Type{Kind: avro.Double}
+	aString  = avro.Type{Kind: avro.String}
+	aBytes   = avro.Type{Kind: avro.Bytes}
+	aUUID    = avro.Type{Kind: avro.String, Logical: "io.debezium.data.Uuid"}
+	aEnum    = avro.Type{Kind: avro.String, Logical: "io.debezium.data.Enum"}
+	aDate    = avro.Type{Kind: avro.Int, Logical: "io.debezium.time.Date"}
+	aMicro   = avro.Type{Kind: avro.Long, Logical: "io.debezium.time.MicroTimestamp"}
+	aZoned   = avro.Type{Kind: avro.String, Logical: "io.debezium.time.ZonedTimestamp"}
+	aStrings = avro.Type{Kind: avro.Array, Elem: &avro.Type{Kind: avro.String}}
+)
+
+func aDecimal(p, s int) avro.Type {
+	return avro.Type{Kind: avro.Bytes, Logical: "decimal", Precision: p, Scale: s}
+}
+
+func key(name string, t avro.Type) avro.Column {
+	return avro.Column{Name: name, Type: t, Key: true}
+}
+
+func col(name string, t avro.Type) avro.Column {
+	return avro.Column{Name: name, Type: t, Nullable: true}
+}
+
+func encounterColumns() []avro.Column {
+	return []avro.Column{
+		key("encounter_id", aUUID), col("patient_id", aLong), col("facility_id", aInt), col("kind", aEnum),
+		col("admitted_at", aZoned), col("discharged_at", aZoned), col("icd10", aString), col("secondary_icd10", aStrings),
+		col("diagnosis", aString), col("cost", aDecimal(14, 2)), col("insured_paid", aDecimal(14, 2)), col("notes", aString),
+	}
+}
+
+func patientColumns() []avro.Column {
+	return []avro.Column{key("patient_id", aLong), col("cccd", aString), col("full_name", aString), col("birth_date", aDate)}
+}
+
+func paymentColumns() []avro.Column {
+	return []avro.Column{key("beneficiary_id", aLong), key("period", aDate), col("amount", aDecimal(12, 0)), col("paid_at", aZoned), col("channel", aEnum)}
+}
+
+func inspectionColumns() []avro.Column {
+	return []avro.Column{key("inspection_id", aLong), col("permit_id", aUUID), col("inspected_at", aMicro), col("result", aString), col("violation", aBool), col("fine", aDecimal(12, 0))}
+}
+
+func table(t testing.TB, sector, name string, cols []avro.Column) *Table {
+	t.Helper()
+	tab, err := New(describe(t, sector, name), cols)
+	require.NoError(t, err)
+	return tab
+}
+
+// all is every statement that the sink runs for a table.
+func all(t *testing.T, tab, to *Table) string {
+	t.Helper()
+	parts := tab.Create()
+	if tab.Keyed() {
+		v, err := tab.View(to)
+		require.NoError(t, err)
+		parts = append(parts, v, tab.HistoryView(), tab.Truncate(), tab.InsertSilver().SQL)
+	}
+	parts = append(parts, tab.InsertBronze().SQL)
+	return strings.Join(parts, ";\n\n") + ";\n"
+}
+
+func TestStatementsOfATable(t *testing.T) {
+	patient := table(t, "health", "patient", patientColumns())
+	golden(t, "patient.sql", all(t, patient, nil))
+	golden(t, "encounter.sql", all(t, table(t, "health", "encounter", encounterColumns()), patient))
+	beneficiary := table(t, "welfare", "beneficiary", []avro.Column{key("beneficiary_id", aLong)})
+	golden(t, "payment.sql", all(t, table(t, "welfare", "payment", paymentColumns()), beneficiary))
+	permit := table(t, "construction", "permit", []avro.Column{key("permit_id", aUUID)})
+	golden(t, "inspection.sql", all(t, table(t, "construction", "inspection", inspectionColumns()), permit))
+	golden(t, "identity_link.sql", all(t, Identity(), nil))
+	keyless, err := New(Description{Sector: "tax", Name: "log"}, []avro.Column{col("line", aString), col("_version", aInt)})
+	require.NoError(t, err)
+	golden(t, "keyless.sql", all(t, keyless, nil))
+	golden(t, "databases.sql", strings.Join(Databases(), ";\n")+";\n")
+}
+
+func TestNewColumnsAreAddedAndTypesWidened(t *testing.T) {
+	d := describe(t, "health", "patient")
+	cols := []avro.Column{key("patient_id", aLong), col("cccd", aString), col("visits", aSmall), col("debt", aDecimal(10, 2)), col("rank", aEnum)}
+	before, err := New(d, cols)
+	require.NoError(t, err)
+
+	// cccd was dropped at the source, visits and debt widened, two came new.
+	after, changes, err := before.Evolve(d, []avro.Column{
+		key("patient_id", aLong), col("visits", aLong), col("debt", aDecimal(12, 3)), col("rank", aString), col("phone", aString), col("born", aDate),
+	})
+	require.NoError(t, err)
+	golden(t, "evolve.sql", strings.Join(after.Alter(changes), ";\n")+";\n")
+	require.Equal(t, "cccd", after.Columns[1].Name, "a dropped column stays readable")
+
+	// The old schema's rows still fit, and nothing is to be altered for them.
+	same, changes, err := after.Evolve(d, cols)
+	require.NoError(t, err)
+	require.Empty(t, changes)
+	require.Equal(t, after.Columns, same.Columns)
+}
+
+func TestWhatCannotBeHeldIsRefused(t *testing.T) {
+	d := describe(t, "health", "patient")
+	tab, err := New(d, []avro.Column{key("patient_id", aInt), col("cccd", aString)})
+	require.NoError(t, err)
+	for name, cols := range map[string][]avro.Column{
+		"text becomes a number": {key("patient_id", aInt), col("cccd", aLong)},
+		"a wider key":           {key("patient_id", aLong), col("cccd", aString)},
+		"a longer key":          {key("patient_id", aInt), key("branch", aInt)},
+		"no key any more":       {col("patient_id", aInt)},
+		"a shorter key":         {col("other", aInt)},
+		"another key":           {key("cccd", aString), col("patient_id", aInt)},
+	} {
+		_, _, err := tab.Evolve(d, cols)
+		var incompatible *Incompatible
+		require.ErrorAs(t, err, &incompatible, name)
+		require.Equal(t, "health_patient", incompatible.Dataset)
+	}
+	_, err = New(d, []avro.Column{key("patient_id", aInt), col("x", aDecimal(80, 2))})
+	require.Error(t, err)
+}
+
+func TestRestoreReadsWhatCreateMade(t *testing.T) {
+	for _, tab := range []*Table{
+		table(t, "health", "encounter", encounterColumns()),
+		table(t, "welfare", "payment", paymentColumns()),
+		table(t, "construction", "inspection", inspectionColumns()),
+	} {
+		var existing []Existing
+		for _, c := range tab.Columns {
+			existing = append(existing, Existing{Name: c.Name, Type: c.SQLType(), Comment: c.Comment, Key: c.Key})
+		}
+		for _, c := range ownColumns {
+			existing = append(existing, Existing{Name: c.name, Type: c.sqlType, Comment: c.comment})
+		}
+		got, err := Restore(describe(t, tab.Sector, tab.Name), existing)
+		require.NoError(t, err)
+		require.Equal(t, tab, got)
+		require.Empty(t, tab.Comments(existing))
+		existing[1].Comment = "cũ — old"
+		require.Len(t, tab.Comments(existing), 2)
+	}
+	_, err := Restore(Description{Sector: "a", Name: "b"}, []Existing{{Name: "x", Type: "Tuple(Int8)"}})
+	require.ErrorContains(t, err, "Tuple(Int8)")
+}
+
+func TestTypes(t *testing.T) {
+	for _, c := range []struct {
+		avro avro.Type
+		want string
+	}{
+		{aBool, "Bool"},
+		{aSmall, "Int16"},
+		{aInt, "Int32"},
+		{aLong, "Int64"},
+		{avro.Type{Kind: avro.Float}, "Float32"},
+		{aDouble, "Float64"},
+		{aDecimal(14, 2), "Decimal(14, 2)"},
+		{aDecimal(76, 0), "Decimal(76, 0)"},
+		{aString, "String"},
+		{aBytes, "String"},
+		{avro.Type{Kind: avro.String, Logical: "hopluu.numeric"}, "String"},
+		{avro.Type{Kind: avro.String, Logical: "hopluu.token"}, "String"},
+		{avro.Type{Kind: avro.String, Logical: "io.debezium.data.Json"}, "String"},
+		{avro.Type{Kind: avro.String, Logical: "io.debezium.time.Interval"}, "String"},
+		{avro.Type{Kind: avro.Long, Logical: "io.debezium.time.MicroTime"}, "Int64"},
+		{aUUID, "UUID"},
+		{aEnum, "LowCardinality(String)"},
+		{aDate, "Date32"},
+		{aMicro, "DateTime64(6, 'UTC')"},
+		{aZoned, "DateTime64(6, 'UTC')"},
+		{aStrings, "Array(Nullable(String))"},
+		{avro.Type{Kind: avro.Array, Elem: &aEnum}, "Array(Nullable(String))"},
+		{avro.Type{Kind: avro.Array, Elem: &aZoned}, "Array(Nullable(DateTime64(6, 'UTC')))"},
+	} {
+		got, err := TypeOf(c.avro)
+		require.NoError(t, err)
+		require.Equal(t, c.want, got.String())
+		for _, nullable := range []bool{false, true} {
+			back, backNullable, ok := ParseType(got.column(nullable))
+			require.True(t, ok, got.column(nullable))
+			require.True(t, back.equal(got), got.column(nullable))
+			require.Equal(t, nullable && got.Kind != Array, backNullable)
+		}
+	}
+	for _, a := range []avro.Type{
+		{Kind: avro.Long, Logical: "io.debezium.time.Date"},
+		{Kind: avro.String, Logical: "decimal"},
+		{Kind: avro.Array},
+		{Kind: avro.Array, Elem: &aStrings},
+		{Kind: 99},
+	} {
+		_, err := TypeOf(a)
+		require.Error(t, err, a)
+	}
+}

@@ -1,0 +1,167 @@
+CREATE TABLE IF NOT EXISTS `silver`.`identity_link`
+(
+    `record` String COMMENT 'Tên bản ghi: nguồn.bảng:khóa — Name of the record: source.table:key',
+    `source` Nullable(String) COMMENT 'Nguồn của bản ghi — Source of the record',
+    `sector` Nullable(String) COMMENT 'Lĩnh vực của bản ghi — Sector of the record',
+    `table` Nullable(String) COMMENT 'Bảng của bản ghi — Table of the record',
+    `person_id` Nullable(String) COMMENT 'Mã người thống nhất trên mọi lĩnh vực — The person\'s id over all sectors',
+    `citizen` Nullable(String) COMMENT 'Bản ghi dân cư của người đó; trống khi chưa liên kết — The person\'s record in the population register; empty while not linked',
+    `decision` Nullable(String) COMMENT 'Quyết định: link liên kết, review cần xem lại, apart tách, single chưa có bản ghi khác — Decision: link, review, apart, single',
+    `rule` Nullable(String) COMMENT 'Quy tắc đã liên kết — The rule that linked it',
+    `reasons` Nullable(String) COMMENT 'Lý do (JSON) — Reasons (JSON)',
+    `model_version` Nullable(String) COMMENT 'Phiên bản mô hình đối khớp — Version of the matching model',
+    `_record` String COMMENT 'Tên bản ghi: nguồn.bảng:khóa — Name of the record: source.table:key',
+    `_op` LowCardinality(String) COMMENT 'Thao tác: c tạo, u sửa, d xóa, r đọc ban đầu, t xóa trắng — Operation: c create, u update, d delete, r snapshot read, t truncate',
+    `_version` UInt128 COMMENT 'Thứ tự của sự kiện tại nguồn: kỷ nguyên, LSN, số thứ tự — Order of the event at its source: epoch, LSN, ordinal',
+    `_is_deleted` UInt8 COMMENT '1 khi bản ghi đã bị xóa — 1 when the record was deleted',
+    `_incomplete` Array(String) COMMENT 'Các cột có giá trị chưa biết vì nguồn không gửi — Columns whose value is not known, because the source did not send it',
+    `_lsn` UInt64 COMMENT 'Vị trí nhật ký (LSN) của giao dịch — Log position (LSN) of the transaction\'s commit',
+    `_commit_time` DateTime64(6, 'UTC') COMMENT 'Thời điểm giao dịch hoàn tất tại nguồn — Commit time at the source',
+    `_source` LowCardinality(String) COMMENT 'Nguồn: cơ sở dữ liệu gốc — Source: the database of origin',
+    `_topic` LowCardinality(String) COMMENT 'Chủ đề Kafka — Kafka topic',
+    `_partition` Int32 COMMENT 'Phân vùng Kafka — Kafka partition',
+    `_offset` Int64 COMMENT 'Vị trí trong phân vùng Kafka — Kafka offset'
+)
+ENGINE = ReplacingMergeTree(_version, _is_deleted)
+ORDER BY (_source, `record`)
+COMMENT 'Hiện trạng của — Latest rows of: Liên kết mỗi bản ghi với một người — To which person each record belongs';
+
+CREATE TABLE IF NOT EXISTS `bronze`.`identity_link`
+(
+    `record` String COMMENT 'Tên bản ghi: nguồn.bảng:khóa — Name of the record: source.table:key',
+    `source` Nullable(String) COMMENT 'Nguồn của bản ghi — Source of the record',
+    `sector` Nullable(String) COMMENT 'Lĩnh vực của bản ghi — Sector of the record',
+    `table` Nullable(String) COMMENT 'Bảng của bản ghi — Table of the record',
+    `person_id` Nullable(String) COMMENT 'Mã người thống nhất trên mọi lĩnh vực — The person\'s id over all sectors',
+    `citizen` Nullable(String) COMMENT 'Bản ghi dân cư của người đó; trống khi chưa liên kết — The person\'s record in the population register; empty while not linked',
+    `decision` Nullable(String) COMMENT 'Quyết định: link liên kết, review cần xem lại, apart tách, single chưa có bản ghi khác — Decision: link, review, apart, single',
+    `rule` Nullable(String) COMMENT 'Quy tắc đã liên kết — The rule that linked it',
+    `reasons` Nullable(String) COMMENT 'Lý do (JSON) — Reasons (JSON)',
+    `model_version` Nullable(String) COMMENT 'Phiên bản mô hình đối khớp — Version of the matching model',
+    `_record` String COMMENT 'Tên bản ghi: nguồn.bảng:khóa — Name of the record: source.table:key',
+    `_op` LowCardinality(String) COMMENT 'Thao tác: c tạo, u sửa, d xóa, r đọc ban đầu, t xóa trắng — Operation: c create, u update, d delete, r snapshot read, t truncate',
+    `_version` UInt128 COMMENT 'Thứ tự của sự kiện tại nguồn: kỷ nguyên, LSN, số thứ tự — Order of the event at its source: epoch, LSN, ordinal',
+    `_is_deleted` UInt8 COMMENT '1 khi bản ghi đã bị xóa — 1 when the record was deleted',
+    `_unchanged` Array(String) COMMENT 'Các cột mà bản cập nhật không gửi giá trị — Columns whose value the update did not send',
+    `_tx` Int64 COMMENT 'Số giao dịch tại nguồn — Transaction number at the source',
+    `_lsn` UInt64 COMMENT 'Vị trí nhật ký (LSN) của giao dịch — Log position (LSN) of the transaction\'s commit',
+    `_commit_time` DateTime64(6, 'UTC') COMMENT 'Thời điểm giao dịch hoàn tất tại nguồn — Commit time at the source',
+    `_source` LowCardinality(String) COMMENT 'Nguồn: cơ sở dữ liệu gốc — Source: the database of origin',
+    `_topic` LowCardinality(String) COMMENT 'Chủ đề Kafka — Kafka topic',
+    `_partition` Int32 COMMENT 'Phân vùng Kafka — Kafka partition',
+    `_offset` Int64 COMMENT 'Vị trí trong phân vùng Kafka — Kafka offset',
+    `_ingested_at` DateTime64(6, 'UTC') DEFAULT now64(6, 'UTC') COMMENT 'Thời điểm ghi vào kho — Time of arrival in the warehouse'
+)
+ENGINE = MergeTree
+ORDER BY (_source, `record`, _version)
+SETTINGS non_replicated_deduplication_window = 10000
+COMMENT 'Sự kiện của — Events of: Liên kết mỗi bản ghi với một người — To which person each record belongs';
+
+CREATE OR REPLACE VIEW `silver`.`v_identity_link`
+(
+    `record` String COMMENT 'Tên bản ghi: nguồn.bảng:khóa — Name of the record: source.table:key',
+    `source` Nullable(String) COMMENT 'Nguồn của bản ghi — Source of the record',
+    `sector` Nullable(String) COMMENT 'Lĩnh vực của bản ghi — Sector of the record',
+    `table` Nullable(String) COMMENT 'Bảng của bản ghi — Table of the record',
+    `person_id` Nullable(String) COMMENT 'Mã người thống nhất trên mọi lĩnh vực — The person\'s id over all sectors',
+    `citizen` Nullable(String) COMMENT 'Bản ghi dân cư của người đó; trống khi chưa liên kết — The person\'s record in the population register; empty while not linked',
+    `decision` Nullable(String) COMMENT 'Quyết định: link liên kết, review cần xem lại, apart tách, single chưa có bản ghi khác — Decision: link, review, apart, single',
+    `rule` Nullable(String) COMMENT 'Quy tắc đã liên kết — The rule that linked it',
+    `reasons` Nullable(String) COMMENT 'Lý do (JSON) — Reasons (JSON)',
+    `model_version` Nullable(String) COMMENT 'Phiên bản mô hình đối khớp — Version of the matching model',
+    `_source` LowCardinality(String) COMMENT 'Nguồn: cơ sở dữ liệu gốc — Source: the database of origin',
+    `_record` String COMMENT 'Tên bản ghi: nguồn.bảng:khóa — Name of the record: source.table:key',
+    `_version` UInt128 COMMENT 'Thứ tự của sự kiện tại nguồn: kỷ nguyên, LSN, số thứ tự — Order of the event at its source: epoch, LSN, ordinal',
+    `_commit_time` DateTime64(6, 'Asia/Ho_Chi_Minh') COMMENT 'Thời điểm giao dịch hoàn tất tại nguồn — Commit time at the source',
+    `_incomplete` Array(String) COMMENT 'Các cột có giá trị chưa biết vì nguồn không gửi — Columns whose value is not known, because the source did not send it'
+)
+AS SELECT
+    t.`record` AS `record`,
+    t.`source` AS `source`,
+    t.`sector` AS `sector`,
+    t.`table` AS `table`,
+    t.`person_id` AS `person_id`,
+    t.`citizen` AS `citizen`,
+    t.`decision` AS `decision`,
+    t.`rule` AS `rule`,
+    t.`reasons` AS `reasons`,
+    t.`model_version` AS `model_version`,
+    t._source AS `_source`,
+    t._record AS `_record`,
+    t._version AS `_version`,
+    toTimeZone(t._commit_time, 'Asia/Ho_Chi_Minh') AS `_commit_time`,
+    t._incomplete AS `_incomplete`
+FROM `silver`.`identity_link` AS t FINAL
+COMMENT 'Liên kết mỗi bản ghi với một người — To which person each record belongs';
+
+CREATE OR REPLACE VIEW `silver`.`identity_link_history`
+(
+    `record` String COMMENT 'Tên bản ghi: nguồn.bảng:khóa — Name of the record: source.table:key',
+    `source` Nullable(String) COMMENT 'Nguồn của bản ghi — Source of the record',
+    `sector` Nullable(String) COMMENT 'Lĩnh vực của bản ghi — Sector of the record',
+    `table` Nullable(String) COMMENT 'Bảng của bản ghi — Table of the record',
+    `person_id` Nullable(String) COMMENT 'Mã người thống nhất trên mọi lĩnh vực — The person\'s id over all sectors',
+    `citizen` Nullable(String) COMMENT 'Bản ghi dân cư của người đó; trống khi chưa liên kết — The person\'s record in the population register; empty while not linked',
+    `decision` Nullable(String) COMMENT 'Quyết định: link liên kết, review cần xem lại, apart tách, single chưa có bản ghi khác — Decision: link, review, apart, single',
+    `rule` Nullable(String) COMMENT 'Quy tắc đã liên kết — The rule that linked it',
+    `reasons` Nullable(String) COMMENT 'Lý do (JSON) — Reasons (JSON)',
+    `model_version` Nullable(String) COMMENT 'Phiên bản mô hình đối khớp — Version of the matching model',
+    `valid_from` DateTime64(6, 'Asia/Ho_Chi_Minh') COMMENT 'Có hiệu lực từ — Valid from',
+    `valid_to` Nullable(DateTime64(6, 'Asia/Ho_Chi_Minh')) COMMENT 'Hết hiệu lực lúc; trống khi còn hiệu lực — Valid until; empty while it is valid',
+    `deleted` Bool COMMENT 'Phiên bản này là một lần xóa — This version is a deletion',
+    `op` LowCardinality(String) COMMENT 'Thao tác: c tạo, u sửa, d xóa, r đọc ban đầu, t xóa trắng — Operation: c create, u update, d delete, r snapshot read, t truncate',
+    `_source` LowCardinality(String) COMMENT 'Nguồn: cơ sở dữ liệu gốc — Source: the database of origin',
+    `_record` String COMMENT 'Tên bản ghi: nguồn.bảng:khóa — Name of the record: source.table:key',
+    `_version` UInt128 COMMENT 'Thứ tự của sự kiện tại nguồn: kỷ nguyên, LSN, số thứ tự — Order of the event at its source: epoch, LSN, ordinal',
+    `_topic` LowCardinality(String) COMMENT 'Chủ đề Kafka — Kafka topic',
+    `_partition` Int32 COMMENT 'Phân vùng Kafka — Kafka partition',
+    `_offset` Int64 COMMENT 'Vị trí trong phân vùng Kafka — Kafka offset'
+)
+AS SELECT
+    h.`record` AS `record`,
+    (argMaxIf(tuple(h.`source`), h._version, NOT has(h._unchanged, 'source')) OVER before).1 AS `source`,
+    (argMaxIf(tuple(h.`sector`), h._version, NOT has(h._unchanged, 'sector')) OVER before).1 AS `sector`,
+    (argMaxIf(tuple(h.`table`), h._version, NOT has(h._unchanged, 'table')) OVER before).1 AS `table`,
+    (argMaxIf(tuple(h.`person_id`), h._version, NOT has(h._unchanged, 'person_id')) OVER before).1 AS `person_id`,
+    (argMaxIf(tuple(h.`citizen`), h._version, NOT has(h._unchanged, 'citizen')) OVER before).1 AS `citizen`,
+    (argMaxIf(tuple(h.`decision`), h._version, NOT has(h._unchanged, 'decision')) OVER before).1 AS `decision`,
+    (argMaxIf(tuple(h.`rule`), h._version, NOT has(h._unchanged, 'rule')) OVER before).1 AS `rule`,
+    (argMaxIf(tuple(h.`reasons`), h._version, NOT has(h._unchanged, 'reasons')) OVER before).1 AS `reasons`,
+    (argMaxIf(tuple(h.`model_version`), h._version, NOT has(h._unchanged, 'model_version')) OVER before).1 AS `model_version`,
+    toTimeZone(h._commit_time, 'Asia/Ho_Chi_Minh') AS `valid_from`,
+    toTimeZone(multiIf(h.next_commit IS NULL AND h.cut.1 = 0, NULL, h.next_commit IS NULL, h.cut.2, h.cut.1 = 0, h.next_commit, least(assumeNotNull(h.next_commit), h.cut.2)), 'Asia/Ho_Chi_Minh') AS `valid_to`,
+    h._is_deleted = 1 AS `deleted`,
+    h._op AS `op`,
+    h._source AS `_source`,
+    h._record AS `_record`,
+    h._version AS `_version`,
+    h._topic AS `_topic`,
+    h._partition AS `_partition`,
+    h._offset AS `_offset`
+FROM
+(
+    SELECT
+        e.*,
+        leadInFrame(toNullable(_commit_time)) OVER (PARTITION BY _source, _record ORDER BY _version ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) AS next_commit,
+        arrayFirst(x -> x.1 > _version, c.cuts) AS cut
+    FROM `bronze`.`identity_link` AS e
+    LEFT ANY JOIN
+    (
+        SELECT _source, arraySort(groupUniqArray((_version, _commit_time))) AS cuts
+        FROM `bronze`.`identity_link`
+        WHERE _op = 't'
+        GROUP BY _source
+    ) AS c ON c._source = e._source
+    WHERE e._op != 't'
+) AS h
+WINDOW before AS (PARTITION BY h._source, h._record ORDER BY h._version ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)
+COMMENT 'Lịch sử các phiên bản của — History of: Liên kết mỗi bản ghi với một người — To which person each record belongs';
+
+INSERT INTO `silver`.`identity_link` (`record`, _record, _op, _version, _is_deleted, _lsn, _commit_time, _source, _topic, _partition, _offset)
+SELECT `record`, _record, 't', {version:UInt128}, 1, {lsn:UInt64}, fromUnixTimestamp64Micro({commit:Int64}, 'UTC'), _source, {topic:String}, {partition:Int32}, {offset:Int64}
+FROM `silver`.`identity_link` FINAL
+WHERE _source = {source:String} AND _version < {version:UInt128};
+
+INSERT INTO `silver`.`identity_link` (`record`, `source`, `sector`, `table`, `person_id`, `citizen`, `decision`, `rule`, `reasons`, `model_version`, `_record`, `_op`, `_version`, `_is_deleted`, `_incomplete`, `_lsn`, `_commit_time`, `_source`, `_topic`, `_partition`, `_offset`);
+
+INSERT INTO `bronze`.`identity_link` (`record`, `source`, `sector`, `table`, `person_id`, `citizen`, `decision`, `rule`, `reasons`, `model_version`, `_record`, `_op`, `_version`, `_is_deleted`, `_unchanged`, `_tx`, `_lsn`, `_commit_time`, `_source`, `_topic`, `_partition`, `_offset`);

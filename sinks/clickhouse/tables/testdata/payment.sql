@@ -1,0 +1,142 @@
+CREATE TABLE IF NOT EXISTS `silver`.`welfare_payment`
+(
+    `beneficiary_id` Int64 COMMENT 'Mã đối tượng thụ hưởng — Number of the beneficiary',
+    `period` Date32 COMMENT 'Tháng chi trả, ghi bằng ngày đầu tháng — Month of the payment, as its first day',
+    `amount` Nullable(Decimal(12, 0)) COMMENT 'Số tiền đã chi (đồng) — Amount paid in dong',
+    `paid_at` Nullable(DateTime64(6, 'UTC')) COMMENT 'Thời điểm chi trả — Time of payment',
+    `channel` LowCardinality(Nullable(String)) COMMENT 'Hình thức: bank là tài khoản ngân hàng, post là bưu điện, cash là tiền mặt — Channel: bank account, post office or cash',
+    `_record` String COMMENT 'Tên bản ghi: nguồn.bảng:khóa — Name of the record: source.table:key',
+    `_op` LowCardinality(String) COMMENT 'Thao tác: c tạo, u sửa, d xóa, r đọc ban đầu, t xóa trắng — Operation: c create, u update, d delete, r snapshot read, t truncate',
+    `_version` UInt128 COMMENT 'Thứ tự của sự kiện tại nguồn: kỷ nguyên, LSN, số thứ tự — Order of the event at its source: epoch, LSN, ordinal',
+    `_is_deleted` UInt8 COMMENT '1 khi bản ghi đã bị xóa — 1 when the record was deleted',
+    `_incomplete` Array(String) COMMENT 'Các cột có giá trị chưa biết vì nguồn không gửi — Columns whose value is not known, because the source did not send it',
+    `_lsn` UInt64 COMMENT 'Vị trí nhật ký (LSN) của giao dịch — Log position (LSN) of the transaction\'s commit',
+    `_commit_time` DateTime64(6, 'UTC') COMMENT 'Thời điểm giao dịch hoàn tất tại nguồn — Commit time at the source',
+    `_source` LowCardinality(String) COMMENT 'Nguồn: cơ sở dữ liệu gốc — Source: the database of origin',
+    `_topic` LowCardinality(String) COMMENT 'Chủ đề Kafka — Kafka topic',
+    `_partition` Int32 COMMENT 'Phân vùng Kafka — Kafka partition',
+    `_offset` Int64 COMMENT 'Vị trí trong phân vùng Kafka — Kafka offset'
+)
+ENGINE = ReplacingMergeTree(_version, _is_deleted)
+ORDER BY (_source, `beneficiary_id`, `period`)
+COMMENT 'Hiện trạng của — Latest rows of: Chi trả trợ cấp hằng tháng — Monthly payments';
+
+CREATE TABLE IF NOT EXISTS `bronze`.`welfare_payment`
+(
+    `beneficiary_id` Int64 COMMENT 'Mã đối tượng thụ hưởng — Number of the beneficiary',
+    `period` Date32 COMMENT 'Tháng chi trả, ghi bằng ngày đầu tháng — Month of the payment, as its first day',
+    `amount` Nullable(Decimal(12, 0)) COMMENT 'Số tiền đã chi (đồng) — Amount paid in dong',
+    `paid_at` Nullable(DateTime64(6, 'UTC')) COMMENT 'Thời điểm chi trả — Time of payment',
+    `channel` LowCardinality(Nullable(String)) COMMENT 'Hình thức: bank là tài khoản ngân hàng, post là bưu điện, cash là tiền mặt — Channel: bank account, post office or cash',
+    `_record` String COMMENT 'Tên bản ghi: nguồn.bảng:khóa — Name of the record: source.table:key',
+    `_op` LowCardinality(String) COMMENT 'Thao tác: c tạo, u sửa, d xóa, r đọc ban đầu, t xóa trắng — Operation: c create, u update, d delete, r snapshot read, t truncate',
+    `_version` UInt128 COMMENT 'Thứ tự của sự kiện tại nguồn: kỷ nguyên, LSN, số thứ tự — Order of the event at its source: epoch, LSN, ordinal',
+    `_is_deleted` UInt8 COMMENT '1 khi bản ghi đã bị xóa — 1 when the record was deleted',
+    `_unchanged` Array(String) COMMENT 'Các cột mà bản cập nhật không gửi giá trị — Columns whose value the update did not send',
+    `_tx` Int64 COMMENT 'Số giao dịch tại nguồn — Transaction number at the source',
+    `_lsn` UInt64 COMMENT 'Vị trí nhật ký (LSN) của giao dịch — Log position (LSN) of the transaction\'s commit',
+    `_commit_time` DateTime64(6, 'UTC') COMMENT 'Thời điểm giao dịch hoàn tất tại nguồn — Commit time at the source',
+    `_source` LowCardinality(String) COMMENT 'Nguồn: cơ sở dữ liệu gốc — Source: the database of origin',
+    `_topic` LowCardinality(String) COMMENT 'Chủ đề Kafka — Kafka topic',
+    `_partition` Int32 COMMENT 'Phân vùng Kafka — Kafka partition',
+    `_offset` Int64 COMMENT 'Vị trí trong phân vùng Kafka — Kafka offset',
+    `_ingested_at` DateTime64(6, 'UTC') DEFAULT now64(6, 'UTC') COMMENT 'Thời điểm ghi vào kho — Time of arrival in the warehouse'
+)
+ENGINE = MergeTree
+ORDER BY (_source, `beneficiary_id`, `period`, _version)
+SETTINGS non_replicated_deduplication_window = 10000
+COMMENT 'Sự kiện của — Events of: Chi trả trợ cấp hằng tháng — Monthly payments';
+
+CREATE OR REPLACE VIEW `silver`.`v_welfare_payment`
+(
+    `beneficiary_id` Int64 COMMENT 'Mã đối tượng thụ hưởng — Number of the beneficiary',
+    `period` Date32 COMMENT 'Tháng chi trả, ghi bằng ngày đầu tháng — Month of the payment, as its first day',
+    `amount` Nullable(Decimal(12, 0)) COMMENT 'Số tiền đã chi (đồng) — Amount paid in dong',
+    `paid_at` Nullable(DateTime64(6, 'Asia/Ho_Chi_Minh')) COMMENT 'Thời điểm chi trả — Time of payment',
+    `channel` LowCardinality(Nullable(String)) COMMENT 'Hình thức: bank là tài khoản ngân hàng, post là bưu điện, cash là tiền mặt — Channel: bank account, post office or cash',
+    `person_id` Nullable(String) COMMENT 'Mã người thống nhất; trống khi chưa đối khớp — The person\'s id over all sectors; empty while not matched',
+    `citizen` Nullable(String) COMMENT 'Bản ghi dân cư của người đó; trống khi chưa liên kết — The person\'s record in the population register; empty while not linked',
+    `_source` LowCardinality(String) COMMENT 'Nguồn: cơ sở dữ liệu gốc — Source: the database of origin',
+    `_record` String COMMENT 'Tên bản ghi: nguồn.bảng:khóa — Name of the record: source.table:key',
+    `_version` UInt128 COMMENT 'Thứ tự của sự kiện tại nguồn: kỷ nguyên, LSN, số thứ tự — Order of the event at its source: epoch, LSN, ordinal',
+    `_commit_time` DateTime64(6, 'Asia/Ho_Chi_Minh') COMMENT 'Thời điểm giao dịch hoàn tất tại nguồn — Commit time at the source',
+    `_incomplete` Array(String) COMMENT 'Các cột có giá trị chưa biết vì nguồn không gửi — Columns whose value is not known, because the source did not send it'
+)
+AS SELECT
+    t.`beneficiary_id` AS `beneficiary_id`,
+    t.`period` AS `period`,
+    t.`amount` AS `amount`,
+    toTimeZone(t.`paid_at`, 'Asia/Ho_Chi_Minh') AS `paid_at`,
+    t.`channel` AS `channel`,
+    nullIf(l.person_id, '') AS `person_id`,
+    l.citizen AS `citizen`,
+    t._source AS `_source`,
+    t._record AS `_record`,
+    t._version AS `_version`,
+    toTimeZone(t._commit_time, 'Asia/Ho_Chi_Minh') AS `_commit_time`,
+    t._incomplete AS `_incomplete`
+FROM `silver`.`welfare_payment` AS t FINAL
+LEFT ANY JOIN (SELECT record, coalesce(person_id, '') AS person_id, citizen FROM `silver`.`identity_link` FINAL) AS l ON l.record = concat(t._source, '.beneficiary:', toString(t.`beneficiary_id`))
+COMMENT 'Chi trả trợ cấp hằng tháng — Monthly payments';
+
+CREATE OR REPLACE VIEW `silver`.`welfare_payment_history`
+(
+    `beneficiary_id` Int64 COMMENT 'Mã đối tượng thụ hưởng — Number of the beneficiary',
+    `period` Date32 COMMENT 'Tháng chi trả, ghi bằng ngày đầu tháng — Month of the payment, as its first day',
+    `amount` Nullable(Decimal(12, 0)) COMMENT 'Số tiền đã chi (đồng) — Amount paid in dong',
+    `paid_at` Nullable(DateTime64(6, 'Asia/Ho_Chi_Minh')) COMMENT 'Thời điểm chi trả — Time of payment',
+    `channel` LowCardinality(Nullable(String)) COMMENT 'Hình thức: bank là tài khoản ngân hàng, post là bưu điện, cash là tiền mặt — Channel: bank account, post office or cash',
+    `valid_from` DateTime64(6, 'Asia/Ho_Chi_Minh') COMMENT 'Có hiệu lực từ — Valid from',
+    `valid_to` Nullable(DateTime64(6, 'Asia/Ho_Chi_Minh')) COMMENT 'Hết hiệu lực lúc; trống khi còn hiệu lực — Valid until; empty while it is valid',
+    `deleted` Bool COMMENT 'Phiên bản này là một lần xóa — This version is a deletion',
+    `op` LowCardinality(String) COMMENT 'Thao tác: c tạo, u sửa, d xóa, r đọc ban đầu, t xóa trắng — Operation: c create, u update, d delete, r snapshot read, t truncate',
+    `_source` LowCardinality(String) COMMENT 'Nguồn: cơ sở dữ liệu gốc — Source: the database of origin',
+    `_record` String COMMENT 'Tên bản ghi: nguồn.bảng:khóa — Name of the record: source.table:key',
+    `_version` UInt128 COMMENT 'Thứ tự của sự kiện tại nguồn: kỷ nguyên, LSN, số thứ tự — Order of the event at its source: epoch, LSN, ordinal',
+    `_topic` LowCardinality(String) COMMENT 'Chủ đề Kafka — Kafka topic',
+    `_partition` Int32 COMMENT 'Phân vùng Kafka — Kafka partition',
+    `_offset` Int64 COMMENT 'Vị trí trong phân vùng Kafka — Kafka offset'
+)
+AS SELECT
+    h.`beneficiary_id` AS `beneficiary_id`,
+    h.`period` AS `period`,
+    (argMaxIf(tuple(h.`amount`), h._version, NOT has(h._unchanged, 'amount')) OVER before).1 AS `amount`,
+    toTimeZone(h.`paid_at`, 'Asia/Ho_Chi_Minh') AS `paid_at`,
+    h.`channel` AS `channel`,
+    toTimeZone(h._commit_time, 'Asia/Ho_Chi_Minh') AS `valid_from`,
+    toTimeZone(multiIf(h.next_commit IS NULL AND h.cut.1 = 0, NULL, h.next_commit IS NULL, h.cut.2, h.cut.1 = 0, h.next_commit, least(assumeNotNull(h.next_commit), h.cut.2)), 'Asia/Ho_Chi_Minh') AS `valid_to`,
+    h._is_deleted = 1 AS `deleted`,
+    h._op AS `op`,
+    h._source AS `_source`,
+    h._record AS `_record`,
+    h._version AS `_version`,
+    h._topic AS `_topic`,
+    h._partition AS `_partition`,
+    h._offset AS `_offset`
+FROM
+(
+    SELECT
+        e.*,
+        leadInFrame(toNullable(_commit_time)) OVER (PARTITION BY _source, _record ORDER BY _version ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) AS next_commit,
+        arrayFirst(x -> x.1 > _version, c.cuts) AS cut
+    FROM `bronze`.`welfare_payment` AS e
+    LEFT ANY JOIN
+    (
+        SELECT _source, arraySort(groupUniqArray((_version, _commit_time))) AS cuts
+        FROM `bronze`.`welfare_payment`
+        WHERE _op = 't'
+        GROUP BY _source
+    ) AS c ON c._source = e._source
+    WHERE e._op != 't'
+) AS h
+WINDOW before AS (PARTITION BY h._source, h._record ORDER BY h._version ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)
+COMMENT 'Lịch sử các phiên bản của — History of: Chi trả trợ cấp hằng tháng — Monthly payments';
+
+INSERT INTO `silver`.`welfare_payment` (`beneficiary_id`, `period`, _record, _op, _version, _is_deleted, _lsn, _commit_time, _source, _topic, _partition, _offset)
+SELECT `beneficiary_id`, `period`, _record, 't', {version:UInt128}, 1, {lsn:UInt64}, fromUnixTimestamp64Micro({commit:Int64}, 'UTC'), _source, {topic:String}, {partition:Int32}, {offset:Int64}
+FROM `silver`.`welfare_payment` FINAL
+WHERE _source = {source:String} AND _version < {version:UInt128};
+
+INSERT INTO `silver`.`welfare_payment` (`beneficiary_id`, `period`, `amount`, `paid_at`, `channel`, `_record`, `_op`, `_version`, `_is_deleted`, `_incomplete`, `_lsn`, `_commit_time`, `_source`, `_topic`, `_partition`, `_offset`);
+
+INSERT INTO `bronze`.`welfare_payment` (`beneficiary_id`, `period`, `amount`, `paid_at`, `channel`, `_record`, `_op`, `_version`, `_is_deleted`, `_unchanged`, `_tx`, `_lsn`, `_commit_time`, `_source`, `_topic`, `_partition`, `_offset`);
