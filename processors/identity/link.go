@@ -1,0 +1,112 @@
+package identity
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+
+	"github.com/cespare/xxhash/v2"
+)
+
+// PersonID names a person: 12 bytes of the SHA-256 of the ID of the person's
+// first record, where records of the register come before all others. It is
+// made from no identifier and no token, so that a rotated key moves nothing.
+type PersonID [12]byte
+
+// String writes "p" and 24 hexadecimal digits.
+func (p PersonID) String() string { return "p" + hex.EncodeToString(p[:]) }
+
+// ParsePersonID reads what String writes.
+func ParsePersonID(s string) (PersonID, error) {
+	var p PersonID
+	if len(s) != 1+2*len(p) || s[0] != 'p' {
+		return p, fmt.Errorf("person id of %d characters: want p and %d hexadecimal digits", len(s), 2*len(p))
+	}
+	if _, err := hex.Decode(p[:], []byte(s[1:])); err != nil {
+		return PersonID{}, fmt.Errorf("person id: %w", err)
+	}
+	return p, nil
+}
+
+// PersonOf makes the person's name from the first of its records.
+func PersonOf(record string) PersonID {
+	sum := sha256.Sum256([]byte(record))
+	return PersonID(sum[:len(PersonID{})])
+}
+
+// What a record's link says of how it came about.
+const (
+	DecisionLink   = "link"   // one person with other records, or a record of the register itself
+	DecisionReview = "review" // alone until a person has looked at it
+	DecisionApart  = "apart"  // alone: it shares a number with somebody else
+	DecisionSingle = "single" // alone: it shares no number that says anything
+)
+
+// RuleRegister is the rule of the register's own records.
+const RuleRegister = "register"
+
+// Link is what is published of a record. It holds no identifier (P11): the
+// reasons are levels and the ID of the other record.
+type Link struct {
+	Record, Source, Sector, Table string
+	Person                        PersonID
+	// Citizen is the ID of the person's record in the population register, ""
+	// when there is none.
+	Citizen string
+	// Decision is one of the constants above, Rule the model's rule that
+	// decided, "" for a single record.
+	Decision, Rule string
+	// Reasons is JSON: {"with": record ID, "evidence": {field: level}}, and
+	// "weight" in a model with weights; "" when there was nothing to compare.
+	Reasons string
+	Model   string // the model's version
+}
+
+// digest tells whether two links are the same. It lives in memory only.
+func (l *Link) digest(buf []byte) (digest uint64, scratch []byte) {
+	buf = append(buf[:0], l.Person[:]...)
+	for _, s := range [...]string{l.Record, l.Source, l.Sector, l.Table, l.Citizen, l.Decision, l.Rule, l.Reasons, l.Model} {
+		buf = append(buf, s...)
+		buf = append(buf, 0xff) // in no UTF-8 text
+	}
+	return xxhash.Sum64(buf), buf
+}
+
+// appendReasons writes Link.Reasons.
+func (m *Model) appendReasons(dst []byte, d Decision, with string) []byte {
+	dst = append(dst, `{"with":`...)
+	dst = appendJSON(dst, with)
+	dst = append(dst, `,"evidence":{`...)
+	first := true
+	for f, level := range d.Why {
+		if level == Missing {
+			continue
+		}
+		if !first {
+			dst = append(dst, ',')
+		}
+		first = false
+		dst = append(append(append(append(dst, '"'), Field(f).String()...), `":"`...), level.String()...)
+		dst = append(dst, '"')
+	}
+	dst = append(dst, '}')
+	if d.Weight != 0 {
+		dst = fmt.Appendf(dst, `,"weight":%.2f`, d.Weight)
+	}
+	return append(dst, '}')
+}
+
+// appendJSON writes a text as JSON does.
+func appendJSON(dst []byte, s string) []byte {
+	for i := 0; i < len(s); i++ {
+		if c := s[i]; c < 0x20 || c >= 0x7f || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&' {
+			quoted, err := json.Marshal(s)
+			if err != nil { // a string never fails
+				return append(dst, `""`...)
+			}
+			return append(dst, quoted...)
+		}
+	}
+	return append(append(append(dst, '"'), s...), '"')
+}

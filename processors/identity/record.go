@@ -1,0 +1,83 @@
+package identity
+
+import (
+	"log/slog"
+	"unique"
+
+	"github.com/hopluu/hopluu/schemas/event"
+)
+
+// Origin is the table that records come from. All records of a table share
+// one, and are told apart by its address.
+type Origin struct {
+	Source, Sector, Table string
+	// Register is true for the population register: its records are verified,
+	// each is one person, and the others are matched to them.
+	Register bool
+}
+
+// Raw is what a source says of a person, as it says it. Slices may be reused
+// after Normalise.
+type Raw struct {
+	ID       []byte // the record's name: avro.AppendRecordID
+	Origin   *Origin
+	Position event.Position // of the change that says so
+
+	CCCD, CMND, Insurance, TaxCode, Phone []byte
+
+	FullName    []byte
+	Birth, Died Date
+	Sex         Sex
+	Ward        []byte
+}
+
+// Record is a normalised record of a person: a node. It is small, for millions
+// are kept in memory. It holds plaintext identifiers and prints as its ID only.
+type Record struct {
+	ID       string
+	Origin   *Origin
+	Position event.Position
+
+	CCCD, CMND, Insurance, TaxCode, Phone Number
+
+	Name        Name
+	Ward        unique.Handle[string]
+	Birth, Died Date
+	Notes       Notes
+	Sex         Sex
+}
+
+// Normalise makes a record of what a source says. It refuses nothing: what
+// cannot be read is missing, which is neutral evidence, and noted.
+func Normalise(raw *Raw) Record {
+	r := Record{
+		ID:       string(raw.ID),
+		Origin:   raw.Origin,
+		Position: raw.Position,
+		Name:     ParseName(raw.FullName),
+		Ward:     unique.Make(string(raw.Ward)),
+		Birth:    raw.Birth,
+		Died:     raw.Died,
+		Sex:      raw.Sex,
+	}
+	r.setCCCD(raw.CCCD)
+	r.setCMND(raw.CMND)
+	r.setInsurance(raw.Insurance)
+	r.setTaxCode(raw.TaxCode)
+	r.setPhone(raw.Phone)
+	return r
+}
+
+// String is the record's ID: the rest is personal data (P11).
+func (r Record) String() string { return r.ID }
+
+// LogValue keeps personal data out of logs (P11).
+func (r Record) LogValue() slog.Value { return slog.StringValue(r.ID) }
+
+// sameEvidence tells whether a new version of a record can change no decision.
+func sameEvidence(a, b *Record) bool {
+	const restored = CCCDRestored | CMNDRestored | InsuranceRestored
+	return a.Origin == b.Origin && a.CCCD == b.CCCD && a.CMND == b.CMND && a.Insurance == b.Insurance &&
+		a.Notes&restored == b.Notes&restored && a.Name.Canonical == b.Name.Canonical &&
+		a.Birth == b.Birth && a.Died == b.Died && a.Sex == b.Sex
+}
