@@ -92,3 +92,5 @@ func randomPeople(r *rand.Rand, n int) []person {
 	}
 	return people
 }
+
+func newRand(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, 3)) }

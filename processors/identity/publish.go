@@ -39,18 +39,29 @@ func (s *State) pickReasons(first []int32) {
 	}
 }
 
-// speaks ranks an edge as a reason: 3 a link within a cluster, 2 a review or a
-// forbidden link, 1 apart.
+// How an edge speaks for a record, from the least.
+const (
+	speaksApart = iota + 1
+	speaksContradiction
+	speaksReview // also a link that the cluster forbade
+	speaksLink   // within the cluster
+)
+
 func (s *State) speaks(e int32, first []int32) int {
 	edge := &s.solver.edges[e]
 	switch {
 	case edge.Decision.Outcome == OutcomeLink && first[edge.A] == first[edge.B]:
-		return 3
+		return speaksLink
 	case edge.Decision.Outcome == OutcomeApart:
-		return 1
+		return speaksApart
+	case s.model.contradicts(edge.Decision):
+		return speaksContradiction
 	}
-	return 2
+	return speaksReview
 }
+
+// decisions are what a record's link says, by how its edge speaks.
+var decisions = [...]uint8{speaksApart: decisionApart, speaksContradiction: decisionReview, speaksReview: decisionReview, speaksLink: decisionLink}
 
 // publish makes the link of one record and hands it over when it changed.
 func (s *State) publish(place int, n *node, first []int32, emit func(*Change) error) error {
@@ -65,11 +76,11 @@ func (s *State) publish(place int, n *node, first []int32, emit func(*Change) er
 	switch e := s.best[place]; {
 	case n.record.Origin.Register:
 		// A citizen's own link does not move with every record that joins it.
-		o.decision, o.rule = 3, ruleRegister
+		o.decision, o.rule = decisionLink, ruleRegister
 		l.Rule = RuleRegister
 	case e != none:
 		edge := &s.solver.edges[e]
-		o.decision, o.rule = uint8(s.speaks(e, first)), edge.Decision.rule
+		o.decision, o.rule = decisions[s.speaks(e, first)], edge.Decision.rule
 		l.Rule = s.model.Rule(edge.Decision)
 		with := edge.A
 		if int(with) == place {

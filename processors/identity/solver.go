@@ -108,11 +108,28 @@ func (s *solver) detectShared(records []*Record) {
 			continue
 		}
 		for k := range kinds {
-			if key := a.key(k); key != 0 && key == b.key(k) && s.powerless[key] != Shared {
-				s.powerless[key] = level
+			key := a.key(k)
+			if key == 0 || key != b.key(k) || s.powerless[key] == Shared {
+				continue
 			}
+			// Where the register says whose the number is, a holder must agree
+			// with it, not with what others made of the same person's name.
+			if level == Contested && e.Decision.Why[FieldRegister] == None && registered(records, key, k) {
+				continue
+			}
+			s.powerless[key] = level
 		}
 	}
+}
+
+// registered tells whether a record of the register holds a key.
+func registered(records []*Record, key BlockKey, k Kind) bool {
+	for _, r := range records {
+		if r.Origin.Register && r.key(k) == key {
+			return true
+		}
+	}
+	return false
 }
 
 // decideAgain decides the pairs whose numbers lost their power.

@@ -63,7 +63,14 @@ type outcome struct {
 	linked   bool
 }
 
-var decisionNames = [...]string{DecisionSingle, DecisionApart, DecisionReview, DecisionLink}
+const (
+	decisionSingle = iota
+	decisionApart
+	decisionReview
+	decisionLink
+)
+
+var decisionNames = [...]string{decisionSingle: DecisionSingle, decisionApart: DecisionApart, decisionReview: DecisionReview, decisionLink: DecisionLink}
 
 // nowhere ends the list of a block; node 0 is never used, so that 0 in a map
 // is no node.

@@ -1,0 +1,225 @@
+package identity
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/text/unicode/norm"
+)
+
+func TestNames(t *testing.T) {
+	for _, c := range []struct{ raw, canonical, toneless string }{
+		{"Nguyễn Văn An", "nguyễn văn an", "nguyen van an"},
+		{"  NGUYỄN\u00a0 VĂN\tAN. ", "nguyễn văn an", "nguyen van an"},
+		{norm.NFD.String("Trần Thị Ngọc Ánh"), "trần thị ngọc ánh", "tran thi ngoc anh"},
+		{"Hoà", "hòa", "hoa"}, {"Hòa", "hòa", "hoa"}, {"Thuý", "thúy", "thuy"}, {"Thoại", "thoại", "thoai"}, {"Quý", "quý", "quy"},
+		{"Ðỗ Đỗ ðỗ", "đỗ đỗ đỗ", "do do do"},
+		{"H’Hen Niê", "hhen niê", "hhen nie"},
+		{"Y\u200bến", "yến", "yen"},
+		{"Con bà Lê Thị Hoa", "", ""}, {"BÉ TRAI", "", ""},
+		{"", "", ""}, {" . ", "", ""}, {"\xff\xfe", "", ""},
+	} {
+		n := ParseName([]byte(c.raw))
+		require.Equal(t, c.canonical, n.Canonical.Value(), "%q", c.raw)
+		require.Equal(t, c.toneless, n.Toneless.Value(), "%q", c.raw)
+		require.Equal(t, c.canonical != "", n.Known(), "%q", c.raw)
+	}
+	require.False(t, Name{}.Known())
+}
+
+func TestNameLevels(t *testing.T) {
+	m := model(t)
+	for _, c := range []struct {
+		a, b string
+		want Level
+	}{
+		{"Nguyễn Văn An", "nguyễn  văn an", Equal},
+		{"Nguyễn Văn An", "NGUYEN VAN AN", Toneless},
+		{"Nguyễn Văn An", "An Nguyễn Văn", Reordered},
+		{"Nguyễn Văn An", "Nguyễn An", Partial},
+		{"Nguyễn Thị Ngọc Ánh", "Nguyễn Thị Ánh", Partial},
+		{"Huỳnh Văn Phước", "Hoàng Văn Phúc", Variant},
+		{"Lê Thị Vỹ", "Lê Thị Vĩ", Variant},
+		{"Nguyễn Văn Bảo", "Nguyễn Văn Bào", Toneless},
+		{"Nguyễn Văn Khang", "Nguyễn Văn Khagn", Near},
+		{"Nguyễn Văn Khang", "Nguyễn Văn Khng", Near},
+		{"Nguyễn Văn An", "Nguyễn Văn Bình", OneSyllable},
+		{"Nguyễn Văn An", "Trần Thị Bình", Differ},
+		{"Nguyễn Văn An", "Nguyễn", Differ},
+		{"An", "Anh", Differ},
+		{"Nguyễn Văn An", "", Missing},
+	} {
+		require.Equal(t, c.want, m.compareNames(ParseName([]byte(c.a)), ParseName([]byte(c.b))), "%s / %s", c.a, c.b)
+		require.Equal(t, c.want, m.compareNames(ParseName([]byte(c.b)), ParseName([]byte(c.a))), "%s / %s", c.b, c.a)
+	}
+}
+
+func TestDates(t *testing.T) {
+	for text, want := range map[string]Date{
+		"1985-03-20": NewDate(1985, 3, 20), "20/03/1985": NewDate(1985, 3, 20), "20-3-1985": NewDate(1985, 3, 20), "20.03.1985": NewDate(1985, 3, 20),
+		"19850320": NewDate(1985, 3, 20), "1985-03-20 00:00:00": NewDate(1985, 3, 20), "1985-03-20T00:00:00Z": NewDate(1985, 3, 20),
+		"1985": NewDate(1985, 0, 0), "03/1985": NewDate(1985, 0, 0), "29/02/1985": NewDate(1985, 0, 0), "1984-02-29": NewDate(1984, 2, 29),
+		"": 0, "0": 0, "20/03/85": 0, "1985-03-20-01": 0, "abc": 0, "1700-01-01": 0, "1985--20": 0, "99999999999999999999": 0, "1985/": NewDate(1985, 0, 0),
+	} {
+		require.Equal(t, want, ParseDate([]byte(text)), text)
+	}
+	require.Equal(t, NewDate(1970, 1, 1), DateOfDays(0))
+	require.Equal(t, NewDate(1965, 12, 31), DateOfDays(-1462))
+	require.Zero(t, DateOfDays(2147483647), "PostgreSQL's infinity")
+	require.Equal(t, 1985, NewDate(1985, 3, 20).Year())
+	require.Equal(t, 3, NewDate(1985, 3, 20).Month())
+	require.Equal(t, 20, NewDate(1985, 3, 20).Day())
+}
+
+func TestBirthLevels(t *testing.T) {
+	for _, c := range []struct {
+		a, b string
+		want Level
+	}{
+		{"1985-03-20", "1985-03-20", Equal}, {"1985-03-05", "1985-05-03", Swapped}, {"1985-03-20", "1985-01-01", Year}, {"1985-03-20", "1985", Year},
+		{"1985-03-20", "1985-03-21", Near}, {"1985-03-20", "1985-04-20", Near}, {"1985-03-20", "1985-04-21", Differ}, {"1985-03-20", "1986-03-20", Differ},
+		{"1985-03-20", "1971-03-20", Generation}, {"1985-03-20", "", Missing},
+	} {
+		require.Equal(t, c.want, compareBirths(ParseDate([]byte(c.a)), ParseDate([]byte(c.b))), "%s / %s", c.a, c.b)
+		require.Equal(t, c.want, compareBirths(ParseDate([]byte(c.b)), ParseDate([]byte(c.a))), "%s / %s", c.b, c.a)
+	}
+}
+
+func TestNumbers(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		in   person
+		want Record
+	}{
+		{"as it is", person{cccd: "079085001234", cmnd: "024517348", insurance: "7912345670", tax: "8301442989", phone: "0903123457"},
+			Record{CCCD: 79085001234, CMND: 24517348, Insurance: 7912345670, TaxCode: 8301442989, Phone: 903123457}},
+		{"written with spaces", person{cccd: " 079 085 001 234", cmnd: "024.517.348"}, Record{CCCD: 79085001234, CMND: 24517348}},
+		{"zeros lost", person{cccd: "79085001234", cmnd: "24517348", insurance: "791234567"},
+			Record{CCCD: 79085001234, CMND: 24517348, Insurance: 791234567, Notes: CCCDRestored | CMNDRestored | InsuranceRestored}},
+		{"11 digits that no CCCD has", person{cccd: "99985001234"}, Record{Notes: MalformedRefused}},
+		{"a CMND in the CCCD's column", person{cccd: "024517348"}, Record{CMND: 24517348, Notes: CMNDFromCCCD}},
+		{"12 digits of CMND", person{cmnd: "079085001234"}, Record{CCCD: 79085001234, Notes: CCCDFromCMND}},
+		{"12 digits of tax code", person{tax: "079085001234"}, Record{CCCD: 79085001234, Notes: CCCDFromTaxCode}},
+		{"another CCCD as tax code", person{cccd: "079085001234", tax: "079085001235"}, Record{CCCD: 79085001234, Notes: TwoCCCDs}},
+		{"the same CCCD twice", person{cccd: "079085001234", tax: "079085001234"}, Record{CCCD: 79085001234}},
+		{"a branch's tax code", person{tax: "0301442989-001"}, Record{TaxCode: 301442989001}},
+		{"health card", person{insurance: "dn 4 79 7912345670"}, Record{Insurance: 7912345670, Notes: InsuranceFromCard}},
+		{"fillers", person{cccd: "999999999999", cmnd: "123456789", insurance: "0000000000", tax: "1111111111"}, Record{Notes: FillerRefused}},
+		{"descending", person{cmnd: "987654321"}, Record{Notes: FillerRefused}},
+		{"no numbers", person{cccd: "không có", cmnd: "47", insurance: "GD479", tax: "?"}, Record{Notes: MalformedRefused}},
+		{"wrong lengths", person{cccd: "0790850012345", cmnd: "1234567891", insurance: "79123456789", tax: "125"}, Record{Notes: MalformedRefused}},
+		{"empty", person{cccd: "", cmnd: "  "}, Record{}},
+		{"country code", person{phone: "+84 903 123 457"}, Record{Phone: 903123457}},
+		{"country code after 00", person{phone: "0084903123457"}, Record{Phone: 903123457}},
+		{"phone of strange length", person{phone: "903"}, Record{}},
+	} {
+		c.in.id, c.in.in = "health.patient:1", health
+		got := c.in.record()
+		require.Equal(t, [5]uint64{uint64(c.want.CCCD), uint64(c.want.CMND), uint64(c.want.Insurance), uint64(c.want.TaxCode), uint64(c.want.Phone)},
+			[5]uint64{uint64(got.CCCD), uint64(got.CMND), uint64(got.Insurance), uint64(got.TaxCode), uint64(got.Phone)}, c.name)
+		require.Equal(t, c.want.Notes, got.Notes, c.name)
+	}
+}
+
+func TestNearNumbers(t *testing.T) {
+	for _, c := range []struct {
+		a, b uint64
+		want bool
+	}{{123456, 123457, true}, {123456, 223456, true}, {123456, 123465, true}, {123456, 213456, true}, {123456, 321456, false}, {123456, 123567, false}, {123456, 143256, false}} {
+		require.Equal(t, c.want, nearNumbers(c.a, c.b), "%d %d", c.a, c.b)
+		require.Equal(t, c.want, nearNumbers(c.b, c.a), "%d %d", c.b, c.a)
+	}
+}
+
+func TestStructure(t *testing.T) {
+	require.Equal(t, Structure{Known: true, Province: 79, Sex: Male, BirthYear: 1985}, Number(79_0_85_001234).Structure())
+	require.Equal(t, Structure{Known: true, Province: 1, Sex: Female, BirthYear: 2023}, Number(1_3_23_001234).Structure())
+	require.False(t, Number(99_0_85_001234).Structure().Known)
+	require.False(t, Number(79_9_85_001234).Structure().Known)
+}
+
+func TestSexes(t *testing.T) {
+	for text, want := range map[string]Sex{"male": Male, "Nam": Male, "M": Male, "female": Female, "NỮ": Female, "Nu": Female, norm.NFD.String("nữ"): Female, "": SexUnknown, "không rõ": SexUnknown} {
+		require.Equal(t, want, ParseSex([]byte(text)), text)
+	}
+}
+
+// TestNoPlaintextIsPrinted is P11: whatever verb or encoder prints a record or
+// a number, and whatever is published, holds no identifier.
+func TestNoPlaintextIsPrinted(t *testing.T) {
+	p := person{id: "health.patient:1", in: health, cccd: "079085001234", cmnd: "024517348", insurance: "7912345670", phone: "0903123457", name: "Nguyễn Văn An", birth: "1985-03-20"}
+	r := p.record()
+	encoded, err := json.Marshal(r.CCCD)
+	require.NoError(t, err)
+	out := fmt.Sprintf("%v %+v %d %x %s %#v %s %v", r, r.CCCD, r.CCCD, r.CMND, r.Insurance, r.Phone, encoded, Block(&r)) + r.LogValue().String()
+	q := p
+	q.id, q.in = "population.citizen:1", register
+	for _, l := range linksOf(t, p, q) {
+		out += fmt.Sprintf("%+v", l)
+	}
+	for _, secret := range []string{"79085001234", "24517348", "7912345670", "903123457", "1985-03-20", "Nguy", "nguy", fmt.Sprintf("%x", uint64(r.CMND))} {
+		require.NotContains(t, out, secret)
+	}
+	require.Contains(t, out, "cccd-register-name-birth")
+	require.Len(t, Block(&r), 3)
+}
+
+func FuzzParseName(f *testing.F) {
+	for _, s := range []string{"Nguyễn Văn An", "Hoà", "Thuỷ", "Quý", "Ðỗ", "Đo\u0302\u0303", "\u0300", "İ", "ﬁ", "a\u200d\u0301", "con bà "} {
+		f.Add([]byte(s))
+	}
+	m := model(f)
+	f.Fuzz(func(t *testing.T, text []byte) {
+		n := ParseName(text)
+		if again := ParseName([]byte(n.Canonical.Value())); n.Known() && again.Canonical != n.Canonical {
+			t.Fatalf("%q became %q and then %q", text, n.Canonical.Value(), again.Canonical.Value())
+		}
+		if got := m.compareNames(n, n); n.Known() != (got == Equal) {
+			t.Fatalf("%q against itself is %s", text, got)
+		}
+		other := ParseName([]byte("Nguyễn Văn An"))
+		if m.compareNames(n, other) != m.compareNames(other, n) {
+			t.Fatalf("%q compares otherwise from the other side", text)
+		}
+		if canonical := n.Canonical.Value(); strings.HasPrefix(canonical, " ") || strings.Contains(canonical, "  ") {
+			t.Fatalf("%q keeps spaces: %q", text, canonical)
+		}
+	})
+}
+
+func FuzzParseDate(f *testing.F) {
+	for _, s := range []string{"1985-03-20", "20/03/1985", "1985", "19850320", "29/02/1985"} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		d := ParseDate(text)
+		if d == 0 {
+			return
+		}
+		if back := NewDate(d.Year(), d.Month(), d.Day()); back != d {
+			t.Fatalf("%q is %d-%d-%d", text, d.Year(), d.Month(), d.Day())
+		}
+	})
+}
+
+func FuzzNumbers(f *testing.F) {
+	f.Add([]byte("079085001234"), []byte("024517348"), []byte("DN4797912345670"), []byte("8301442989"))
+	f.Add([]byte("79085001234"), []byte("079085001234"), []byte("999999999"), []byte("1234567890123"))
+	f.Fuzz(func(t *testing.T, cccd, cmnd, insurance, tax []byte) {
+		r := Normalise(&Raw{Origin: health, CCCD: cccd, CMND: cmnd, Insurance: insurance, TaxCode: tax, Phone: cccd})
+		if r.CCCD >= 1e12 || r.CMND >= 1e9 || r.Insurance >= 1e10 || r.TaxCode >= 1e13 || r.Phone >= 1e9 {
+			t.Fatal("a number has more digits than its kind")
+		}
+		keys := Block(&r)
+		for i, key := range keys {
+			for _, other := range keys[:i] {
+				if key == other {
+					t.Fatal("two kinds have one key")
+				}
+			}
+		}
+	})
+}
