@@ -46,8 +46,8 @@ func (c Compression) String() string {
 
 // MaxDecompressed bounds what one batch may unfold to, in bytes (P8): a
 // broker's batch is about 1 MiB compressed, and the best codec does not come
-// near a factor of 256 on rows.
-const MaxDecompressed = 256 << 20
+// near a factor of 128 on rows.
+const MaxDecompressed = 128 << 20
 
 // ErrTooLarge is the error of a batch that unfolds to more than
 // MaxDecompressed.
