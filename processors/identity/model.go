@@ -6,6 +6,8 @@ import (
 	"fmt"
 
 	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
 )
 
 //go:embed models/deterministic-1.yaml
@@ -50,10 +52,11 @@ type rule struct {
 
 // modelFile is how a model is written.
 type modelFile struct {
-	Version    string              `yaml:"version"`
-	MaxHolders int                 `yaml:"max_holders"`
-	Variants   [][]string          `yaml:"variants"`
-	Sets       map[string][]string `yaml:"sets"` // a place for anchors
+	Version    string     `yaml:"version"`
+	MaxHolders int        `yaml:"max_holders"`
+	Variants   [][]string `yaml:"variants"`
+	// Sets are names for several levels, to be used among them.
+	Sets map[string][]string `yaml:"sets"`
 	// Weights is log2(m/u) of a level of a field, 0 where none is given.
 	Weights map[string]map[string]float64 `yaml:"weights"`
 	Rules   []ruleFile                    `yaml:"rules"`
@@ -73,10 +76,13 @@ const (
 	noRule       = 255 // no rule held
 )
 
-// ParseModel reads a model. Unknown keys, fields and levels, and a rule that
-// can never be reached for want of a level, are refused.
+// ParseModel reads a model. Unknown keys, fields and levels are refused, and rules
+// that can never hold.
 func ParseModel(text []byte) (*Model, error) {
 	var f modelFile
+	if err := plainYAML(text); err != nil {
+		return nil, fmt.Errorf("identity model: %w", err)
+	}
 	if err := yaml.UnmarshalWithOptions(text, &f, yaml.Strict()); err != nil {
 		return nil, fmt.Errorf("identity model: %w", err)
 	}
@@ -100,7 +106,7 @@ func ParseModel(text []byte) (*Model, error) {
 		}
 	}
 	for i, r := range f.Rules {
-		if err := m.addRule(r); err != nil {
+		if err := m.addRule(r, f.Sets); err != nil {
 			return nil, fmt.Errorf("identity model %s: rule %d (%s): %w", m.Version, i+1, r.Name, err)
 		}
 	}
@@ -116,7 +122,7 @@ func ParseModel(text []byte) (*Model, error) {
 	return m, nil
 }
 
-func (m *Model) addRule(f ruleFile) error {
+func (m *Model) addRule(f ruleFile, sets map[string][]string) error {
 	r := rule{name: f.Name, contradiction: f.Contradiction, levels: fieldLevels}
 	if f.Name == "" {
 		return errors.New("name is missing")
@@ -140,7 +146,7 @@ func (m *Model) addRule(f ruleFile) error {
 	for field, names := range f.When {
 		var s levelSet
 		var parsedField Field
-		for _, name := range names {
+		for _, name := range expand(names, sets) {
 			var level Level
 			var err error
 			if parsedField, level, err = parseLevel(field, name); err != nil {
@@ -155,6 +161,53 @@ func (m *Model) addRule(f ruleFile) error {
 	}
 	m.rules = append(m.rules, r)
 	return nil
+}
+
+// expand puts the levels of a set in the place of its name.
+func expand(names []string, sets map[string][]string) []string {
+	var all []string
+	for _, name := range names {
+		if levels, ok := sets[name]; ok {
+			all = append(all, levels...)
+			continue
+		}
+		all = append(all, name)
+	}
+	return all
+}
+
+// plainYAML refuses tags, anchors and aliases: a model needs none, and some of
+// them make the YAML library panic.
+func plainYAML(text []byte) error {
+	tree, err := parser.ParseBytes(text, 0)
+	if err != nil {
+		return err
+	}
+	var fancy plainVisitor
+	for _, doc := range tree.Docs {
+		if doc.Body != nil {
+			ast.Walk(&fancy, doc.Body)
+		}
+	}
+	if fancy.line > 0 {
+		return fmt.Errorf("line %d: write it out without tags, anchors and aliases", fancy.line)
+	}
+	return nil
+}
+
+// plainVisitor finds the first line with a tag, an anchor or an alias.
+type plainVisitor struct{ line int }
+
+// Visit looks at one node.
+func (v *plainVisitor) Visit(n ast.Node) ast.Visitor {
+	switch n.(type) {
+	case *ast.TagNode, *ast.AnchorNode, *ast.AliasNode, *ast.MergeKeyNode:
+		if v.line == 0 {
+			v.line = n.GetToken().Position.Line
+		}
+		return nil
+	}
+	return v
 }
 
 func parseLevel(field, level string) (Field, Level, error) {

@@ -25,6 +25,7 @@ func TestModelRefuses(t *testing.T) {
 		strings.Replace(good, "outcome", "contradiction: true, outcome", 1): "cannot link",
 		good + "- {name: a, when: {}, outcome: apart}\n":                    "stands twice",
 		good + "variants: [[hoang, huynh], [hoàng]]\n":                      "variants twice",
+		good + "sets: &a {}\n":                                              "without tags",
 		good + "weights: {name: {swapped: 1}}\n":                            "weights",
 	} {
 		_, err := ParseModel([]byte(text))
@@ -122,4 +123,21 @@ func TestPersonID(t *testing.T) {
 	// The name of a person is published: a change of how it is made breaks
 	// every reader's joins.
 	require.Equal(t, "pc5c8dd2398b1fd805f102928", p.String())
+}
+
+func FuzzParseModel(f *testing.F) {
+	f.Add(deterministic1)
+	f.Add([]byte("version: t\nmax_holders: 9\nsets: {s: [equal]}\nvariants: [[a, b]]\nrules:\n- {name: a, when: {name: [s]}, outcome: link}\n"))
+	f.Add([]byte("rules: !!map []"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		m, err := ParseModel(text)
+		if err != nil {
+			return
+		}
+		s := NewState(m)
+		for _, p := range []person{{id: "a.b:1", in: health, cccd: "079085001234", name: "a"}, {id: "a.b:2", in: health, cccd: "079085001234", name: "b"}} {
+			s.Upsert(p.record())
+		}
+		solve(t, s)
+	})
 }
