@@ -159,7 +159,10 @@ func readBounded(r io.Reader, compressed int, name string) ([]byte, error) {
 // librdkafka sends one bare block.
 var xerialMagic = []byte{0x82, 'S', 'N', 'A', 'P', 'P', 'Y', 0}
 
-const xerialHeader = 16
+const (
+	xerialHeader = 16
+	snappyRatio  = 32
+)
 
 func unsnappy(src []byte) ([]byte, error) {
 	if !bytes.HasPrefix(src, xerialMagic) {
@@ -190,6 +193,11 @@ func appendSnappyBlock(dst, block []byte) ([]byte, error) {
 	n, err := s2.DecodedLen(block)
 	if err != nil {
 		return nil, err
+	}
+	// Snappy's longest copy makes 64 bytes of 2: a block that claims more is
+	// not believed, let alone given the memory.
+	if n > snappyRatio*len(block) {
+		return nil, s2.ErrCorrupt
 	}
 	if n > MaxDecompressed-len(dst) {
 		return nil, ErrTooLarge
