@@ -112,7 +112,7 @@ func StartKafka(ctx context.Context, cfg KafkaConfig) (*Kafka, error) {
 				}
 				return javaCommand(context.Background(), cfg, dir, "kafka.Kafka", filepath.Join(dir, "server.properties")), nil
 			},
-			ready: func(ctx context.Context) error { return probeKafka(ctx, address(port)) },
+			ready: func(ctx context.Context) error { return ProbeKafka(ctx, address(port)) },
 			stop:  syscall.SIGTERM, orphan: syscall.SIGKILL, grace: 20 * time.Second,
 		},
 	}}
@@ -214,10 +214,10 @@ func javaCommand(ctx context.Context, cfg KafkaConfig, dir, class string, args .
 	return cmd
 }
 
-// probeKafka asks for the cluster's metadata (Metadata, version 1, no topic)
-// and wants a broker in the answer: a broker that is still catching up
+// ProbeKafka is a probe of readiness: it asks the broker at addr for the
+// cluster's metadata (Metadata, version 1, no topic) and wants a broker in the answer: a broker that is still catching up
 // answers without one.
-func probeKafka(ctx context.Context, addr string) error {
+func ProbeKafka(ctx context.Context, addr string) error {
 	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", addr)
 	if err != nil {
 		return err

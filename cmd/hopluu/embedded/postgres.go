@@ -120,7 +120,7 @@ func StartPostgres(ctx context.Context, cfg PostgresConfig) (*Postgres, error) {
 			again: stillDying(filepath.Join(dir, "data")),
 		},
 	}
-	p.launch.ready = func(ctx context.Context) error { return probePostgres(ctx, p.DSN("postgres")) }
+	p.launch.ready = func(ctx context.Context) error { return ProbePostgres(ctx, p.DSN("postgres")) }
 	if err := p.start(ctx); err != nil {
 		return nil, err
 	}
@@ -245,7 +245,9 @@ func stillDying(data string) func() bool {
 	}
 }
 
-func probePostgres(ctx context.Context, dsn string) error {
+// ProbePostgres is a probe of readiness: the server takes connections. A wrong
+// password is no matter of waiting, and ends it.
+func ProbePostgres(ctx context.Context, dsn string) error {
 	conn, err := pgx.Connect(ctx, dsn)
 	if err != nil {
 		var pgErr *pgconn.PgError

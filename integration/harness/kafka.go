@@ -1,0 +1,38 @@
+package harness
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	"github.com/hopluu/hopluu/cmd/hopluu/embedded"
+)
+
+// KafkaBroker is a real Kafka of one broker; topics are not made by themselves.
+type KafkaBroker struct {
+	Addr string
+	life
+}
+
+// Brokers is the list for a client's configuration.
+func (k *KafkaBroker) Brokers() []string { return []string{k.Addr} }
+
+// Kafka gives a running broker, the one that all tests share unless options
+// ask for another. On the shared one a test has topics of its own.
+func Kafka(t testing.TB, opts ...Option) *KafkaBroker {
+	t.Helper()
+	o := apply(opts)
+	if useContainers() && o.logDir == "" {
+		return get(t, "kafka", o, func(ctx context.Context, _ string) (*KafkaBroker, func() error, error) {
+			return containerKafka(ctx, o)
+		})
+	}
+	paths := Parts(t)
+	return get(t, "kafka", o, func(ctx context.Context, dir string) (*KafkaBroker, func() error, error) {
+		k, err := embedded.StartKafka(ctx, embedded.KafkaConfig{Parts: paths, Dir: dir, LogDir: o.logDir, Heap: "384m", Settings: o.settings})
+		if err != nil {
+			return nil, nil, fmt.Errorf("harness: %w", err)
+		}
+		return &KafkaBroker{k.Addr, k.Process}, k.Kill, nil
+	})
+}
