@@ -154,20 +154,20 @@ func (f *follower) frame(ctx context.Context, frame *postgres.Frame) error {
 	case *pgoutput.Begin:
 		f.inTransaction = true
 		f.position = event.Position{Epoch: f.checkpoint.Epoch, LSN: m.FinalLSN}
-		f.xid, f.micros = m.XID, m.CommitMicros
+		f.xid, f.micros = m.Xid, m.CommitMicros
 	case *pgoutput.Commit:
 		f.inTransaction = false
 		f.complete = m.EndLSN
 	case *pgoutput.Relation:
 		return f.relation(ctx, m)
 	case *pgoutput.Insert:
-		return f.row(ctx, frame.Data, m.RelationID, event.Event{Op: event.Create, After: m.New})
+		return f.row(ctx, frame.Data, m.Relation, event.Event{Op: event.Create, After: m.New})
 	case *pgoutput.Update:
 		return f.update(ctx, frame.Data, m)
 	case *pgoutput.Delete:
-		return f.row(ctx, frame.Data, m.RelationID, event.Event{Op: event.Delete, Before: m.Old, BeforeKeyOnly: m.KeyOnly})
+		return f.row(ctx, frame.Data, m.Relation, event.Event{Op: event.Delete, Before: m.Old, BeforeKeyOnly: m.OldKind == pgoutput.OldKey})
 	case *pgoutput.Truncate:
-		for _, id := range m.RelationIDs {
+		for _, id := range m.Relations {
 			if err := f.row(ctx, frame.Data, id, event.Event{Op: event.Truncate}); err != nil {
 				return err
 			}
@@ -193,16 +193,16 @@ func (f *follower) relation(ctx context.Context, m *pgoutput.Relation) error {
 	if t.quarantined != "" {
 		f.metrics.quarantined.WithLabelValues(t.name()).Set(1)
 	}
-	f.tables[m.ID] = t
+	f.tables[m.OID] = t
 	return nil
 }
 
 // describe joins what the stream says of a relation (its columns at this point
 // of the log) with what only the catalogue knows (its key, its types).
 func (f *follower) describe(ctx context.Context, m *pgoutput.Relation) (postgres.Relation, error) {
-	relation := postgres.Relation{OID: m.ID, Schema: m.Namespace, Table: m.Name}
+	relation := postgres.Relation{OID: m.OID, Schema: m.Namespace, Table: m.Name}
 	for _, c := range m.Columns {
-		relation.Columns = append(relation.Columns, pgvalue.Column{Name: c.Name, OID: c.TypeOID, Typmod: c.Typmod})
+		relation.Columns = append(relation.Columns, pgvalue.Column{Name: c.Name, OID: c.OID, Typmod: c.Typmod})
 		// With the default identity the key flags are the primary key; with
 		// FULL every column has one.
 		if c.Key && m.ReplicaIdentity != 'f' {
@@ -223,19 +223,19 @@ func (f *follower) describe(ctx context.Context, m *pgoutput.Relation) (postgres
 // update takes a change of key apart, as Debezium does: the old key is deleted
 // (with a tombstone), the new one created.
 func (f *follower) update(ctx context.Context, frame []byte, m *pgoutput.Update) error {
-	ev := event.Event{Op: event.Update, Before: m.Old, BeforeKeyOnly: m.KeyOnly, After: m.New}
-	t := f.tables[m.RelationID]
+	ev := event.Event{Op: event.Update, Before: m.Old, BeforeKeyOnly: m.OldKind == pgoutput.OldKey, After: m.New}
+	t := f.tables[m.Relation]
 	if t == nil || !keyChanged(t, m.Old, m.New) {
-		return f.row(ctx, frame, m.RelationID, ev)
+		return f.row(ctx, frame, m.Relation, ev)
 	}
-	if err := f.row(ctx, frame, m.RelationID, event.Event{Op: event.Delete, Before: m.Old, BeforeKeyOnly: m.KeyOnly}); err != nil {
+	if err := f.row(ctx, frame, m.Relation, event.Event{Op: event.Delete, Before: m.Old, BeforeKeyOnly: m.OldKind == pgoutput.OldKey}); err != nil {
 		return err
 	}
 	created := event.Event{Op: event.Create, After: m.New}
 	if err := f.reselect(ctx, t, &created); err != nil {
 		return err
 	}
-	return f.row(ctx, frame, m.RelationID, created)
+	return f.row(ctx, frame, m.Relation, created)
 }
 
 func keyChanged(t *table, before, after event.Row) bool {

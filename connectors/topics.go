@@ -60,3 +60,8 @@ func (t Topics) spec(name string, partitions int32, config map[string]string) to
 func DeadLetters(source string, table sectors.Table) string {
 	return topic.DeadLetter(topic.Vault(source, table.Schema, table.Name))
 }
+
+// IdentitySpecs are the topics that the matcher writes.
+func (t Topics) IdentitySpecs() []topic.Spec {
+	return []topic.Spec{t.spec(topic.IdentityLink, t.Partitions, map[string]string{"cleanup.policy": "compact"})}
+}

@@ -84,3 +84,33 @@ func Inspect(ctx context.Context, repl *pgconn.PgConn, conn *pgx.Conn, slot stri
 	}
 	return server, nil
 }
+
+// SlotStatus is what a slot holds back.
+type SlotStatus struct {
+	Exists, Active, Lost bool
+	// BehindBytes of WAL were written after what we confirmed.
+	BehindBytes int64
+	// RetainedBytes of WAL are kept on the server's disk because of the slot.
+	RetainedBytes int64
+	// SafeBytes may still be written before the server gives the slot up; nil
+	// when max_slot_wal_keep_size sets no limit.
+	SafeBytes *int64
+}
+
+// ReadSlotStatus asks the server.
+func ReadSlotStatus(ctx context.Context, conn *pgx.Conn, slot string) (SlotStatus, error) {
+	var s SlotStatus
+	err := conn.QueryRow(ctx, `
+		SELECT active, coalesce(wal_status = 'lost', false),
+		       coalesce(pg_wal_lsn_diff(pg_current_wal_lsn(), confirmed_flush_lsn), 0)::bigint,
+		       coalesce(pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn), 0)::bigint, safe_wal_size
+		FROM pg_replication_slots WHERE slot_name = $1`, slot).Scan(&s.Active, &s.Lost, &s.BehindBytes, &s.RetainedBytes, &s.SafeBytes)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return SlotStatus{}, nil
+	}
+	if err != nil {
+		return SlotStatus{}, fmt.Errorf("read the status of slot %s: %w", slot, err)
+	}
+	s.Exists = true
+	return s, nil
+}

@@ -1,0 +1,58 @@
+# hopluu: `make help` lists the targets.
+
+SHELL := /bin/bash
+GO ?= go
+# Packages are tested side by side; the integration packages start servers of
+# their own, so two at a time is what two cores bear.
+TEST_FLAGS ?= -p 2 -timeout 15m
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: build ## Run everything on this machine with source systems that keep changing (DEMO_EXIT=1: a fixed load, compared, then end)
+	@bin/hopluu dev $(if $(DEMO_EXIT),--exit)
+
+.PHONY: demo-clean
+demo-clean: build ## Remove the demonstration's data
+	@bin/hopluu dev clean
+
+.PHONY: build
+build: ## Build bin/hopluu
+	@$(GO) build -o bin/hopluu ./cmd/hopluu
+
+.PHONY: test
+test: ## Run all tests on real PostgreSQL, Kafka and ClickHouse's engine (fetches and starts what they need)
+	$(GO) vet ./...
+	$(GO) test $(TEST_FLAGS) ./...
+
+.PHONY: race
+race: ## Run the unit tests under the race detector
+	$(GO) test -race -timeout 15m $$($(GO) list ./... | grep -v /integration)
+
+.PHONY: lint
+lint: ## gofmt, vet and staticcheck
+	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo "run gofmt -w on these files"; exit 1; }
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+
+.PHONY: generate
+generate: ## Make the generated files again
+	$(GO) generate ./...
+
+.PHONY: verify
+verify: lint generate ## Lint, generate, clean diff, race tests, all tests
+	git diff --exit-code
+	$(MAKE) race
+	$(MAKE) test
+
+.PHONY: bench
+bench: ## A benchmark a stage: rows/s, CPU seconds a million rows, peak memory
+	$(GO) test -run '^$$' -bench . -benchtime 2s ./schemas/... ./connectors/... ./processors/... ./sinks/...
+	$(GO) run ./integration/bench
+
+.PHONY: fuzz
+fuzz: ## Fuzz every decoder for a minute each
+	@for p in $$($(GO) list ./...); do \
+	  for f in $$($(GO) test -list '^Fuzz' $$p | grep '^Fuzz'); do $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime 60s $$p || exit 1; done; done

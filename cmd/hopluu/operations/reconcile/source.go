@@ -1,0 +1,167 @@
+package reconcile
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/cespare/xxhash/v2"
+	"github.com/hopluu/hopluu/connectors/postgres"
+	"github.com/hopluu/hopluu/connectors/postgres/pgvalue"
+	"github.com/hopluu/hopluu/schemas/event"
+	"github.com/hopluu/hopluu/schemas/sectors"
+	"github.com/hopluu/hopluu/schemas/token"
+	"github.com/jackc/pgx/v5"
+)
+
+// layout is a table's columns as both sides are asked for them.
+type layout struct {
+	schema, table string
+	columns       []column
+	key           []int // indexes into columns
+	integer       []bool
+	// tokenKey is true when the source cannot order by the key, because
+	// ClickHouse has tokens where the source has numbers.
+	tokenKey bool
+}
+
+func layoutOf(relation postgres.Relation, t sectors.Table) (layout, error) {
+	l := layout{schema: relation.Schema, table: relation.Table}
+	for _, c := range relation.Columns {
+		domain := ""
+		if described, ok := t.Column(c.Name); ok {
+			domain = described.Identifier
+		}
+		l.columns = append(l.columns, canonical(c, domain))
+	}
+	names := t.Key
+	if len(names) == 0 {
+		names = relation.Primary
+	}
+	for _, name := range names {
+		i := slices.IndexFunc(relation.Columns, func(c pgvalue.Column) bool { return c.Name == name })
+		if i < 0 {
+			return layout{}, fmt.Errorf("key column %s is not in table %s", name, relation.Name())
+		}
+		l.key = append(l.key, i)
+		l.integer = append(l.integer, l.columns[i].integer)
+		l.tokenKey = l.tokenKey || l.columns[i].domain != ""
+	}
+	return l, nil
+}
+
+// sourceSnapshot is the source at one LSN.
+type sourceSnapshot struct {
+	conn *pgx.Conn
+	lsn  event.LSN
+}
+
+// openSource begins a snapshot and reads the LSN after it: whatever the
+// snapshot sees was committed at or below that LSN.
+func openSource(ctx context.Context, dsn string) (*sourceSnapshot, error) {
+	conn, err := postgres.Connect(ctx, dsn)
+	if err != nil {
+		return nil, err
+	}
+	s := &sourceSnapshot{conn: conn}
+	var lsn string
+	_, err = conn.Exec(ctx, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+	if err == nil {
+		err = conn.QueryRow(ctx, "SELECT pg_current_wal_insert_lsn()::text").Scan(&lsn)
+	}
+	if err == nil {
+		s.lsn, err = event.ParseLSN(lsn)
+	}
+	if err != nil {
+		s.close()
+		return nil, fmt.Errorf("snapshot of the source: %w", err)
+	}
+	return s, nil
+}
+
+func (s *sourceSnapshot) close() {
+	// Only read from: there is nothing that a failed goodbye could lose.
+	_ = s.conn.Close(context.Background())
+}
+
+// rows gives the table's rows in key order, one a call, nil at the end.
+func (s *sourceSnapshot) rows(ctx context.Context, l layout, tokens *token.Tokenizer) (next func() (*row, error), done func(), err error) {
+	var selected, order []string
+	for _, c := range l.columns {
+		selected = append(selected, c.postgres)
+	}
+	for i, k := range l.key {
+		name := pgx.Identifier{l.columns[k].name}.Sanitize()
+		if l.integer[i] {
+			order = append(order, name)
+		} else {
+			order = append(order, "("+l.columns[k].postgres+`) COLLATE "C"`)
+		}
+	}
+	sql := "SELECT " + strings.Join(selected, ", ") + " FROM " + pgx.Identifier{l.schema, l.table}.Sanitize()
+	if !l.tokenKey {
+		sql += " ORDER BY " + strings.Join(order, ", ")
+	}
+	rows, err := s.conn.Query(ctx, sql, pgx.QueryResultFormats{pgx.TextFormatCode})
+	if err != nil {
+		return nil, nil, fmt.Errorf("read %s.%s: %w", l.schema, l.table, err)
+	}
+	digest := xxhash.New()
+	cells := make([]cell, len(l.columns))
+	var scratch []byte
+	next = func() (*row, error) {
+		if !rows.Next() {
+			if err := rows.Err(); err != nil {
+				return nil, fmt.Errorf("read %s.%s: %w", l.schema, l.table, err)
+			}
+			return nil, nil
+		}
+		scratch = scratch[:0]
+		for i, value := range rows.RawValues() {
+			cells[i] = cell{null: value == nil, text: value}
+			if domain := l.columns[i].domain; domain != "" && value != nil {
+				start := len(scratch)
+				scratch = tokens.Append(scratch, domain, value)
+				cells[i].text = scratch[start:]
+			}
+		}
+		return l.row(digest, cells), nil
+	}
+	if l.tokenKey {
+		sorted, err := drain(next)
+		rows.Close()
+		if err != nil {
+			return nil, nil, err
+		}
+		slices.SortFunc(sorted, func(a, b *row) int { return compareKeys(l.integer, a.key, b.key) })
+		i := 0
+		return func() (*row, error) {
+			if i == len(sorted) {
+				return nil, nil
+			}
+			i++
+			return sorted[i-1], nil
+		}, func() {}, nil
+	}
+	return next, rows.Close, nil
+}
+
+func (l layout) row(digest *xxhash.Digest, cells []cell) *row {
+	r := &row{hash: hashRow(digest, cells), key: make([]string, len(l.key))}
+	for i, k := range l.key {
+		r.key[i] = string(cells[k].text)
+	}
+	return r
+}
+
+func drain(next func() (*row, error)) ([]*row, error) {
+	var all []*row
+	for {
+		r, err := next()
+		if err != nil || r == nil {
+			return all, err
+		}
+		all = append(all, r)
+	}
+}

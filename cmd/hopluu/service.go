@@ -1,0 +1,61 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// newMetrics makes a registry with what every process tells of itself.
+func newMetrics() *prometheus.Registry {
+	r := prometheus.NewRegistry()
+	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return r
+}
+
+// serve runs a long-running subcommand beside its HTTP side: /metrics,
+// /healthz (the process lives) and /readyz (the work goes on). It ends when the
+// work ends.
+func serve(ctx context.Context, listen string, log *slog.Logger, metrics *prometheus.Registry, ready func() error, run func(context.Context) error) error {
+	if listen == "" {
+		return run(ctx)
+	}
+	listener, err := net.Listen("tcp", listen)
+	if err != nil {
+		return fmt.Errorf("http.listen: %w: choose another address with --http or HOPLUU_HTTP_LISTEN", err)
+	}
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}))
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, "ok") })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
+		if err := ready(); err != nil {
+			answer(w, http.StatusServiceUnavailable, err.Error())
+			return
+		}
+		answer(w, http.StatusOK, "ready")
+	})
+	server := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(listener) }()
+	log.Info("serving metrics and health", "address", listener.Addr().String())
+	err = run(ctx)
+	closeErr := server.Close()
+	if serveErr := <-served; !errors.Is(serveErr, http.ErrServerClosed) {
+		closeErr = errors.Join(closeErr, serveErr)
+	}
+	return errors.Join(err, closeErr)
+}
+
+func answer(w http.ResponseWriter, status int, text string) {
+	w.WriteHeader(status)
+	// The client went away: there is no one left to tell.
+	_, _ = fmt.Fprintln(w, text)
+}
