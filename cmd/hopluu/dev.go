@@ -42,6 +42,19 @@ flag has an environment variable too: HOPLUU_DEMO_ and its name in capitals.`,
 			})
 		},
 	}
+	clean := &cobra.Command{
+		Use: "clean", Short: "Remove the demonstration's data", Args: cobra.NoArgs,
+		PreRunE: command.PreRunE,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := dev.Clean(c.Dir); err != nil {
+				return err
+			}
+			_, err := fmt.Fprintln(cmd.OutOrStdout(), "removed", c.Dir)
+			return err
+		},
+	}
+	clean.Flags().StringVar(&c.Dir, "data", ".hopluu/demo", "folder of all data and logs")
+	command.AddCommand(clean)
 	f := command.Flags()
 	f.StringVar(&c.Dir, "data", ".hopluu/demo", "folder for all data and logs")
 	f.BoolVar(&c.Exit, "exit", false, "run the fixed load, compare, and end: 0 only if everything agrees")

@@ -95,11 +95,9 @@ func Run(ctx context.Context, c Config, reconcile func(ctx context.Context, conf
 	if err != nil {
 		return err
 	}
-	report := func(name string) generator.Progress {
-		return func(done, total int64, message string) { b.set(name, message, done, total, progress.UnitsDefault) }
-	}
 	// The first rows are there before the connectors are: they come by snapshot.
-	if err := gen.Seed(ctx, report("source systems")); err != nil {
+	b.step("source systems: a city of %d generated people", c.Persons)
+	if _, err := gen.Seed(ctx); err != nil {
 		return interrupted(ctx, err)
 	}
 	if err := stack.Stages(ctx); err != nil {
@@ -107,7 +105,7 @@ func Run(ctx context.Context, c Config, reconcile func(ctx context.Context, conf
 	}
 	b.step("live after %s", time.Since(began).Round(100*time.Millisecond))
 	if c.Exit {
-		return interrupted(ctx, exitRun(ctx, c, stack, gen, report("fixed load"), closeBars, began, reconcile))
+		return interrupted(ctx, exitRun(ctx, c, stack, gen, b, began, reconcile))
 	}
 	closeBars()
 	return live(ctx, c, stack, gen, began, log)
@@ -122,12 +120,14 @@ func interrupted(ctx context.Context, err error) error {
 }
 
 // exitRun is the fixed load, then the comparison.
-func exitRun(ctx context.Context, c Config, stack *Stack, gen *generator.Generator, report generator.Progress, closeBars func(), began time.Time, reconcile func(context.Context, string) (bool, error)) error {
-	if err := gen.Load(ctx, report); err != nil {
+func exitRun(ctx context.Context, c Config, stack *Stack, gen *generator.Generator, b *bars, began time.Time, reconcile func(context.Context, string) (bool, error)) error {
+	counts, err := gen.Load(ctx, func(sector, step string, done, total int) {
+		b.set("fixed load", sector+": "+step, int64(done), int64(total), progress.UnitsDefault)
+	})
+	if err != nil {
 		return err
 	}
-	closeBars()
-	fmt.Fprintf(c.Out, "%6.1fs  the load is through; comparing source, topic and ClickHouse\n", time.Since(began).Seconds())
+	fmt.Fprintf(c.Out, "%6.1fs  the load is through (%s row changes); comparing source, topic and ClickHouse\n", time.Since(began).Seconds(), number(counts.Rows()))
 	ok, err := reconcile(ctx, stack.ConfigPath)
 	if err != nil {
 		return err
