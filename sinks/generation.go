@@ -21,10 +21,10 @@ var errGeneration = errors.New("the generation has ended")
 
 // memory is how many times BatchBytes the batches of all lanes may hold
 // together (P8).
-const memory = 6
+const memory = 4
 
 // writers is how many batches are written at a time.
-const writers = 4
+const writers = 3
 
 // generation is the work on the partitions of one generation.
 type generation struct {
@@ -82,7 +82,7 @@ func (s *Sink) generation(ctx context.Context, gen *topic.Generation) error {
 	}
 	s.working.Store(false)
 	// Whatever was open is read again by whoever has the partitions next.
-	if errors.Is(context.Cause(ctx), errGeneration) {
+	if errors.Is(context.Cause(ctx), errGeneration) || errors.Is(err, errGeneration) {
 		return nil
 	}
 	if ctx.Err() != nil {
@@ -294,7 +294,7 @@ func (g *generation) write(ctx context.Context, name string, b sealedBatch) erro
 	}
 	defer func() { <-g.slots }()
 	start, rows, bytes, newest := time.Now(), b.Rows(), b.Bytes(), b.Newest()
-	err := g.Health.Retry(ctx, "the store to take "+name, func(ctx context.Context) error { return b.Write(ctx, b.next) })
+	err := g.Health.Retry(ctx, "data set "+name, func(ctx context.Context) error { return b.Write(ctx, b.next) })
 	if err != nil {
 		return err
 	}

@@ -18,6 +18,16 @@ type Permanent struct{ Err error }
 func (e *Permanent) Error() string { return e.Err.Error() }
 func (e *Permanent) Unwrap() error { return e.Err }
 
+// Unavailable is an error of a server that cannot be reached or does not serve
+// at the moment: it is what everyone waits for, whatever they were doing.
+type Unavailable struct {
+	What string // "ClickHouse"
+	Err  error
+}
+
+func (e *Unavailable) Error() string { return e.What + ": " + e.Err.Error() }
+func (e *Unavailable) Unwrap() error { return e.Err }
+
 // Health knows what the sink is waiting for. It logs a change of state once,
 // whatever the number of attempts in between.
 type Health struct {
@@ -67,12 +77,13 @@ func (h *Health) Ready() error {
 }
 
 // Retry calls op until it succeeds, ctx ends, or its error is *Permanent. While
-// it fails, the sink is not ready.
+// it fails, the sink is not ready and waits for what, or for the server that
+// an *Unavailable names.
 func (h *Health) Retry(ctx context.Context, what string, op func(context.Context) error) error {
 	pace := backoff.NewExponentialBackOff()
 	pace.InitialInterval = 50 * time.Millisecond
 	pace.MaxInterval = 5 * time.Second
-	failed := false
+	failed := map[string]bool{}
 	_, err := backoff.Retry(ctx, func() (struct{}, error) {
 		err := op(ctx)
 		switch {
@@ -85,12 +96,17 @@ func (h *Health) Retry(ctx context.Context, what string, op func(context.Context
 		if errors.As(err, &permanent) {
 			return struct{}{}, backoff.Permanent(err)
 		}
-		failed = true
-		h.Down(what, err)
+		name := what
+		var unavailable *Unavailable
+		if errors.As(err, &unavailable) {
+			name = unavailable.What
+		}
+		failed[name] = true
+		h.Down(name, err)
 		return struct{}{}, err
 	}, backoff.WithBackOff(pace), backoff.WithMaxElapsedTime(0))
-	if failed {
-		h.Up(what)
+	for name := range failed {
+		h.Up(name)
 	}
 	return err
 }

@@ -11,8 +11,9 @@ import (
 // batch, such as the first one of a new schema. It was not added.
 var ErrFull = errors.New("the record belongs into the next batch")
 
-// Store keeps what a sink reads. Its methods are called by one goroutine, but
-// for Batch.Write, which runs beside them.
+// Store keeps what a sink reads. One goroutine calls Lane, Resume, Open and
+// Batch.Add; Batch.Write, Mark and CaughtUp run beside it, but never two
+// writes of one lane.
 type Store interface {
 	// Lane names the batches that the records of a topic go to: a data set,
 	// which one or many topics feed.

@@ -2,7 +2,11 @@ package tables
 
 import (
 	"fmt"
+	"math/big"
+	"math/bits"
 	"strings"
+
+	"github.com/hopluu/hopluu/schemas/event"
 )
 
 // The databases of the sink.
@@ -38,7 +42,7 @@ func (t *Table) CreateBronze() string {
 	if t.Keyed() {
 		order = strings.Join(append(t.sortingKey(), "_version"), ", ")
 	}
-	return t.create(Bronze, func(c *ownColumn) bool { return c.bronze },
+	return t.create(Bronze, func(c *ownColumn) bool { return c.bronze }, resumeProjection,
 		fmt.Sprintf("ENGINE = MergeTree\nORDER BY (%s)\nSETTINGS non_replicated_deduplication_window = %d", order, dedupWindow),
 		"Sự kiện của — Events of: ")
 }
@@ -46,7 +50,7 @@ func (t *Table) CreateBronze() string {
 // CreateSilver is the DDL of the table of the latest rows. Call it for keyed
 // tables only.
 func (t *Table) CreateSilver() string {
-	return t.create(Silver, func(c *ownColumn) bool { return c.silver },
+	return t.create(Silver, func(c *ownColumn) bool { return c.silver }, "",
 		fmt.Sprintf("ENGINE = ReplacingMergeTree(_version, _is_deleted)\nORDER BY (%s)", strings.Join(t.sortingKey(), ", ")),
 		"Hiện trạng của — Latest rows of: ")
 }
@@ -62,7 +66,22 @@ func (t *Table) sortingKey() []string {
 	return key
 }
 
-func (t *Table) create(database string, with func(*ownColumn) bool, engine, prefix string) string {
+// resumeProjection keeps the last offset of each partition at hand, so that the
+// question where to go on costs nothing however long bronze is.
+const resumeProjection = "PROJECTION last_offset (SELECT _topic, _partition, max(_offset) GROUP BY _topic, _partition)"
+
+// Resume is the query for the last offset that bronze holds of each partition
+// of the topics.
+func (t *Table) Resume(topics []string) string {
+	quoted := make([]string, len(topics))
+	for i := range topics {
+		quoted[i] = Quote(topics[i])
+	}
+	return fmt.Sprintf("SELECT _topic, _partition, max(_offset) FROM %s WHERE _topic IN (%s) GROUP BY _topic, _partition",
+		Qualified(Bronze, t.Dataset()), strings.Join(quoted, ", "))
+}
+
+func (t *Table) create(database string, with func(*ownColumn) bool, extra, engine, prefix string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "CREATE TABLE IF NOT EXISTS %s\n(\n", Qualified(database, t.Dataset()))
 	first := true
@@ -86,6 +105,9 @@ func (t *Table) create(database string, with func(*ownColumn) bool, engine, pref
 			def = " DEFAULT " + c.def
 		}
 		line("    %s %s%s COMMENT %s", Ident(c.name), c.sqlType, def, Quote(c.comment))
+	}
+	if extra != "" {
+		line("    %s", extra)
 	}
 	fmt.Fprintf(&b, "\n)\n%s\nCOMMENT %s", engine, Quote(prefix+t.describe()))
 	return b.String()
@@ -166,35 +188,47 @@ func (t *Table) Comments(existing []Existing) []string {
 	return out
 }
 
-// Truncate deletes in silver what a source's table held before the event: rows
-// of the source below the event's version get a deleted row at that version.
-// It can be repeated, and it finds nothing the second time. Its parameters are
-// {source:String}, {version:UInt128}, {lsn:UInt64}, {commit:Int64}
-// (microseconds), {topic:String}, {partition:Int32} and {offset:Int64}.
-func (t *Table) Truncate() string {
+// Truncation is a TRUNCATE of one source's table, as it came in one partition.
+type Truncation struct {
+	Source       string
+	Topic        string
+	Partition    int32
+	Offset       int64
+	Position     event.Position
+	CommitMicros int64
+}
+
+// Truncate deletes in silver what the source's table held before the event:
+// rows of the source below the event's version get a deleted row at that
+// version. It may come early for the rows of another partition that is behind,
+// which is why the event is in every partition: the last to come finds what
+// is left. It can be repeated, and finds nothing the second time.
+func (t *Table) Truncate(e Truncation) string {
 	var names, values []string
 	for i := range t.Columns {
 		if c := &t.Columns[i]; c.Key {
 			names, values = append(names, Ident(c.Name)), append(values, Ident(c.Name))
 		}
 	}
+	hi, lo := e.Position.Version()
+	version := "toUInt128('" + number(new(big.Int), make([]big.Word, 128/bits.UintSize), hi, lo).String() + "')"
 	for _, c := range []struct{ name, value string }{
 		{"_record", "_record"},
 		{"_op", "'t'"},
-		{"_version", "{version:UInt128}"},
+		{"_version", version},
 		{"_is_deleted", "1"},
-		{"_lsn", "{lsn:UInt64}"},
-		{"_commit_time", "fromUnixTimestamp64Micro({commit:Int64}, 'UTC')"},
+		{"_lsn", fmt.Sprintf("toUInt64(%d)", uint64(e.Position.LSN))},
+		{"_commit_time", fmt.Sprintf("fromUnixTimestamp64Micro(toInt64(%d), 'UTC')", e.CommitMicros)},
 		{"_source", "_source"},
-		{"_topic", "{topic:String}"},
-		{"_partition", "{partition:Int32}"},
-		{"_offset", "{offset:Int64}"},
+		{"_topic", Quote(e.Topic)},
+		{"_partition", fmt.Sprint(e.Partition)},
+		{"_offset", fmt.Sprint(e.Offset)},
 	} {
 		names, values = append(names, c.name), append(values, c.value)
 	}
 	table := Qualified(Silver, t.Dataset())
-	return fmt.Sprintf("INSERT INTO %s (%s)\nSELECT %s\nFROM %s FINAL\nWHERE _source = {source:String} AND _version < {version:UInt128}",
-		table, strings.Join(names, ", "), strings.Join(values, ", "), table)
+	return fmt.Sprintf("INSERT INTO %s (%s)\nSELECT %s\nFROM %s FINAL\nWHERE _source = %s AND _version < %s",
+		table, strings.Join(names, ", "), strings.Join(values, ", "), table, Quote(e.Source), version)
 }
 
 // Qualified is database.table, quoted.

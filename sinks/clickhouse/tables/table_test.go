@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/hopluu/hopluu/schemas/avro"
+	"github.com/hopluu/hopluu/schemas/event"
 	"github.com/hopluu/hopluu/schemas/sectors"
 )
 
@@ -94,6 +95,11 @@ func table(t testing.TB, sector, name string, cols []avro.Column) *Table {
 	return tab
 }
 
+var truncation = Truncation{
+	Source: "his", Topic: "his.public.t", Partition: 2, Offset: 9,
+	Position: event.Position{Epoch: 1, LSN: 0x16_B374D848, Ordinal: 3}, CommitMicros: 1_700_000_000_000_001,
+}
+
 // all is every statement that the sink runs for a table.
 func all(t *testing.T, tab, to *Table) string {
 	t.Helper()
@@ -101,7 +107,7 @@ func all(t *testing.T, tab, to *Table) string {
 	if tab.Keyed() {
 		v, err := tab.View(to)
 		require.NoError(t, err)
-		parts = append(parts, v, tab.HistoryView(), tab.Truncate(), tab.InsertSilver().SQL)
+		parts = append(parts, v, tab.HistoryView(), tab.Truncate(truncation), tab.Resume([]string{truncation.Topic}), tab.InsertSilver().SQL)
 	}
 	parts = append(parts, tab.InsertBronze().SQL)
 	return strings.Join(parts, ";\n\n") + ";\n"

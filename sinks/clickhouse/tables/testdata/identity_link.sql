@@ -50,7 +50,8 @@ CREATE TABLE IF NOT EXISTS `bronze`.`identity_link`
     `_topic` LowCardinality(String) COMMENT 'Chủ đề Kafka — Kafka topic',
     `_partition` Int32 COMMENT 'Phân vùng Kafka — Kafka partition',
     `_offset` Int64 COMMENT 'Vị trí trong phân vùng Kafka — Kafka offset',
-    `_ingested_at` DateTime64(6, 'UTC') DEFAULT now64(6, 'UTC') COMMENT 'Thời điểm ghi vào kho — Time of arrival in the warehouse'
+    `_ingested_at` DateTime64(6, 'UTC') DEFAULT now64(6, 'UTC') COMMENT 'Thời điểm ghi vào kho — Time of arrival in the warehouse',
+    PROJECTION last_offset (SELECT _topic, _partition, max(_offset) GROUP BY _topic, _partition)
 )
 ENGINE = MergeTree
 ORDER BY (_source, `record`, _version)
@@ -158,9 +159,11 @@ WINDOW before AS (PARTITION BY h._source, h._record ORDER BY h._version ROWS BET
 COMMENT 'Lịch sử các phiên bản của — History of: Liên kết mỗi bản ghi với một người — To which person each record belongs';
 
 INSERT INTO `silver`.`identity_link` (`record`, _record, _op, _version, _is_deleted, _lsn, _commit_time, _source, _topic, _partition, _offset)
-SELECT `record`, _record, 't', {version:UInt128}, 1, {lsn:UInt64}, fromUnixTimestamp64Micro({commit:Int64}, 'UTC'), _source, {topic:String}, {partition:Int32}, {offset:Int64}
+SELECT `record`, _record, 't', toUInt128('79228162933023905448990867459'), 1, toUInt64(97500059720), fromUnixTimestamp64Micro(toInt64(1700000000000001), 'UTC'), _source, 'his.public.t', 2, 9
 FROM `silver`.`identity_link` FINAL
-WHERE _source = {source:String} AND _version < {version:UInt128};
+WHERE _source = 'his' AND _version < toUInt128('79228162933023905448990867459');
+
+SELECT _topic, _partition, max(_offset) FROM `bronze`.`identity_link` WHERE _topic IN ('his.public.t') GROUP BY _topic, _partition;
 
 INSERT INTO `silver`.`identity_link` (`record`, `source`, `sector`, `table`, `person_id`, `citizen`, `decision`, `rule`, `reasons`, `model_version`, `_record`, `_op`, `_version`, `_is_deleted`, `_incomplete`, `_lsn`, `_commit_time`, `_source`, `_topic`, `_partition`, `_offset`);
 

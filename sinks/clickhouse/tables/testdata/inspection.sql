@@ -42,7 +42,8 @@ CREATE TABLE IF NOT EXISTS `bronze`.`construction_inspection`
     `_topic` LowCardinality(String) COMMENT 'Chủ đề Kafka — Kafka topic',
     `_partition` Int32 COMMENT 'Phân vùng Kafka — Kafka partition',
     `_offset` Int64 COMMENT 'Vị trí trong phân vùng Kafka — Kafka offset',
-    `_ingested_at` DateTime64(6, 'UTC') DEFAULT now64(6, 'UTC') COMMENT 'Thời điểm ghi vào kho — Time of arrival in the warehouse'
+    `_ingested_at` DateTime64(6, 'UTC') DEFAULT now64(6, 'UTC') COMMENT 'Thời điểm ghi vào kho — Time of arrival in the warehouse',
+    PROJECTION last_offset (SELECT _topic, _partition, max(_offset) GROUP BY _topic, _partition)
 )
 ENGINE = MergeTree
 ORDER BY (_source, `inspection_id`, _version)
@@ -139,9 +140,11 @@ WINDOW before AS (PARTITION BY h._source, h._record ORDER BY h._version ROWS BET
 COMMENT 'Lịch sử các phiên bản của — History of: Kiểm tra trật tự xây dựng — Inspections of building sites';
 
 INSERT INTO `silver`.`construction_inspection` (`inspection_id`, _record, _op, _version, _is_deleted, _lsn, _commit_time, _source, _topic, _partition, _offset)
-SELECT `inspection_id`, _record, 't', {version:UInt128}, 1, {lsn:UInt64}, fromUnixTimestamp64Micro({commit:Int64}, 'UTC'), _source, {topic:String}, {partition:Int32}, {offset:Int64}
+SELECT `inspection_id`, _record, 't', toUInt128('79228162933023905448990867459'), 1, toUInt64(97500059720), fromUnixTimestamp64Micro(toInt64(1700000000000001), 'UTC'), _source, 'his.public.t', 2, 9
 FROM `silver`.`construction_inspection` FINAL
-WHERE _source = {source:String} AND _version < {version:UInt128};
+WHERE _source = 'his' AND _version < toUInt128('79228162933023905448990867459');
+
+SELECT _topic, _partition, max(_offset) FROM `bronze`.`construction_inspection` WHERE _topic IN ('his.public.t') GROUP BY _topic, _partition;
 
 INSERT INTO `silver`.`construction_inspection` (`inspection_id`, `permit_id`, `inspected_at`, `result`, `violation`, `fine`, `_record`, `_op`, `_version`, `_is_deleted`, `_incomplete`, `_lsn`, `_commit_time`, `_source`, `_topic`, `_partition`, `_offset`);
 

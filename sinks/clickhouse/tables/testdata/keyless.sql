@@ -14,7 +14,8 @@ CREATE TABLE IF NOT EXISTS `bronze`.`tax_log`
     `_topic` LowCardinality(String) COMMENT 'Chủ đề Kafka — Kafka topic',
     `_partition` Int32 COMMENT 'Phân vùng Kafka — Kafka partition',
     `_offset` Int64 COMMENT 'Vị trí trong phân vùng Kafka — Kafka offset',
-    `_ingested_at` DateTime64(6, 'UTC') DEFAULT now64(6, 'UTC') COMMENT 'Thời điểm ghi vào kho — Time of arrival in the warehouse'
+    `_ingested_at` DateTime64(6, 'UTC') DEFAULT now64(6, 'UTC') COMMENT 'Thời điểm ghi vào kho — Time of arrival in the warehouse',
+    PROJECTION last_offset (SELECT _topic, _partition, max(_offset) GROUP BY _topic, _partition)
 )
 ENGINE = MergeTree
 ORDER BY (_partition, _offset)

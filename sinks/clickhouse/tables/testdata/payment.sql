@@ -40,7 +40,8 @@ CREATE TABLE IF NOT EXISTS `bronze`.`welfare_payment`
     `_topic` LowCardinality(String) COMMENT 'Chủ đề Kafka — Kafka topic',
     `_partition` Int32 COMMENT 'Phân vùng Kafka — Kafka partition',
     `_offset` Int64 COMMENT 'Vị trí trong phân vùng Kafka — Kafka offset',
-    `_ingested_at` DateTime64(6, 'UTC') DEFAULT now64(6, 'UTC') COMMENT 'Thời điểm ghi vào kho — Time of arrival in the warehouse'
+    `_ingested_at` DateTime64(6, 'UTC') DEFAULT now64(6, 'UTC') COMMENT 'Thời điểm ghi vào kho — Time of arrival in the warehouse',
+    PROJECTION last_offset (SELECT _topic, _partition, max(_offset) GROUP BY _topic, _partition)
 )
 ENGINE = MergeTree
 ORDER BY (_source, `beneficiary_id`, `period`, _version)
@@ -133,9 +134,11 @@ WINDOW before AS (PARTITION BY h._source, h._record ORDER BY h._version ROWS BET
 COMMENT 'Lịch sử các phiên bản của — History of: Chi trả trợ cấp hằng tháng — Monthly payments';
 
 INSERT INTO `silver`.`welfare_payment` (`beneficiary_id`, `period`, _record, _op, _version, _is_deleted, _lsn, _commit_time, _source, _topic, _partition, _offset)
-SELECT `beneficiary_id`, `period`, _record, 't', {version:UInt128}, 1, {lsn:UInt64}, fromUnixTimestamp64Micro({commit:Int64}, 'UTC'), _source, {topic:String}, {partition:Int32}, {offset:Int64}
+SELECT `beneficiary_id`, `period`, _record, 't', toUInt128('79228162933023905448990867459'), 1, toUInt64(97500059720), fromUnixTimestamp64Micro(toInt64(1700000000000001), 'UTC'), _source, 'his.public.t', 2, 9
 FROM `silver`.`welfare_payment` FINAL
-WHERE _source = {source:String} AND _version < {version:UInt128};
+WHERE _source = 'his' AND _version < toUInt128('79228162933023905448990867459');
+
+SELECT _topic, _partition, max(_offset) FROM `bronze`.`welfare_payment` WHERE _topic IN ('his.public.t') GROUP BY _topic, _partition;
 
 INSERT INTO `silver`.`welfare_payment` (`beneficiary_id`, `period`, `amount`, `paid_at`, `channel`, `_record`, `_op`, `_version`, `_is_deleted`, `_incomplete`, `_lsn`, `_commit_time`, `_source`, `_topic`, `_partition`, `_offset`);
 

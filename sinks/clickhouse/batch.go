@@ -1,0 +1,266 @@
+package clickhouse
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/hopluu/hopluu/schemas/avro"
+	"github.com/hopluu/hopluu/schemas/event"
+	"github.com/hopluu/hopluu/schemas/topic"
+	"github.com/hopluu/hopluu/sinks"
+	"github.com/hopluu/hopluu/sinks/clickhouse/tables"
+)
+
+// batch is rows of one data set, from one or many partitions.
+type batch struct {
+	store *store
+	lane  *lane
+	parts map[topic.Partition]*part
+	order []*part // in the order in which they came
+	rows  int
+	bytes int // about; counted from the messages, to be cheap for every row
+	// newest is the newest commit time, in microseconds.
+	newest int64
+
+	deadWritten   bool
+	completed     bool
+	silverWritten bool
+}
+
+// part is what a batch holds of one partition: what becomes one block of one
+// insert in bronze.
+type part struct {
+	topic.Partition
+	route       *route
+	first, last int64 // offsets
+	// rows are in the shape that the lane had when the first of them came; nil
+	// before that.
+	rows *tables.Buffer
+	// truncates go to bronze with the rows, and are applied to silver.
+	truncates  *tables.Buffer
+	truncation []tables.Truncation
+	dead       []deadLetter
+	newest     int64
+	written    bool // to bronze
+}
+
+// Open implements sinks.Store.
+func (s *store) Open(name string) sinks.Batch {
+	return &batch{store: s, lane: s.lanes[name], parts: map[topic.Partition]*part{}}
+}
+
+func (b *batch) Rows() int     { return b.rows }
+func (b *batch) Newest() int64 { return b.newest }
+
+func (b *batch) Bytes() int { return b.bytes }
+
+// badRecord is why a record goes to the dead letters.
+type badRecord struct {
+	reason   error
+	schemaID uint32
+}
+
+func (e *badRecord) Error() string { return e.reason.Error() }
+
+// Add implements sinks.Batch: decodes a record into columns, or into the dead
+// letters when it cannot be (P3). What can be waited for is waited for.
+func (b *batch) Add(ctx context.Context, r *topic.Record) error {
+	p := b.parts[r.Partition]
+	if p == nil {
+		p = &part{Partition: r.Partition, route: b.store.routes[r.Topic], first: r.Offset}
+	}
+	err := b.add(ctx, p, r)
+	var bad *badRecord
+	switch {
+	case errors.As(err, &bad):
+		p.dead = append(p.dead, newDeadLetter(r, bad))
+		b.rows++
+	case err != nil:
+		return err
+	}
+	if b.parts[r.Partition] == nil {
+		b.parts[r.Partition] = p
+		b.order = append(b.order, p)
+	}
+	p.last = r.Offset
+	b.bytes += len(r.Key) + len(r.Value) + rowOverhead
+	return nil
+}
+
+// rowOverhead is about what the sink's own columns take for a row.
+const rowOverhead = 100
+
+func (b *batch) add(ctx context.Context, p *part, r *topic.Record) error {
+	if r.Value == nil && !p.route.flat {
+		return nil // a tombstone follows a delete for compaction's sake; the delete was enough
+	}
+	s := b.store
+	keyColumns, err := b.decodeKey(ctx, r)
+	if err != nil {
+		return err
+	}
+	if p.route.flat {
+		return b.addFlat(ctx, p, r, keyColumns)
+	}
+	id, payload, err := avro.SplitWire(r.Value)
+	if err != nil {
+		return &badRecord{reason: fmt.Errorf("value: %w", err)}
+	}
+	v, err := s.valueSchema(ctx, p.route, b.lane, id, keyColumns, b.rows > 0)
+	if err != nil {
+		return err
+	}
+	if v.failed != nil {
+		return &badRecord{v.failed, id}
+	}
+	d := &s.decoded
+	if err := v.envelope.Decode(payload, d); err != nil {
+		return &badRecord{err, id}
+	}
+	if d.Op == event.Truncate {
+		return b.addTruncate(p, r, v, d)
+	}
+	cells, deleted := d.After, d.Op == event.Delete
+	if deleted {
+		cells = d.Before
+	}
+	switch {
+	case deleted && !d.HasBefore, !deleted && !d.HasAfter:
+		return &badRecord{fmt.Errorf("an event %q without the image of its row: does the table have a replica identity?", d.Op), id}
+	case len(keyColumns) == 0 && b.lane.table.Keyed():
+		return &badRecord{errors.New("a row without a key, in a table that has one"), id}
+	}
+	if d.HasBefore && !deleted {
+		d.Unchanged = fromBefore(d)
+	}
+	meta := tables.Meta{
+		Record: s.record, Op: d.Op, Position: d.Position, TxID: d.TxID, CommitMicros: d.CommitMicros,
+		Offset: r.Offset, Deleted: deleted, Unchanged: d.Unchanged,
+	}
+	return b.append(p, v, cells, &meta, id)
+}
+
+// fromBefore takes values that the update did not send from the old image,
+// which has them under REPLICA IDENTITY FULL, and gives the columns that are
+// still open (P4). A NULL there says nothing: under another identity the old
+// image has the key alone.
+func fromBefore(d *avro.Decoded) []int {
+	return slices.DeleteFunc(d.Unchanged, func(i int) bool {
+		if d.Before[i].Null || string(d.Before[i].B) == avro.Placeholder {
+			return false
+		}
+		d.After[i] = d.Before[i]
+		return true
+	})
+}
+
+// decodeKey reads the record's key into the store's keyRow, and its name into
+// record. A record without a key has no columns.
+func (b *batch) decodeKey(ctx context.Context, r *topic.Record) ([]avro.Column, error) {
+	s := b.store
+	s.record = s.record[:0]
+	if len(r.Key) == 0 {
+		return nil, nil
+	}
+	id, payload, err := avro.SplitWire(r.Key)
+	if err != nil {
+		return nil, &badRecord{reason: fmt.Errorf("key: %w", err)}
+	}
+	k, err := s.keySchema(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	if k.failed != nil {
+		return nil, &badRecord{fmt.Errorf("key: %w", k.failed), id}
+	}
+	if s.keyRow, err = k.record.Decode(payload, s.keyRow); err != nil {
+		return nil, &badRecord{fmt.Errorf("key: %w", err), id}
+	}
+	route := s.routes[r.Topic]
+	columns := k.record.Columns()
+	if route.flat {
+		s.record = append(s.record, s.keyRow[0].B...)
+		return columns, nil
+	}
+	s.record = avro.AppendRecordID(s.record, route.source, route.desc.Name, columns, s.keyRow)
+	return columns, nil
+}
+
+// addFlat adds a record of a compacted topic of flat rows (identity.link). Its
+// version is its offset: all records of a key are in one partition, in order. A
+// tombstone deletes the row.
+func (b *batch) addFlat(ctx context.Context, p *part, r *topic.Record, key []avro.Column) error {
+	s := b.store
+	if len(key) != 1 || key[0].Type.Kind != avro.String {
+		return &badRecord{reason: errors.New("the key of identity.link is one string")}
+	}
+	meta := tables.Meta{
+		Record: s.record, Op: event.Update, Position: event.Position{LSN: event.LSN(r.Offset + 1)},
+		CommitMicros: r.TimestampMs * 1000, Offset: r.Offset,
+	}
+	if r.Value == nil {
+		meta.Op, meta.Deleted = event.Delete, true
+		mapping, err := b.lane.table.Map(keyOnly(key))
+		if err != nil {
+			return &badRecord{reason: err}
+		}
+		return b.append(p, &valueSchema{mapping: mapping}, s.keyRow, &meta, 0)
+	}
+	id, payload, err := avro.SplitWire(r.Value)
+	if err != nil {
+		return &badRecord{reason: fmt.Errorf("value: %w", err)}
+	}
+	v, err := s.valueSchema(ctx, p.route, b.lane, id, key, b.rows > 0)
+	if err != nil {
+		return err
+	}
+	if v.failed != nil {
+		return &badRecord{v.failed, id}
+	}
+	if s.cells, err = v.record.Decode(payload, s.cells); err != nil {
+		return &badRecord{err, id}
+	}
+	return b.append(p, v, s.cells, &meta, id)
+}
+
+func keyOnly(key []avro.Column) []avro.Column {
+	out := slices.Clone(key)
+	out[0].Key = true
+	return out
+}
+
+func (b *batch) append(p *part, v *valueSchema, cells []avro.Cell, meta *tables.Meta, schemaID uint32) error {
+	if p.rows == nil {
+		p.rows = b.lane.table.NewBuffer(p.route.source, p.Topic, p.ID)
+	}
+	if err := p.rows.Append(v.mapping, cells, meta); err != nil {
+		return &badRecord{err, schemaID}
+	}
+	b.counted(p, meta.CommitMicros)
+	return nil
+}
+
+// addTruncate keeps a TRUNCATE until the rows before it are written.
+func (b *batch) addTruncate(p *part, r *topic.Record, v *valueSchema, d *avro.Decoded) error {
+	if p.truncates == nil {
+		p.truncates = b.lane.table.NewBuffer(p.route.source, p.Topic, p.ID)
+	}
+	meta := tables.Meta{Op: d.Op, Position: d.Position, TxID: d.TxID, CommitMicros: d.CommitMicros, Offset: r.Offset}
+	if err := p.truncates.Append(v.mapping, nil, &meta); err != nil {
+		return &badRecord{reason: err}
+	}
+	p.truncation = append(p.truncation, tables.Truncation{
+		Source: p.route.source, Topic: p.Topic, Partition: p.ID, Offset: r.Offset, Position: d.Position, CommitMicros: d.CommitMicros,
+	})
+	b.counted(p, d.CommitMicros)
+	return nil
+}
+
+func (b *batch) counted(p *part, commitMicros int64) {
+	b.rows++
+	b.newest = max(b.newest, commitMicros)
+	p.newest = max(p.newest, commitMicros)
+	b.store.read(p.route.source, commitMicros)
+}

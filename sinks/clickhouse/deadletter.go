@@ -1,0 +1,123 @@
+package clickhouse
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/hopluu/hopluu/schemas/topic"
+	"github.com/hopluu/hopluu/sinks"
+)
+
+// deadLetter is a record that could not be decoded, or that ClickHouse cannot
+// hold, with a copy of its bytes.
+type deadLetter struct {
+	key, value  []byte
+	headers     []topic.Header
+	timestampMs int64
+	offset      int64
+	schemaID    uint32
+	reason      string
+}
+
+func newDeadLetter(r *topic.Record, bad *badRecord) deadLetter {
+	d := deadLetter{
+		key: bytes.Clone(r.Key), value: bytes.Clone(r.Value), timestampMs: r.TimestampMs,
+		offset: r.Offset, schemaID: bad.schemaID, reason: bad.Error(),
+	}
+	for _, h := range r.Headers {
+		d.headers = append(d.headers, topic.Header{Key: h.Key, Value: bytes.Clone(h.Value)})
+	}
+	return d
+}
+
+// writeDeadLetters makes the batch's dead letters durable in their topics and
+// in ops.dead_letter, before anything that lets an offset move on (P3). After
+// a crash in between they may come twice into the topic, with the same
+// headers; the table keeps them once.
+func (b *batch) writeDeadLetters(ctx context.Context) error {
+	if b.deadWritten {
+		return nil
+	}
+	for _, p := range b.order {
+		if len(p.dead) == 0 {
+			continue
+		}
+		if err := b.store.produceDeadLetters(ctx, p); err != nil {
+			if errors.Is(err, topic.ErrFenced) {
+				return fmt.Errorf("dead letters of %s: another sink writes them: %w", p.Partition, err)
+			}
+			return &sinks.Unavailable{What: "Kafka", Err: fmt.Errorf("dead letters of %s: %w", p.Partition, err)}
+		}
+		if err := b.store.recordDeadLetters(ctx, b.lane.dataset, p); err != nil {
+			return err
+		}
+	}
+	for _, p := range b.order {
+		for _, d := range p.dead {
+			b.store.metrics.deadLetters.WithLabelValues(b.lane.dataset).Inc()
+			b.store.log.Error("a record cannot be applied and was put into the dead letters; correct its reason, then write the record again",
+				"reason", d.reason, "topic", p.Topic, "partition", p.ID, "offset", d.offset, "dead_letter_topic", topic.DeadLetter(p.Topic))
+		}
+	}
+	b.deadWritten = true
+	return nil
+}
+
+// produceDeadLetters writes a partition's dead letters in one transaction. The
+// transactional id is the partition's own, so that a sink that lost the
+// partition cannot write beside its successor.
+func (s *store) produceDeadLetters(ctx context.Context, p *part) (err error) {
+	name := topic.DeadLetter(p.Topic)
+	counts, err := s.kafka.PartitionCounts(ctx, name)
+	if err != nil {
+		return err
+	}
+	if counts[name] == 0 {
+		// Kept until somebody dealt with them.
+		_, err := s.kafka.Ensure(ctx, topic.Spec{Name: name, Partitions: 1, Config: map[string]string{"retention.ms": "-1"}})
+		if err != nil {
+			return err
+		}
+		counts[name] = 1
+	}
+	producer, err := s.kafka.NewProducer(ctx, topic.ProducerConfig{TransactionalID: s.group + ".dlq." + p.Partition.String()})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, producer.Close()) }()
+	to := topic.Partition{Topic: name, ID: p.ID % counts[name]}
+	for _, d := range p.dead {
+		headers := append([]topic.Header{
+			{Key: "hopluu.reason", Value: []byte(d.reason)},
+			{Key: "hopluu.stage", Value: []byte("sink")},
+			{Key: "hopluu.topic", Value: []byte(p.Topic)},
+			{Key: "hopluu.partition", Value: strconv.AppendInt(nil, int64(p.ID), 10)},
+			{Key: "hopluu.offset", Value: strconv.AppendInt(nil, d.offset, 10)},
+			{Key: "hopluu.schema_id", Value: strconv.AppendUint(nil, uint64(d.schemaID), 10)},
+		}, d.headers...)
+		if err := producer.Add(ctx, to, d.key, d.value, d.timestampMs, headers...); err != nil {
+			return err
+		}
+	}
+	return producer.Commit(ctx)
+}
+
+func (s *store) recordDeadLetters(ctx context.Context, dataset string, p *part) error {
+	var at []time.Time
+	var datasets, topics, reasons, keys, values []string
+	var partitions []int32
+	var offsets []int64
+	var ids []uint32
+	now := time.Now().UTC()
+	for _, d := range p.dead {
+		at, datasets, topics, partitions = append(at, now), append(datasets, dataset), append(topics, p.Topic), append(partitions, p.ID)
+		offsets, ids, reasons = append(offsets, d.offset), append(ids, d.schemaID), append(reasons, d.reason)
+		keys, values = append(keys, string(d.key)), append(values, string(d.value))
+	}
+	return s.server.append(ctx, "INSERT INTO ops.dead_letter (at, dataset, topic, partition, offset, schema_id, reason, key, value)",
+		at, datasets, topics, partitions, offsets, ids, reasons, keys, values)
+}

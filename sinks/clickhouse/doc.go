@@ -1,0 +1,14 @@
+// Package clickhouse lands change events in ClickHouse: bronze (every event),
+// silver (the latest rows), the views over both, gold, and what operators read
+// in ops.
+//
+// What belongs here: talking to ClickHouse, the order of writes that makes a
+// crash harmless, dead letters, DDL while rows flow, completing unchanged
+// values. What never does: reading Kafka and batching (package sinks), what
+// tables and statements look like (package tables, which is pure), and where
+// the server comes from: a DSN of a real one or of an embedded one is the same
+// to it.
+//
+// A reader's route: sink.go (start), batch.go (an event's way into a batch),
+// write.go (a batch's way into ClickHouse, and why nothing is lost or doubled).
+package clickhouse

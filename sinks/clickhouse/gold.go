@@ -1,0 +1,168 @@
+package clickhouse
+
+import (
+	"context"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"path"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/hopluu/hopluu/sinks/clickhouse/tables"
+)
+
+//go:embed views/gold/*.sql
+var goldFiles embed.FS
+
+func quote(s string) string { return tables.Quote(s) }
+
+// gold keeps the views of gold: each file of views/gold is one statement that
+// makes the view of its name. A view whose tables are not there yet is made
+// when they are.
+type gold struct {
+	server *server
+	log    *slog.Logger
+	wake   chan struct{}
+	round  atomic.Int64
+}
+
+func newGold(s *server, log *slog.Logger) *gold {
+	return &gold{server: s, log: log, wake: make(chan struct{}, 1)}
+}
+
+// apply asks for the views to be made again: tables came or changed.
+func (g *gold) apply() {
+	select {
+	case g.wake <- struct{}{}:
+	default:
+	}
+}
+
+// settle is how long keep waits for more tables to come: they come together.
+const settle = 500 * time.Millisecond
+
+// keep makes the views whenever it is asked to, until ctx ends.
+func (g *gold) keep(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-g.wake:
+		}
+		t := time.NewTimer(settle)
+		select {
+		case <-ctx.Done():
+			t.Stop()
+			return
+		case <-t.C:
+		}
+		if err := g.make(ctx); err != nil && ctx.Err() == nil {
+			g.log.Error("gold views are not all made; the next table, or a start of the sink, tries again", "error", err)
+		}
+		g.round.Add(1)
+	}
+}
+
+// indicators is the file name prefix of the views that gold.indicators unions.
+const indicators = "indicators_"
+
+// make makes every view whose tables are there, and then those over them.
+func (g *gold) make(ctx context.Context) error {
+	files, err := fs.Glob(goldFiles, "views/gold/*.sql")
+	if err != nil {
+		return err
+	}
+	slices.Sort(files)
+	var made []string
+	var failed []error
+	for len(files) > 0 {
+		var waiting []string
+		var last error
+		for _, file := range files {
+			sql, err := goldFiles.ReadFile(file)
+			if err != nil {
+				return err
+			}
+			name := strings.TrimSuffix(path.Base(file), ".sql")
+			switch err := g.server.exec(ctx, string(sql)); {
+			case err == nil:
+				made = append(made, name)
+			case missing(err):
+				waiting, last = append(waiting, file), err
+			default:
+				failed = append(failed, fmt.Errorf("%s: %w", file, err))
+			}
+		}
+		if len(waiting) == len(files) {
+			// A view may wait for another one of this round, but not for ever.
+			g.log.Debug("gold views wait for their tables", "views", strings.Join(waiting, " "), "error", last)
+			break
+		}
+		files = waiting
+	}
+	if err := g.server.exec(ctx, indicatorsView(made)); err != nil {
+		failed = append(failed, err)
+	}
+	if err := g.server.exec(ctx, goldCatalogue); err != nil {
+		failed = append(failed, err)
+	}
+	return errors.Join(failed...)
+}
+
+// indicatorsView is gold.indicators: the headline numbers of the sectors that
+// are there.
+func indicatorsView(made []string) string {
+	var union []string
+	slices.Sort(made)
+	for _, name := range made {
+		if strings.HasPrefix(name, indicators) {
+			union = append(union, "SELECT * FROM gold."+name)
+		}
+	}
+	body := strings.Join(union, "\nUNION ALL\n")
+	if len(union) == 0 {
+		body = "SELECT '' AS code, '' AS name_vi, '' AS name_en, '' AS unit, toNullable(0.) AS value, toDateTime64(0, 6, 'Asia/Ho_Chi_Minh') AS as_of, [] AS sources WHERE 0"
+	}
+	return `CREATE OR REPLACE VIEW gold.indicators
+(
+    code String COMMENT 'Mã chỉ số — Code of the indicator',
+    name_vi String COMMENT 'Tên chỉ số — Name in Vietnamese',
+    name_en String COMMENT 'Tên tiếng Anh — Name in English',
+    unit String COMMENT 'Đơn vị — Unit',
+    value Nullable(Float64) COMMENT 'Giá trị — Value',
+    as_of DateTime64(6, 'Asia/Ho_Chi_Minh') COMMENT 'Số liệu tính đến — The figure is right as of',
+    sources Array(String) COMMENT 'Các bộ dữ liệu đã dùng — Data sets it is made from'
+)
+AS ` + body + `
+COMMENT 'Các chỉ số chính cho lãnh đạo — Headline indicators for leaders'`
+}
+
+// goldCatalogue describes every mart, column by column, from the comments of
+// the views themselves.
+const goldCatalogue = `CREATE OR REPLACE VIEW gold.catalogue
+(
+    mart String COMMENT 'Kho chủ đề — Mart',
+    mart_vi String COMMENT 'Ý nghĩa — Meaning in Vietnamese',
+    mart_en String COMMENT 'Ý nghĩa tiếng Anh — Meaning in English',
+    column String COMMENT 'Cột — Column',
+    type String COMMENT 'Kiểu — Type',
+    meaning_vi String COMMENT 'Ý nghĩa của cột — Meaning of the column in Vietnamese',
+    meaning_en String COMMENT 'Ý nghĩa của cột, tiếng Anh — Meaning of the column in English'
+)
+AS SELECT
+    concat('gold.', c.table) AS mart,
+    splitByString(' — ', t.comment)[1] AS mart_vi,
+    splitByString(' — ', t.comment)[-1] AS mart_en,
+    c.name AS column,
+    c.type AS type,
+    splitByString(' — ', c.comment)[1] AS meaning_vi,
+    splitByString(' — ', c.comment)[-1] AS meaning_en
+FROM system.columns AS c
+INNER JOIN system.tables AS t ON t.database = c.database AND t.name = c.table
+WHERE c.database = 'gold'
+COMMENT 'Danh mục các kho chủ đề và chỉ số — Catalogue of marts and indicators'`

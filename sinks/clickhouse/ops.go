@@ -1,0 +1,179 @@
+package clickhouse
+
+import (
+	"context"
+
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
+	"github.com/hopluu/hopluu/schemas/sectors"
+)
+
+// opsTables are the tables of operations. Their shapes only ever grow.
+var opsTables = []string{
+	`CREATE TABLE IF NOT EXISTS ops.freshness
+(
+    topic LowCardinality(String) COMMENT 'Chủ đề Kafka — Kafka topic',
+    partition Int32 COMMENT 'Phân vùng — Partition',
+    offset Int64 COMMENT 'Vị trí cuối đã ghi — Last offset written',
+    commit_time DateTime64(6, 'UTC') COMMENT 'Mọi thay đổi tại nguồn đến thời điểm này đã được ghi — Every change committed at the source up to this time is written',
+    applied_at DateTime64(6, 'UTC') COMMENT 'Thời điểm ghi — Time of writing'
+)
+ENGINE = ReplacingMergeTree(applied_at)
+ORDER BY (topic, partition)
+COMMENT 'Độ tươi của dữ liệu theo phân vùng — Freshness by partition'`,
+	`CREATE TABLE IF NOT EXISTS ops.dead_letter
+(
+    at DateTime64(6, 'UTC') COMMENT 'Thời điểm — When',
+    dataset LowCardinality(String) COMMENT 'Bộ dữ liệu — Data set',
+    topic LowCardinality(String) COMMENT 'Chủ đề Kafka — Kafka topic',
+    partition Int32 COMMENT 'Phân vùng — Partition',
+    offset Int64 COMMENT 'Vị trí — Offset',
+    schema_id UInt32 COMMENT 'Mã lược đồ — Schema id',
+    reason String COMMENT 'Lý do không ghi được — Why it could not be applied',
+    key String COMMENT 'Khóa, nguyên dạng — Key, as it came',
+    value String COMMENT 'Giá trị, nguyên dạng — Value, as it came'
+)
+ENGINE = ReplacingMergeTree(at)
+ORDER BY (topic, partition, offset)
+COMMENT 'Bản ghi không ghi được, chờ xử lý — Records that could not be applied, waiting to be dealt with'`,
+	`CREATE TABLE IF NOT EXISTS ops.reconciliation
+(
+    run_id UUID COMMENT 'Lần đối soát — Run',
+    at DateTime64(6, 'UTC') COMMENT 'Thời điểm — When',
+    table String COMMENT 'Bảng nguồn — Source table',
+    source_rows UInt64 COMMENT 'Số dòng tại nguồn — Rows at the source',
+    clickhouse_rows UInt64 COMMENT 'Số dòng tại kho — Rows in ClickHouse',
+    source_checksum String COMMENT 'Tổng kiểm tra tại nguồn — Checksum at the source',
+    clickhouse_checksum String COMMENT 'Tổng kiểm tra tại kho — Checksum in ClickHouse',
+    missing UInt64 COMMENT 'Số dòng thiếu — Rows missing here',
+    extra UInt64 COMMENT 'Số dòng thừa — Rows too many here',
+    different UInt64 COMMENT 'Số dòng khác — Rows that differ',
+    ok Bool COMMENT 'Khớp — Whether both agree'
+)
+ENGINE = MergeTree
+ORDER BY (at, table)
+COMMENT 'Kết quả đối soát với nguồn — Results of reconciliation with the sources'`,
+	`CREATE TABLE IF NOT EXISTS ops.catalogue
+(
+    sector LowCardinality(String) COMMENT 'Lĩnh vực — Sector',
+    table LowCardinality(String) COMMENT 'Bảng — Table',
+    column String COMMENT 'Cột; trống là bản thân bảng — Column; empty for the table itself',
+    type String COMMENT 'Kiểu tại nguồn — Type at the source',
+    meaning_vi String COMMENT 'Ý nghĩa — Meaning in Vietnamese',
+    meaning_en String COMMENT 'Ý nghĩa tiếng Anh — Meaning in English',
+    sensitivity LowCardinality(String) COMMENT 'Mức nhạy cảm: public, internal, personal, sensitive, identifier — Sensitivity',
+    owner_vi String COMMENT 'Cơ quan chủ quản — Owner',
+    owner_en String COMMENT 'Cơ quan chủ quản (tiếng Anh) — Owner in English',
+    system UInt8 COMMENT 'Hệ thống trong Chiến lược — System of the strategy',
+    position UInt32 COMMENT 'Thứ tự — Place in the file'
+)
+ENGINE = ReplacingMergeTree
+ORDER BY (sector, table, position)
+COMMENT 'Danh mục dữ liệu, sinh từ tệp mô tả lĩnh vực — Data catalogue, made from the sector files'`,
+	`CREATE TABLE IF NOT EXISTS ops.topic
+(
+    topic LowCardinality(String) COMMENT 'Chủ đề Kafka — Kafka topic',
+    source LowCardinality(String) COMMENT 'Nguồn — Source',
+    dataset LowCardinality(String) COMMENT 'Bộ dữ liệu — Data set'
+)
+ENGINE = ReplacingMergeTree
+ORDER BY topic
+COMMENT 'Chủ đề nào nuôi bộ dữ liệu nào — Which topic feeds which data set'`,
+	`CREATE TABLE IF NOT EXISTS ops.sink_epoch
+(
+    consumer_group String COMMENT 'Nhóm tiêu thụ — Consumer group',
+    epoch UInt32 COMMENT 'Kỷ nguyên, phần của mã chống ghi trùng — Epoch, part of every deduplication token',
+    at DateTime64(6, 'UTC') COMMENT 'Từ lúc — Since',
+    reason String COMMENT 'Lý do — Why'
+)
+ENGINE = MergeTree
+ORDER BY (consumer_group, epoch)
+COMMENT 'Kỷ nguyên của bộ ghi; phát lại dữ liệu cần kỷ nguyên mới — Epochs of the sink; a replay needs a new one'`,
+	`CREATE OR REPLACE VIEW ops.as_of
+(
+    dataset LowCardinality(String) COMMENT 'Bộ dữ liệu — Data set',
+    as_of DateTime64(6, 'Asia/Ho_Chi_Minh') COMMENT 'Mọi thay đổi tại nguồn đến thời điểm này đã có trong kho — Every change at the sources up to this time is here'
+)
+AS SELECT
+    t.dataset AS dataset,
+    toTimeZone(min(f.commit_time), 'Asia/Ho_Chi_Minh') AS as_of
+FROM ops.freshness AS f FINAL
+INNER JOIN (SELECT DISTINCT topic, dataset FROM ops.topic) AS t ON t.topic = f.topic
+GROUP BY t.dataset
+COMMENT 'Độ tươi của từng bộ dữ liệu — How fresh each data set is'`,
+}
+
+// readEpoch reads the sink's epoch, which begins at 1.
+func (s *store) readEpoch(ctx context.Context) error {
+	var epoch uint32
+	err := s.server.query(ctx, "SELECT toUInt32(max(epoch)) FROM ops.sink_epoch WHERE consumer_group = "+quote(s.group), func(rows driver.Rows) error {
+		return rows.Scan(&epoch)
+	})
+	if err != nil {
+		return err
+	}
+	if epoch == 0 {
+		epoch = 1
+		err = s.server.exec(ctx, "INSERT INTO ops.sink_epoch SELECT "+quote(s.group)+", 1, now64(6), 'first start'")
+	}
+	s.epoch = epoch
+	return err
+}
+
+// writeCatalogue writes the sector files into ops.catalogue, and the topics
+// into ops.topic: the files are the one source of both. Two sinks that start
+// together write the same rows twice, which merge.
+func (s *store) writeCatalogue(ctx context.Context) error {
+	var c catalogue
+	for i := range s.sectors.Sectors {
+		sector := &s.sectors.Sectors[i]
+		for k := range sector.Tables {
+			t := &sector.Tables[k]
+			c.add(sector, t, "", "", t.Meaning, "")
+			for n := range t.Columns {
+				col := &t.Columns[n]
+				c.add(sector, t, col.Name, col.Type, col.Meaning, col.Sensitivity)
+			}
+		}
+	}
+	if err := s.server.exec(ctx, "TRUNCATE TABLE ops.catalogue"); err != nil {
+		return err
+	}
+	if len(c.sectors) > 0 {
+		err := s.server.append(ctx, "INSERT INTO ops.catalogue (sector, table, column, type, meaning_vi, meaning_en, sensitivity, owner_vi, owner_en, system, position)",
+			c.sectors, c.tables, c.columns, c.types, c.vi, c.en, c.sensitivity, c.ownerVi, c.ownerEn, c.systems, c.positions)
+		if err != nil {
+			return err
+		}
+	}
+	var topics, sources, datasets []string
+	for _, name := range s.routes.topics() {
+		r := s.routes[name]
+		topics, sources, datasets = append(topics, name), append(sources, r.source), append(datasets, r.dataset)
+	}
+	if err := s.server.exec(ctx, "TRUNCATE TABLE ops.topic"); err != nil {
+		return err
+	}
+	return s.server.append(ctx, "INSERT INTO ops.topic (topic, source, dataset)", topics, sources, datasets)
+}
+
+type catalogue struct {
+	sectors, tables, columns, types, vi, en, sensitivity, ownerVi, ownerEn []string
+	systems                                                                []uint8
+	positions                                                              []uint32
+}
+
+func (c *catalogue) add(s *sectors.Sector, t *sectors.Table, column, sqlType string, meaning sectors.Text, sensitivity string) {
+	owner := t.Owner
+	if owner == (sectors.Text{}) {
+		owner = s.Owner
+	}
+	system := t.System
+	if system == 0 {
+		system = s.System
+	}
+	c.sectors, c.tables, c.columns = append(c.sectors, s.Sector), append(c.tables, t.Name), append(c.columns, column)
+	c.types, c.vi, c.en = append(c.types, sqlType), append(c.vi, meaning.Vi), append(c.en, meaning.En)
+	c.sensitivity, c.ownerVi, c.ownerEn = append(c.sensitivity, sensitivity), append(c.ownerVi, owner.Vi), append(c.ownerEn, owner.En)
+	c.systems, c.positions = append(c.systems, uint8(system)), append(c.positions, uint32(len(c.positions)))
+}

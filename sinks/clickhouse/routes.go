@@ -1,0 +1,85 @@
+package clickhouse
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/hopluu/hopluu/schemas/sectors"
+	"github.com/hopluu/hopluu/schemas/topic"
+	"github.com/hopluu/hopluu/sinks/clickhouse/tables"
+)
+
+// route is where the records of one topic go.
+type route struct {
+	topic   string
+	source  string
+	desc    tables.Description
+	dataset string
+	// flat: the value is the row itself, not a change envelope (identity.link).
+	flat bool
+}
+
+type routes map[string]*route // by topic
+
+func newRoutes(set *sectors.Set, sources []SourceRef) (routes, error) {
+	r := routes{}
+	for _, src := range sources {
+		sector, ok := set.Sector(src.Sector)
+		if !ok {
+			return nil, fmt.Errorf("source %s names sector %s, which has no file in schemas/sectors", src.Name, src.Sector)
+		}
+		for i := range sector.Tables {
+			t := &sector.Tables[i]
+			if err := checkPerson(sector, t); err != nil {
+				return nil, err
+			}
+			name := topic.Public(src.Name, t.Schema, t.Name)
+			r[name] = &route{
+				topic: name, source: src.Name, dataset: sector.Sector + "_" + t.Name,
+				desc: tables.Description{Sector: sector.Sector, Name: t.Name, Table: t},
+			}
+		}
+	}
+	r[topic.IdentityLink] = &route{
+		topic: topic.IdentityLink, source: tables.IdentitySource, dataset: tables.IdentityLink, flat: true,
+		desc: tables.Description{Sector: "identity", Name: "link"},
+	}
+	return r, nil
+}
+
+// checkPerson refuses what the views cannot follow, at start rather than when
+// the view is made.
+func checkPerson(sector *sectors.Sector, t *sectors.Table) error {
+	if t.Person == nil || t.Person.Direct {
+		return nil
+	}
+	to, ok := sector.Table(t.Person.To)
+	if !ok || to.Person == nil || !to.Person.Direct {
+		return fmt.Errorf("sector %s, table %s: its person is found through %s, which has to be a table with `person: direct`", sector.Sector, t.Name, t.Person.To)
+	}
+	return nil
+}
+
+func (r routes) topics() []string { return slices.Sorted(maps.Keys(r)) }
+
+// of gives the topics of a data set.
+func (r routes) of(dataset string) (topics []string) {
+	for _, name := range r.topics() {
+		if r[name].dataset == dataset {
+			topics = append(topics, name)
+		}
+	}
+	return topics
+}
+
+// datasets gives each data set once, with one of its routes.
+func (r routes) datasets() map[string]*route {
+	all := map[string]*route{}
+	for _, name := range r.topics() {
+		if _, ok := all[r[name].dataset]; !ok {
+			all[r[name].dataset] = r[name]
+		}
+	}
+	return all
+}

@@ -1,0 +1,255 @@
+package clickhouse
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
+	"github.com/hopluu/hopluu/schemas/avro"
+	"github.com/hopluu/hopluu/schemas/registry"
+	"github.com/hopluu/hopluu/schemas/sectors"
+	"github.com/hopluu/hopluu/schemas/topic"
+	"github.com/hopluu/hopluu/sinks"
+	"github.com/hopluu/hopluu/sinks/clickhouse/tables"
+)
+
+// store is ClickHouse as package sinks sees it. What is below lanes is used by
+// the reading goroutine alone.
+type store struct {
+	server   *server
+	kafka    *topic.Client
+	registry *registry.Client
+	sectors  *sectors.Set
+	group    string
+	routes   routes
+	health   *sinks.Health
+	log      *slog.Logger
+	metrics  *metrics
+	gold     *gold
+	epoch    uint32 // of the sink; part of every deduplication token
+
+	lanes   map[string]*lane
+	values  map[schemaKey]*valueSchema
+	keys    map[uint32]*keySchema
+	decoded avro.Decoded
+	cells   []avro.Cell
+	keyRow  []avro.Cell
+	record  []byte
+
+	mu    sync.Mutex
+	mark  sinks.Mark
+	fresh map[topic.Partition]freshness
+}
+
+// lane is one data set as it stands in ClickHouse now.
+type lane struct {
+	dataset string
+	table   *tables.Table // nil until its first event
+	silver  *tables.Insert
+	bronze  *tables.Insert
+}
+
+func (l *lane) become(t *tables.Table) {
+	l.table, l.bronze = t, t.InsertBronze()
+	if t.Keyed() {
+		l.silver = t.InsertSilver()
+	}
+}
+
+// start prepares ClickHouse: databases, our own tables, the catalogue, and the
+// views of what is there already.
+func (s *store) start(ctx context.Context) error {
+	return s.health.Retry(ctx, "ClickHouse", func(ctx context.Context) error {
+		if err := s.server.wrap(s.server.conn.Ping(ctx)); err != nil {
+			return err
+		}
+		for _, sql := range append(tables.Databases(), opsTables...) {
+			if err := s.server.exec(ctx, sql); err != nil {
+				return err
+			}
+		}
+		if err := s.readEpoch(ctx); err != nil {
+			return err
+		}
+		if err := s.writeCatalogue(ctx); err != nil {
+			return err
+		}
+		return s.restore(ctx)
+	})
+}
+
+// restore learns the tables that exist.
+func (s *store) restore(ctx context.Context) error {
+	existing := map[string]map[string][]tables.Existing{tables.Bronze: {}, tables.Silver: {}}
+	err := s.server.query(ctx, `SELECT c.database, c.table, c.name, c.type, c.comment, c.is_in_sorting_key
+FROM system.columns AS c
+INNER JOIN system.tables AS t ON t.database = c.database AND t.name = c.table
+WHERE c.database IN ('bronze', 'silver') AND t.engine LIKE '%MergeTree'
+ORDER BY c.database, c.table, c.position`, func(rows driver.Rows) error {
+		var database, table string
+		var c tables.Existing
+		var key uint8
+		if err := rows.Scan(&database, &table, &c.Name, &c.Type, &c.Comment, &key); err != nil {
+			return err
+		}
+		c.Key = key == 1
+		existing[database][table] = append(existing[database][table], c)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	s.lanes = map[string]*lane{}
+	datasets := s.routes.datasets()
+	for dataset, r := range datasets {
+		l := &lane{dataset: dataset}
+		s.lanes[dataset] = l
+		columns, ok := existing[tables.Bronze][dataset]
+		if !ok {
+			continue
+		}
+		t, err := tables.Restore(r.desc, columns)
+		if err != nil {
+			return &sinks.Permanent{Err: err}
+		}
+		if _, ok := existing[tables.Silver][dataset]; !ok && t.Keyed() {
+			// Silver is made before bronze, so somebody took it away. To make
+			// an empty one would look like a source without rows.
+			return &sinks.Permanent{Err: fmt.Errorf("silver.%s is gone while bronze.%s is there: restore it from a backup, or rename bronze.%s away and take a new snapshot", dataset, dataset, dataset)}
+		}
+		l.become(t)
+		for _, sql := range t.Comments(columns) {
+			if err := s.server.exec(ctx, sql); err != nil {
+				return err
+			}
+		}
+	}
+	if l := s.lanes[tables.IdentityLink]; l.table == nil {
+		if err := s.reshape(ctx, l, tables.Identity(), nil); err != nil {
+			return err
+		}
+	}
+	for _, dataset := range slices.Sorted(maps.Keys(s.lanes)) {
+		if l := s.lanes[dataset]; l.table != nil {
+			if err := s.views(ctx, l); err != nil {
+				return err
+			}
+		}
+	}
+	s.gold.apply()
+	return nil
+}
+
+// reshape makes a data set's tables, or alters them, and then its views. It can
+// be repeated.
+func (s *store) reshape(ctx context.Context, l *lane, t *tables.Table, changes []tables.Change) error {
+	statements := t.Alter(changes)
+	if l.table == nil {
+		statements = t.Create()
+	}
+	for _, sql := range statements {
+		if err := s.server.exec(ctx, sql); err != nil {
+			return err
+		}
+	}
+	l.become(t)
+	if err := s.views(ctx, l); err != nil {
+		return err
+	}
+	s.gold.apply()
+	return nil
+}
+
+// views makes the views of a data set, and those that wait for it.
+func (s *store) views(ctx context.Context, l *lane) error {
+	if !l.table.Keyed() {
+		return nil
+	}
+	if err := s.server.exec(ctx, l.table.HistoryView()); err != nil {
+		return err
+	}
+	if err := s.currentView(ctx, l.table); err != nil {
+		return err
+	}
+	for _, dataset := range slices.Sorted(maps.Keys(s.lanes)) {
+		other := s.lanes[dataset].table
+		if other != nil && other != l.table && other.Sector == l.table.Sector && other.Person != nil && other.Person.To == l.table.Name {
+			if err := s.currentView(ctx, other); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// currentView makes v_<data set>. The view of a table whose person is found
+// through another table is made when that is there.
+func (s *store) currentView(ctx context.Context, t *tables.Table) error {
+	if !t.Keyed() || t.Dataset() == tables.IdentityLink {
+		return nil
+	}
+	var to *tables.Table
+	if t.Person != nil && !t.Person.Direct {
+		l, ok := s.lanes[t.Sector+"_"+t.Person.To]
+		if !ok || l.table == nil {
+			s.log.Debug("the view waits for the table through which its person is found", "view", "silver.v_"+t.Dataset(), "table", t.Person.To)
+			return nil
+		}
+		to = l.table
+	}
+	sql, err := t.View(to)
+	if err != nil {
+		s.log.Error("the view cannot be made; correct the sector file", "view", "silver.v_"+t.Dataset(), "error", err)
+		return nil
+	}
+	return s.server.exec(ctx, sql)
+}
+
+// Lane implements sinks.Store.
+func (s *store) Lane(topicName string) string { return s.routes[topicName].dataset }
+
+// Resume implements sinks.Store: the offset after the last that bronze holds.
+//
+// Why that is enough (P2): a batch is written to silver first and to bronze
+// last, and a partition's part of it goes into bronze as one block of one
+// insert, so all of it is there or nothing. An offset that bronze holds
+// therefore proves that every record up to it is in bronze and in silver.
+// What silver has beyond it, from a batch that did not get as far as bronze,
+// is read again and changes nothing there: a row's version comes from its
+// source. Records that leave no row in bronze (tombstones, dead letters) are
+// read again at worst up to the committed offset.
+func (s *store) Resume(ctx context.Context, parts []topic.Partition) (map[topic.Partition]int64, error) {
+	topics := map[string][]string{}
+	for _, p := range parts {
+		dataset := s.routes[p.Topic].dataset
+		if !slices.Contains(topics[dataset], p.Topic) {
+			topics[dataset] = append(topics[dataset], p.Topic)
+		}
+	}
+	var queries []string
+	for dataset, names := range topics {
+		if t := s.lanes[dataset].table; t != nil {
+			queries = append(queries, t.Resume(names))
+		}
+	}
+	next := map[topic.Partition]int64{}
+	if err := s.readFreshness(ctx); err != nil || len(queries) == 0 {
+		return next, err
+	}
+	err := s.server.query(ctx, strings.Join(queries, "\nUNION ALL\n"), func(rows driver.Rows) error {
+		var p topic.Partition
+		var last int64
+		if err := rows.Scan(&p.Topic, &p.ID, &last); err != nil {
+			return err
+		}
+		next[p] = last + 1
+		return nil
+	})
+	return next, err
+}
