@@ -41,17 +41,19 @@ func exceptionOf(err error) *Exception {
 // status is the HTTP status that a ClickHouse server answers for the code.
 func (e *Exception) status() int {
 	switch e.Code {
-	case 6, 25, 26, 27, 33, 38, 41, 53, 62, 69, 72, 85, 117, 130, 131, 167, 168, 306, 321, 338, 441, 456, 457, 675, 676:
-		return http.StatusBadRequest // what cannot be parsed or has a wrong type
-	case 46, 47, 50, 56, 60, 63, 73, 81, 115, 141, 336:
-		return http.StatusNotFound // unknown function, identifier, type, table, database, setting, format
-	case 159, 160:
+	case 6, 8, 15, 25, 26, 27, 36, 37, 38, 41, 44, 53, 62, 72, 117, 123, 167, 168, 223, 321, 376, 427, 441, 675, 676:
+		return http.StatusBadRequest // what does not parse, or has a wrong type
+	case 46, 47, 50, 56, 60, 63, 73, 78, 81, 115, 152, 336, 511:
+		return http.StatusNotFound // an unknown function, column, type, table, database, setting, format
+	case 159:
 		return http.StatusRequestTimeout
-	case 48:
-		return http.StatusNotImplemented
-	case 198, 202, 439:
+	case 209, 439:
 		return http.StatusServiceUnavailable
-	case 291, 497:
+	case 229:
+		return http.StatusRequestEntityTooLarge
+	case codeNotImplemented:
+		return http.StatusNotImplemented
+	case codeAccessDenied, 497:
 		return http.StatusForbidden
 	}
 	return http.StatusInternalServerError

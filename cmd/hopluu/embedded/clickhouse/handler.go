@@ -51,8 +51,8 @@ func (h *handler) query(w http.ResponseWriter, r *http.Request) {
 
 	res := newResponse(w, r)
 	err := h.run(r, res)
-	if err == nil && res.begun {
-		err = res.flush()
+	if err == nil {
+		err = res.end()
 	}
 	if err == nil {
 		return
@@ -117,10 +117,7 @@ func (h *handler) run(r *http.Request, res *response) error {
 		if err != nil {
 			return err
 		}
-		if len(out.data) == 0 {
-			return res.empty(out)
-		}
-		return res.write(out)
+		return res.add(out)
 	})
 }
 
@@ -131,29 +128,21 @@ func runStream(ctx context.Context, s *session, res *response, sql, format strin
 		return err
 	}
 	defer blocks.close()
-	var last result
 	for {
 		block, more, err := blocks.next()
 		if err != nil {
 			return err
 		}
 		if !more {
-			break
+			return nil
 		}
-		last = block
-		if len(block.data) > 0 {
-			if err := res.write(block); err != nil {
-				return err
-			}
+		if err := res.add(block); err != nil {
+			return err
 		}
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 	}
-	if !res.begun {
-		return res.empty(last)
-	}
-	return nil
 }
 
 func firstOf(texts ...string) string {

@@ -1,6 +1,7 @@
 package clickhouse
 
 import (
+	"errors"
 	"fmt"
 	"runtime"
 	"unsafe"
@@ -41,6 +42,9 @@ type library struct {
 
 // openLibrary loads the library. It stays loaded: it cannot be unloaded.
 func openLibrary(path string) (l *library, err error) {
+	if err := setTimeZone(); err != nil {
+		return nil, fmt.Errorf("cannot set the time zone: %w", err)
+	}
 	handle, err := purego.Dlopen(path, purego.RTLD_NOW|purego.RTLD_LOCAL)
 	if err != nil {
 		return nil, fmt.Errorf("cannot load ClickHouse's engine from %s: %w", path, err)
@@ -71,6 +75,26 @@ func openLibrary(path string) (l *library, err error) {
 		purego.RegisterFunc(fn, symbol)
 	}
 	return l, nil
+}
+
+// setTimeZone makes the engine's time zone UTC wherever the machine is: the
+// engine takes it from C's environment, which Go's os.Setenv need not reach,
+// and has no setting for it.
+func setTimeZone() error {
+	libc, err := purego.Dlopen("libc.so.6", purego.RTLD_NOW|purego.RTLD_GLOBAL)
+	if err != nil {
+		return err
+	}
+	symbol, err := purego.Dlsym(libc, "setenv")
+	if err != nil {
+		return err
+	}
+	var setenv func(name, value string, overwrite int32) int32
+	purego.RegisterFunc(&setenv, symbol)
+	if setenv("TZ", "UTC", 1) != 0 {
+		return errors.New("setenv failed")
+	}
+	return nil
 }
 
 // cStrings gives a C array of zero-terminated strings, kept alive by keep.

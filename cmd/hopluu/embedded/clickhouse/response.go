@@ -17,8 +17,15 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// response writes the answer to one query: nothing before the first block of
-// the result is there, so that most errors still have a status of their own.
+// holdBack is how many bytes of a result wait for the rest of it, so that an
+// error among the first rows still has a status of its own; with
+// wait_end_of_query=1 more do.
+const (
+	holdBack     = 1 << 20
+	holdBackLong = 64 << 20
+)
+
+// response writes the answer to one query.
 type response struct {
 	w        http.ResponseWriter
 	format   string
@@ -26,6 +33,9 @@ type response struct {
 	encoding string // Content-Encoding, empty for none
 	blocks   *compress.Writer
 
+	hold    int // bytes of data that wait before anything is sent
+	pending []byte
+	sum     result // counts so far, without data
 	begun   bool
 	out     io.Writer
 	flush   func() error // ends the HTTP compression
@@ -36,6 +46,10 @@ type response struct {
 func newResponse(w http.ResponseWriter, r *http.Request) *response {
 	values := r.URL.Query()
 	res := &response{w: w, tag: strings.ToLower(rand.Text()[:16]), started: time.Now()}
+	res.hold = holdBack
+	if enabled(values.Get("wait_end_of_query")) {
+		res.hold = holdBackLong
+	}
 	// Without or with a strange version the blocks stay as they are.
 	if n, err := strconv.ParseUint(values.Get("client_protocol_version"), 10, 64); err == nil {
 		res.revision = n
@@ -69,7 +83,7 @@ func pickEncoding(accept string) string {
 }
 
 // begin sends status 200 and the headers.
-func (r *response) begin(sum result) error {
+func (r *response) begin() error {
 	r.begun = true
 	header := r.w.Header()
 	header.Set("Content-Type", contentType(r.format))
@@ -77,7 +91,7 @@ func (r *response) begin(sum result) error {
 	header.Set("X-ClickHouse-Exception-Tag", r.tag)
 	header.Set("X-ClickHouse-Summary", fmt.Sprintf(
 		`{"read_rows":"%d","read_bytes":"%d","written_rows":"%d","written_bytes":"%d","total_rows_to_read":"0","result_rows":"%d","result_bytes":"%d","elapsed_ns":"%d"}`,
-		sum.read, sum.readBy, sum.wrote, sum.wroteBy, sum.rows, sum.bytes, time.Since(r.started).Nanoseconds()))
+		r.sum.read, r.sum.readBy, r.sum.wrote, r.sum.wroteBy, r.sum.rows, r.sum.bytes, time.Since(r.started).Nanoseconds()))
 	r.out, r.flush = r.w, func() error { return nil }
 	switch r.encoding {
 	case "gzip":
@@ -103,28 +117,49 @@ func (r *response) begin(sum result) error {
 	return nil
 }
 
-// empty answers a statement that gives nothing: Content-Length 0 tells
-// clients so.
-func (r *response) empty(sum result) error {
-	r.w.Header().Set("Content-Length", "0")
-	r.encoding = ""
-	return r.begin(sum)
-}
-
-// write sends a part of the result in the client's revision and compression.
-func (r *response) write(sum result) error {
-	data := sum.data
+// add takes a part of the result and sends it once enough is there.
+func (r *response) add(part result) error {
+	data := part.data
 	if r.revision > 0 && r.format == "Native" {
 		var err error
 		if data, err = recode(data, r.revision); err != nil {
 			return err
 		}
 	}
+	r.sum.rows += part.rows
+	r.sum.bytes += part.bytes
+	// These count from the statement's beginning, and the last part has none.
+	r.sum.read, r.sum.readBy = max(r.sum.read, part.read), max(r.sum.readBy, part.readBy)
+	r.sum.wrote, r.sum.wroteBy = max(r.sum.wrote, part.wrote), max(r.sum.wroteBy, part.wroteBy)
+	r.pending = append(r.pending, data...)
+	if !r.begun && len(r.pending) < r.hold {
+		return nil
+	}
+	return r.send()
+}
+
+// end sends what waits still, and ends the compression.
+func (r *response) end() error {
+	if !r.begun && len(r.pending) == 0 {
+		// Content-Length 0 tells clients that there is no result.
+		r.w.Header().Set("Content-Length", "0")
+		r.encoding = ""
+	}
+	if err := r.send(); err != nil {
+		return err
+	}
+	return r.flush()
+}
+
+// send sends the pending data, in ClickHouse's compressed blocks when asked.
+func (r *response) send() error {
 	if !r.begun {
-		if err := r.begin(sum); err != nil {
+		if err := r.begin(); err != nil {
 			return err
 		}
 	}
+	data := r.pending
+	r.pending = r.pending[:0]
 	if r.blocks == nil {
 		return sent(r.out.Write(data))
 	}

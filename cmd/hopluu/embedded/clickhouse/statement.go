@@ -276,5 +276,6 @@ func (i *insert) sql(file string) string {
 	if format == "" {
 		format = "Values"
 	}
-	return fmt.Sprintf("%s FROM INFILE '%s' COMPRESSION 'none' %s FORMAT %s", i.head, file, i.settings, format)
+	// Line breaks, since each part may end in a comment.
+	return fmt.Sprintf("%s\nFROM INFILE '%s' COMPRESSION 'none'\n%s\nFORMAT %s", i.head, file, strings.TrimSpace(i.settings), format)
 }
