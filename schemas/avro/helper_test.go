@@ -53,7 +53,9 @@ func appendFloat(dst, text []byte) ([]byte, error) {
 	return AppendFloat(dst, float32(f)), nil
 }
 
-func appendBool(dst, text []byte) ([]byte, error) { return AppendBoolean(dst, string(text) == "t"), nil }
+func appendBool(dst, text []byte) ([]byte, error) {
+	return AppendBoolean(dst, string(text) == "t"), nil
+}
 
 // appendUnits writes "12.34" as a decimal of scale 2, for texts of up to 18
 // digits.
