@@ -52,6 +52,7 @@ type Client struct {
 	mechanism sasl.Mechanism
 	transport *kafka.Transport
 	kafka     *kafka.Client
+	patience  time.Duration
 }
 
 // dialTimeout bounds the making of one connection.
@@ -83,6 +84,7 @@ func Dial(ctx context.Context, c Config) (*Client, error) {
 		mechanism: m,
 		transport: t,
 		kafka:     &kafka.Client{Addr: kafka.TCP(c.Brokers...), Transport: t},
+		patience:  defaultPatience,
 	}
 	ctx, cancel := context.WithTimeout(ctx, 2*dialTimeout)
 	defer cancel()

@@ -1,6 +1,7 @@
 package topic
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -21,7 +22,7 @@ import (
 func committed(p fetchedPartition, offset int64) (Batch, error) {
 	out := Batch{Partition: p.Partition, Next: offset, Stable: p.stable}
 	aborted := p.aborted
-	slices.SortFunc(aborted, func(a, b abortedTransaction) int { return int(min(max(a.firstOffset-b.firstOffset, -1), 1)) })
+	slices.SortFunc(aborted, func(a, b abortedTransaction) int { return cmp.Compare(a.firstOffset, b.firstOffset) })
 	var aborting map[int64]bool
 
 	for rest := p.batches; ; {

@@ -33,12 +33,17 @@ const (
 )
 
 // Join makes a member of the group. Partitions are shared out by ranges, so
-// that topics with the same number of partitions go along together.
+// that topics with the same number of partitions go along together. The topics
+// must be there.
 func (c *Client) Join(ctx context.Context, config GroupConfig) (*Group, error) {
-	// A group that cannot be read is one clear error now rather than many
-	// later.
-	if _, err := c.Committed(ctx, config.ID); err != nil {
+	have, err := c.PartitionCounts(ctx, config.Topics...)
+	if err != nil {
 		return nil, err
+	}
+	for _, t := range config.Topics {
+		if _, ok := have[t]; !ok {
+			return nil, fmt.Errorf("group %s: topic %s is not there: %w", config.ID, t, kafka.UnknownTopicOrPartition)
+		}
 	}
 	g, err := kafka.NewConsumerGroup(kafka.ConsumerGroupConfig{
 		ID:                     config.ID,
@@ -80,7 +85,7 @@ func (g *Group) Next(ctx context.Context) (*Generation, error) {
 		case since.IsZero():
 			since = time.Now()
 		}
-		if !rejoins(err) || time.Since(since) > patience {
+		if !rejoins(err) || time.Since(since) > g.c.patience {
 			return nil, fmt.Errorf("group %s cannot be joined: %w", g.config.ID, err)
 		}
 	}
@@ -163,7 +168,7 @@ func (gen *Generation) Commit(ctx context.Context, offsets map[Partition]int64) 
 	for p, offset := range offsets {
 		topics[p.Topic] = append(topics[p.Topic], kafka.OffsetCommit{Partition: int(p.ID), Offset: offset})
 	}
-	_, err := retry(ctx, func(ctx context.Context) (struct{}, error) {
+	_, err := retry(ctx, gen.group.c.patience, func(ctx context.Context) (struct{}, error) {
 		res, err := gen.group.c.kafka.OffsetCommit(ctx, &kafka.OffsetCommitRequest{
 			GroupID:      gen.group.config.ID,
 			GenerationID: int(gen.inner.ID),

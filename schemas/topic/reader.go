@@ -163,8 +163,8 @@ func (r *Reader) ask(ctx context.Context) (<-chan time.Time, error) {
 	for _, p := range r.parts {
 		switch {
 		case p.inFlight:
-		case p.troubled != (time.Time{}) && now.Sub(p.troubled) > patience:
-			return nil, fmt.Errorf("%s cannot be read for %s: %w", p.Partition, patience, p.trouble)
+		case p.troubled != (time.Time{}) && now.Sub(p.troubled) > r.c.patience:
+			return nil, fmt.Errorf("%s cannot be read for %s: %w", p.Partition, r.c.patience, p.trouble)
 		case p.rests.After(now):
 			if d := p.rests.Sub(now); rests == 0 || d < rests {
 				rests = d
@@ -247,7 +247,8 @@ func (r *Reader) fetch(leader int32, parts []*reading) {
 		at := make(map[Partition]int, len(parts))
 		for i := range parts {
 			at[parts[i].Partition] = i
-			a.errs[i] = kafka.UnknownTopicOrPartition // unless the answer has it
+			// A partition that a full answer leaves out has nothing new.
+			a.batches[i] = Batch{Partition: parts[i].Partition, Next: req.partitions[i].offset}
 		}
 		for _, f := range res.partitions {
 			i, ok := at[f.Partition]

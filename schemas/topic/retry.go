@@ -8,8 +8,9 @@ import (
 )
 
 const (
-	// patience is how long a broker may stay away before a call gives up.
-	patience = 60 * time.Second
+	// defaultPatience is how long a broker may stay away before a call gives
+	// up.
+	defaultPatience = 60 * time.Second
 	// attemptTimeout bounds one request, so that a broker that hangs is
 	// given up and asked again.
 	attemptTimeout = 20 * time.Second
@@ -17,7 +18,7 @@ const (
 
 // retry calls op until it succeeds, fails for good, ctx ends, or patience is
 // over. Each attempt has its own time limit.
-func retry[T any](ctx context.Context, op func(ctx context.Context) (T, error)) (T, error) {
+func retry[T any](ctx context.Context, patience time.Duration, op func(ctx context.Context) (T, error)) (T, error) {
 	pace := backoff.NewExponentialBackOff()
 	pace.InitialInterval = time.Millisecond
 	pace.Multiplier = 1.7

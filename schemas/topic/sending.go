@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"sync"
-	"time"
 
 	"github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/protocol"
@@ -141,7 +140,7 @@ func (p *Producer) enrol(ctx context.Context) error {
 	if len(added) == 0 {
 		return nil
 	}
-	_, err := retry(ctx, func(ctx context.Context) (struct{}, error) {
+	_, err := retry(ctx, p.c.patience, func(ctx context.Context) (struct{}, error) {
 		res, err := p.c.kafka.AddPartitionsToTxn(ctx, &kafka.AddPartitionsToTxnRequest{
 			TransactionalID: p.config.TransactionalID,
 			ProducerID:      int(p.id),
@@ -196,13 +195,13 @@ func (c *Client) deliver(ctx context.Context, config ProducerConfig, batches []*
 			left = append(left, s)
 		}
 	}
-	_, err := retry(ctx, func(ctx context.Context) (struct{}, error) {
+	_, err := retry(ctx, c.patience, func(ctx context.Context) (struct{}, error) {
 		var err error
 		left, err = c.attempt(ctx, config.TransactionalID, left)
 		return struct{}{}, err
 	})
 	for _, s := range left {
-		s.finish(fmt.Errorf("%s: a batch could not be written within %s: %w", s.Partition, patience.Round(time.Second), err))
+		s.finish(fmt.Errorf("%s: a batch could not be written within %s: %w", s.Partition, c.patience, err))
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"math"
 )
 
 // Record is one record of a batch. Key, Value and the headers alias the
@@ -87,7 +88,7 @@ func Next(b []byte) (batch Batch, rest []byte, err error) {
 		records:       h[Overhead:],
 	}
 	delta := int32(binary.BigEndian.Uint32(h[offLastOffsetDelta:]))
-	if batch.BaseOffset < 0 || delta < 0 || batch.Count < 0 {
+	if batch.BaseOffset < 0 || batch.BaseOffset > math.MaxInt64-math.MaxInt32-1 || delta < 0 || batch.Count < 0 {
 		return Batch{}, nil, fmt.Errorf("%w: base offset %d, last offset delta %d, %d records", ErrCorrupt, batch.BaseOffset, delta, batch.Count)
 	}
 	batch.LastOffset = batch.BaseOffset + int64(delta)
