@@ -27,7 +27,7 @@ const startBound = 10 * time.Second
 func dialKafka(ctx context.Context, c config.Config) (*topic.Client, error) {
 	kafka := topic.Config{Brokers: c.Kafka.Brokers, ClientID: "hopluu"}
 	if c.Kafka.SASL.Mechanism != "" {
-		kafka.SASL = &topic.SASL{Mechanism: c.Kafka.SASL.Mechanism, User: c.Kafka.SASL.User, Password: c.Kafka.SASL.Password}
+		kafka.SASL = &topic.SASL{Mechanism: c.Kafka.SASL.Mechanism, Username: c.Kafka.SASL.User, Password: c.Kafka.SASL.Password}
 	}
 	if c.Kafka.TLS.Enabled {
 		kafka.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
