@@ -1,0 +1,61 @@
+package matcher
+
+import (
+	"fmt"
+
+	"github.com/hopluu/hopluu/processors/identity"
+	"github.com/hopluu/hopluu/schemas/sectors"
+	"github.com/hopluu/hopluu/schemas/topic"
+)
+
+// populationSystem is the row of the population register in the strategy's
+// table of systems: its records are verified.
+const populationSystem = 1
+
+// lane is one table whose rows are records of persons, with its vault topic.
+type lane struct {
+	topic  string
+	origin *identity.Origin
+	schema string
+	// matches says what a column, by its name, says of the row's person: one
+	// of the matching fields of package sectors.
+	matches map[string]string
+}
+
+func (l *lane) name() string { return l.origin.Source + "." + l.schema + "." + l.origin.Table }
+
+// lanesOf gives the lanes of all sources by their vault topics.
+func lanesOf(set *sectors.Set, sources []SourceRef) (map[string]*lane, error) {
+	lanes := map[string]*lane{}
+	for _, source := range sources {
+		sector, ok := set.Sector(source.Sector)
+		if !ok {
+			return nil, fmt.Errorf("source %s: there is no sector %q: correct its sector, or describe it in schemas/sectors/%s.yaml", source.Name, source.Sector, source.Sector)
+		}
+		for i := range sector.Tables {
+			table := &sector.Tables[i]
+			if table.Person == nil || !table.Person.Direct {
+				continue
+			}
+			l := &lane{
+				topic:   topic.Vault(source.Name, table.Schema, table.Name),
+				origin:  &identity.Origin{Source: source.Name, Sector: sector.Sector, Table: table.Name, Register: table.System == populationSystem},
+				schema:  table.Schema,
+				matches: map[string]string{},
+			}
+			for _, column := range table.Columns {
+				if column.Match != "" {
+					l.matches[column.Name] = column.Match
+				}
+			}
+			if _, twice := lanes[l.topic]; twice {
+				return nil, fmt.Errorf("source %s is named twice: give every source a name of its own", source.Name)
+			}
+			lanes[l.topic] = l
+		}
+	}
+	if len(lanes) == 0 {
+		return nil, fmt.Errorf("no table of the %d sources holds records of persons: mark one with `person: direct` in its sector's file", len(sources))
+	}
+	return lanes, nil
+}

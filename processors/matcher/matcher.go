@@ -1,0 +1,165 @@
+package matcher
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/hopluu/hopluu/processors/identity"
+	"github.com/hopluu/hopluu/schemas/registry"
+	"github.com/hopluu/hopluu/schemas/sectors"
+	"github.com/hopluu/hopluu/schemas/topic"
+)
+
+// SourceRef names one source database and the sector whose file describes it.
+type SourceRef struct {
+	Name, Sector string
+}
+
+// Config is what a matcher needs. All fields are required.
+type Config struct {
+	Kafka    *topic.Client
+	Registry *registry.Client
+	Sectors  *sectors.Set
+	// Sources are all sources of the platform: links of records of any other
+	// are withdrawn.
+	Sources []SourceRef
+	// TransactionalID is the same for every matcher of a platform: one that
+	// starts ends the one before.
+	TransactionalID string
+	Log             *slog.Logger
+	Metrics         prometheus.Registerer
+}
+
+const (
+	// batchRecords and batchWait say when what was read is published.
+	batchRecords = 5000
+	batchWait    = 200 * time.Millisecond
+	// topicsWait is how often missing topics are looked for.
+	topicsWait = 2 * time.Second
+	// transactionTimeout leaves time to solve and publish the records of a
+	// whole city in one transaction; brokers allow 15 minutes by default.
+	transactionTimeout = 10 * time.Minute
+)
+
+// Matcher links records to persons, from Run until its context ends.
+type Matcher struct {
+	config Config
+	log    *slog.Logger
+	model  *identity.Model
+	lanes  map[string]*lane // by vault topic
+
+	state    *identity.State
+	producer *topic.Producer
+	links    *linkWriter
+	letters  *letterBox
+	metrics  *metrics
+	decoder  *decoder
+
+	positions map[topic.Partition]int64 // where to read on
+	stable    map[topic.Partition]int64 // what the broker had when last asked
+	// staleDelete is the record whose deletion, the last event of a partition,
+	// came too late: the tombstone that follows it does too.
+	staleDelete map[topic.Partition]string
+	asOf        int64 // the latest commit time at a source, in microseconds
+
+	unready atomic.Pointer[string]
+}
+
+// New makes a matcher; it does not connect to anything.
+func New(c Config) (*Matcher, error) {
+	model, err := identity.Deterministic1()
+	if err != nil {
+		return nil, err
+	}
+	lanes, err := lanesOf(c.Sectors, c.Sources)
+	if err != nil {
+		return nil, err
+	}
+	m := &Matcher{
+		config: c, log: c.Log, model: model, lanes: lanes,
+		decoder: newDecoder(c.Registry),
+	}
+	if m.metrics, err = newMetrics(c.Metrics, lanes); err != nil {
+		return nil, err
+	}
+	m.notReady("the matcher has not started")
+	return m, nil
+}
+
+// Ready is nil once the records of all vault topics were solved and published.
+func (m *Matcher) Ready() error {
+	if why := m.unready.Load(); why != nil {
+		return errors.New(*why)
+	}
+	return nil
+}
+
+func (m *Matcher) notReady(why string) { m.unready.Store(&why) }
+
+// Run matches until ctx ends, which is no error. Any error ends it for good:
+// started again, it builds its state anew from the topics.
+func (m *Matcher) Run(ctx context.Context) (err error) {
+	defer m.notReady("the matcher has stopped")
+	defer func() {
+		if ctx.Err() != nil && errors.Is(err, context.Cause(ctx)) {
+			err = nil
+		}
+	}()
+	if err := m.waitForLinkTopic(ctx); err != nil {
+		return err
+	}
+	// The producer comes first: it ends an earlier matcher and what that left
+	// open, so that nothing is published between our reading and our writing.
+	m.producer, err = m.config.Kafka.NewProducer(ctx, topic.ProducerConfig{
+		TransactionalID: m.config.TransactionalID, TransactionTimeout: transactionTimeout,
+	})
+	if err != nil {
+		return fmt.Errorf("matcher: %w", err)
+	}
+	defer func() { err = errors.Join(err, m.producer.Close()) }()
+	if m.links, err = newLinkWriter(ctx, m.config.Kafka, m.config.Registry, m.producer); err != nil {
+		return err
+	}
+	if m.letters, err = openLetterBox(ctx, m.config.Kafka, m.producer, m.lanes); err != nil {
+		return err
+	}
+	missing, err := m.loadWhole(ctx)
+	if err != nil {
+		return err
+	}
+	return m.follow(ctx, missing)
+}
+
+// reset forgets what an earlier Run knew.
+func (m *Matcher) reset() {
+	m.state = identity.NewState(m.model)
+	m.positions, m.stable = map[topic.Partition]int64{}, map[topic.Partition]int64{}
+	m.staleDelete = map[topic.Partition]string{}
+	m.asOf = 0
+}
+
+// publish solves what changed and commits it with the dead letters so far, as
+// one transaction.
+func (m *Matcher) publish(ctx context.Context) error {
+	started := time.Now()
+	millis := m.asOf / 1000
+	changes := 0
+	err := m.state.Solve(func(c *identity.Change) error {
+		changes++
+		return m.links.add(ctx, c, millis)
+	})
+	if err != nil {
+		return fmt.Errorf("matcher: links cannot be written: %w", err)
+	}
+	if err := m.producer.Commit(ctx); err != nil {
+		return fmt.Errorf("matcher: links cannot be committed: %w", err)
+	}
+	m.metrics.published(m.state, changes, time.Since(started))
+	return nil
+}

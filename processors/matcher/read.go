@@ -1,0 +1,341 @@
+package matcher
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/hopluu/hopluu/processors/identity"
+	"github.com/hopluu/hopluu/schemas/event"
+	"github.com/hopluu/hopluu/schemas/topic"
+)
+
+// waitForLinkTopic waits until identity.link is there.
+func (m *Matcher) waitForLinkTopic(ctx context.Context) error {
+	for told := false; ; {
+		counts, err := m.config.Kafka.PartitionCounts(ctx, topic.IdentityLink)
+		if err != nil {
+			return fmt.Errorf("matcher: %w", err)
+		}
+		if counts[topic.IdentityLink] > 0 {
+			return nil
+		}
+		if !told {
+			told = true
+			m.notReady("topic identity.link is not there")
+			m.log.Info("waiting for topic identity.link: create it with 'hopluu topics create'")
+		}
+		if err := pause(ctx, topicsWait); err != nil {
+			return err
+		}
+	}
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// lostTopicError says that links are published of records whose vault topic is
+// not there: matching without it would withdraw them all.
+type lostTopicError struct{ topics []string }
+
+func (e *lostTopicError) Error() string {
+	return fmt.Sprintf("identity.link has links of records whose vault topic is gone (%s)", strings.Join(e.topics, ", "))
+}
+
+// loadWhole is load, as soon as no vault topic is lost.
+func (m *Matcher) loadWhole(ctx context.Context) (missing []string, err error) {
+	for told := false; ; {
+		missing, err = m.load(ctx)
+		var lost *lostTopicError
+		if !errors.As(err, &lost) {
+			return missing, err
+		}
+		m.notReady(err.Error())
+		if !told {
+			told = true
+			m.log.Error("waiting for the topics rather than withdrawing the links: restore them, or make them empty with 'hopluu topics create', or take their source out of the configuration", "topics", lost.topics)
+		}
+		for have := 0; have < len(lost.topics); {
+			if err := pause(ctx, topicsWait); err != nil {
+				return nil, err
+			}
+			counts, err := m.config.Kafka.PartitionCounts(ctx, lost.topics...)
+			if err != nil {
+				return nil, fmt.Errorf("matcher: %w", err)
+			}
+			have = len(counts)
+		}
+	}
+}
+
+// load reads everything, solves it and publishes the differences. It gives the
+// vault topics that are not there yet.
+func (m *Matcher) load(ctx context.Context) (missing []string, err error) {
+	started := time.Now()
+	m.reset()
+	m.notReady("the vault topics are being read")
+	for name := range m.lanes {
+		missing = append(missing, name)
+	}
+	slices.Sort(missing)
+	if missing, err = m.enlist(ctx, missing); err != nil {
+		return nil, err
+	}
+	if len(missing) > 0 {
+		m.log.Info("vault topics that are not there yet are read when their connectors make them", "topics", missing)
+	}
+	if err := m.catchUp(ctx); err != nil {
+		return nil, err
+	}
+	m.notReady("identity.link is being read")
+	if err := m.restore(ctx, missing); err != nil {
+		return nil, err
+	}
+	m.notReady("the records are being matched")
+	if err := m.publish(ctx); err != nil {
+		return nil, err
+	}
+	m.unready.Store(nil)
+	m.log.Info("records matched", "duration", time.Since(started).Round(time.Millisecond).String(), "partition_hash", m.state.PartitionHash().String())
+	return missing, nil
+}
+
+// enlist adds the partitions of the topics that are there to what is read,
+// from their start, and gives the others.
+func (m *Matcher) enlist(ctx context.Context, topics []string) (missing []string, err error) {
+	if len(topics) == 0 {
+		return nil, nil
+	}
+	counts, err := m.config.Kafka.PartitionCounts(ctx, topics...)
+	if err != nil {
+		return nil, fmt.Errorf("matcher: %w", err)
+	}
+	var parts []topic.Partition
+	for _, name := range topics {
+		if counts[name] == 0 {
+			missing = append(missing, name)
+		}
+		for id := range counts[name] {
+			parts = append(parts, topic.Partition{Topic: name, ID: id})
+		}
+	}
+	starts, err := m.config.Kafka.StartOffsets(ctx, parts...)
+	if err != nil {
+		return nil, fmt.Errorf("matcher: %w", err)
+	}
+	for part, offset := range starts {
+		m.positions[part] = offset
+	}
+	return missing, nil
+}
+
+// catchUp reads every partition to what is its stable end now.
+func (m *Matcher) catchUp(ctx context.Context) error {
+	parts := make([]topic.Partition, 0, len(m.positions))
+	for part := range m.positions {
+		parts = append(parts, part)
+	}
+	ends, err := m.config.Kafka.EndOffsets(ctx, parts...)
+	if err != nil {
+		return fmt.Errorf("matcher: %w", err)
+	}
+	reader := m.config.Kafka.NewReader(m.positions)
+	behind := func() bool {
+		for part, end := range ends {
+			if m.positions[part] < end {
+				return true
+			}
+		}
+		return false
+	}
+	for behind() {
+		batches, err := reader.Poll(ctx)
+		if err == nil {
+			_, err = m.apply(ctx, batches)
+		}
+		if err != nil {
+			return errors.Join(fmt.Errorf("matcher: %w", err), reader.Close())
+		}
+	}
+	return reader.Close()
+}
+
+// restore tells the state what is published.
+func (m *Matcher) restore(ctx context.Context, missing []string) error {
+	links, err := newLinkReader(m.links)
+	if err != nil {
+		return err
+	}
+	absent := map[identity.Origin]*lane{}
+	for _, name := range missing {
+		l := m.lanes[name]
+		absent[identity.Origin{Source: l.origin.Source, Table: l.origin.Table}] = l
+	}
+	last := map[string]*lane{} // records of absent topics that have a link
+	err = m.config.Kafka.ReadAll(ctx, topic.IdentityLink, func(rec topic.Record) error {
+		l, withdrawn, err := links.read(&rec)
+		if err != nil {
+			return fmt.Errorf("%s, offset %d: the message is no link of this program (%w): delete topic identity.link and create it anew, the matcher fills it again", rec.Partition, rec.Offset, err)
+		}
+		if withdrawn {
+			m.state.RestoreWithdrawn(l.Record)
+			delete(last, l.Record)
+			return nil
+		}
+		m.state.Restore(&l)
+		if lane := absent[identity.Origin{Source: l.Source, Table: l.Table}]; lane != nil {
+			last[l.Record] = lane
+		}
+		return nil
+	})
+	if err != nil || len(last) == 0 {
+		return err
+	}
+	lost := &lostTopicError{}
+	for _, lane := range last {
+		if !slices.Contains(lost.topics, lane.topic) {
+			lost.topics = append(lost.topics, lane.topic)
+		}
+	}
+	slices.Sort(lost.topics)
+	return lost
+}
+
+// follow reads on and publishes in batches, until ctx ends.
+func (m *Matcher) follow(ctx context.Context, missing []string) (err error) {
+	reader := m.config.Kafka.NewReader(m.positions)
+	defer func() { err = errors.Join(err, reader.Close()) }()
+	var events int       // read and not published
+	var since time.Time  // when the first of them was read
+	looked := time.Now() // for missing topics
+	for {
+		batches, err := m.poll(ctx, reader, events > 0, since.Add(batchWait))
+		if err != nil {
+			return err
+		}
+		n, err := m.apply(ctx, batches)
+		if err != nil {
+			return err
+		}
+		if n > 0 && events == 0 {
+			since = time.Now()
+		}
+		events += n
+		if events > 0 && (events >= batchRecords || len(batches) == 0 || time.Since(since) >= batchWait) {
+			if err := m.publish(ctx); err != nil {
+				return err
+			}
+			events = 0
+		}
+		m.metrics.lag(m.positions, m.stable, m.asOf)
+		if len(missing) > 0 && time.Since(looked) >= topicsWait {
+			looked = time.Now()
+			still, err := m.enlist(ctx, missing)
+			if err != nil {
+				return err
+			}
+			if len(still) < len(missing) {
+				m.log.Info("new vault topics are read", "still_missing", still)
+				if err := reader.Close(); err != nil {
+					return err
+				}
+				missing, reader = still, m.config.Kafka.NewReader(m.positions)
+			}
+		}
+	}
+}
+
+// poll reads, but no longer than until the deadline when there is one.
+func (m *Matcher) poll(ctx context.Context, reader *topic.Reader, bounded bool, deadline time.Time) ([]topic.Batch, error) {
+	bound := ctx
+	if bounded {
+		var cancel context.CancelFunc
+		bound, cancel = context.WithDeadline(ctx, deadline)
+		defer cancel()
+	}
+	batches, err := reader.Poll(bound)
+	if err != nil {
+		if bound.Err() != nil && ctx.Err() == nil {
+			return nil, nil
+		}
+		return nil, fmt.Errorf("matcher: %w", err)
+	}
+	return batches, nil
+}
+
+// apply takes what was read into the state, and gives the number of messages.
+func (m *Matcher) apply(ctx context.Context, batches []topic.Batch) (int, error) {
+	n := 0
+	for i := range batches {
+		b := &batches[i]
+		for j := range b.Records {
+			if err := m.applyRecord(ctx, &b.Records[j]); err != nil {
+				return n, err
+			}
+		}
+		n += len(b.Records)
+		m.positions[b.Partition] = b.Next
+		m.stable[b.Partition] = b.Stable
+	}
+	return n, nil
+}
+
+func (m *Matcher) applyRecord(ctx context.Context, rec *topic.Record) error {
+	l := m.lanes[rec.Topic]
+	var msg message
+	if err := m.decoder.decode(ctx, l, rec, &msg); err != nil {
+		var bad *undecodableError
+		if !errors.As(err, &bad) {
+			return err
+		}
+		// P3: it is kept with the reason, and told; the others flow.
+		m.log.Error("message cannot be decoded: it is in the dead letters", "topic", rec.Topic, "partition", rec.ID, "offset", rec.Offset,
+			"dead_letters", topic.DeadLetter(rec.Topic), "error", err)
+		m.metrics.letters.WithLabelValues(rec.Topic).Inc()
+		return m.letters.add(ctx, rec, err)
+	}
+	m.asOf = max(m.asOf, msg.micros)
+	m.metrics.event(l, &msg, m.take(rec.Partition, l, &msg))
+	return nil
+}
+
+// take takes one event into the state. It returns false when the event is older
+// than what is known.
+func (m *Matcher) take(part topic.Partition, l *lane, msg *message) bool {
+	late, wasLate := m.staleDelete[part]
+	if wasLate {
+		delete(m.staleDelete, part)
+	}
+	switch {
+	case msg.tombstone:
+		// Its deletion went before it, and has the position. Where compaction
+		// left the tombstone alone it is the last word on its key.
+		if wasLate && late == string(msg.raw.ID) {
+			return false
+		}
+		m.state.Forget(string(msg.raw.ID))
+		return true
+	case msg.op == event.Truncate:
+		m.state.Truncate(l.origin, msg.position)
+		return true
+	case msg.op == event.Delete:
+		id := string(msg.raw.ID)
+		if !m.state.Delete(id, l.origin, msg.position) {
+			m.staleDelete[part] = id
+			return false
+		}
+		return true
+	}
+	return m.state.Upsert(identity.Normalise(&msg.raw))
+}
