@@ -138,7 +138,10 @@ func indicatorsView(made []string) string {
     as_of DateTime64(6, 'Asia/Ho_Chi_Minh') COMMENT 'Số liệu tính đến — The figure is right as of',
     sources Array(String) COMMENT 'Các bộ dữ liệu đã dùng — Data sets it is made from'
 )
-AS ` + body + `
+AS SELECT * FROM
+(
+` + body + `
+) AS i
 COMMENT 'Các chỉ số chính cho lãnh đạo — Headline indicators for leaders'`
 }
 

@@ -107,7 +107,7 @@ func (t *Table) viewColumns(expr func(*Column) string) []viewColumn {
 			if c.Local {
 				// Digits without a zone are the source's local time already:
 				// they are read as such, not moved.
-				vc.expr = "toTimeZone(toUTCTimestamp(" + vc.expr + ", '" + TimeZone + "'), '" + TimeZone + "')"
+				vc.expr = "toDateTime64(toString(" + vc.expr + "), 6, '" + TimeZone + "')"
 			} else {
 				vc.expr = "toTimeZone(" + vc.expr + ", '" + TimeZone + "')"
 			}

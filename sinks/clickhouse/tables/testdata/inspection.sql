@@ -69,7 +69,7 @@ CREATE OR REPLACE VIEW `silver`.`v_construction_inspection`
 AS SELECT
     t.`inspection_id` AS `inspection_id`,
     t.`permit_id` AS `permit_id`,
-    toTimeZone(toUTCTimestamp(t.`inspected_at`, 'Asia/Ho_Chi_Minh'), 'Asia/Ho_Chi_Minh') AS `inspected_at`,
+    toDateTime64(toString(t.`inspected_at`), 6, 'Asia/Ho_Chi_Minh') AS `inspected_at`,
     t.`result` AS `result`,
     t.`violation` AS `violation`,
     t.`fine` AS `fine`,
@@ -106,7 +106,7 @@ CREATE OR REPLACE VIEW `silver`.`construction_inspection_history`
 AS SELECT
     h.`inspection_id` AS `inspection_id`,
     h.`permit_id` AS `permit_id`,
-    toTimeZone(toUTCTimestamp(h.`inspected_at`, 'Asia/Ho_Chi_Minh'), 'Asia/Ho_Chi_Minh') AS `inspected_at`,
+    toDateTime64(toString(h.`inspected_at`), 6, 'Asia/Ho_Chi_Minh') AS `inspected_at`,
     (argMaxIf(tuple(h.`result`), h._version, NOT has(h._unchanged, 'result')) OVER before).1 AS `result`,
     h.`violation` AS `violation`,
     (argMaxIf(tuple(h.`fine`), h._version, NOT has(h._unchanged, 'fine')) OVER before).1 AS `fine`,

@@ -1,0 +1,264 @@
+package sink
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/stretchr/testify/require"
+
+	"github.com/hopluu/hopluu/integration/harness"
+	"github.com/hopluu/hopluu/schemas/event"
+	"github.com/hopluu/hopluu/schemas/topic"
+	"github.com/hopluu/hopluu/sinks/clickhouse"
+)
+
+// Case 15 and 17: delete then insert of a key, also within one batch and one
+// transaction, and a compound key.
+func TestDeleteThenInsert(t *testing.T) {
+	set, sector := notes()
+	w := newWorld(t, set)
+	f := w.feed(harness.Name("his"), sector, "note", 2, column{"a", "bigint", true}, column{"b", "date", true}, column{"body", "text", false})
+	f.create(1, "2024-01-01", "x")
+	f.create(1, "2024-02-01", "y")
+	f.delete(1, "2024-01-01")
+	f.create(1, "2024-01-01", "again")
+	f.delete(1, "2024-02-01")
+	// All in one transaction: the ordinal orders, not the commit.
+	at := f.next()
+	for i, e := range []event.Event{
+		{Op: event.Create, After: row(2, "2024-01-01", "p")},
+		{Op: event.Delete, Before: row(2, "2024-01-01", nil)},
+		{Op: event.Create, After: row(2, "2024-01-01", "q")},
+	} {
+		e.Position = event.Position{Epoch: at.Epoch, LSN: at.LSN, Ordinal: uint32(i + 1)}
+		e.CommitMicros = commitMicros
+		f.at(&e)
+	}
+	f.commit()
+	w.run()
+	w.expect("SELECT a, b, body FROM silver."+sector+"_note FINAL ORDER BY a, b", "(1,'2024-01-01','again')", "(2,'2024-01-01','q')")
+}
+
+// Case 16: a truncate takes its place in the order, whichever partition it
+// comes in first, and of its own source only; a changed key is a delete and a
+// create.
+func TestTruncateInItsPlace(t *testing.T) {
+	set, sector := notes()
+	w := newWorld(t, set)
+	f := w.feed(harness.Name("his"), sector, "note", 3, shortColumns...)
+	other := w.feed(harness.Name("his"), sector, "note", 1, shortColumns...)
+	dataset := sector + "_note"
+	other.create(1, "of the other source")
+	other.commit()
+	for i := range 30 {
+		f.create(i, "before")
+	}
+	f.commit()
+	sink := w.run()
+	w.noDuplicates(dataset, 31)
+	require.NoError(t, sink.stop())
+
+	for i := range 10 {
+		f.create(100+i, "also before")
+	}
+	f.truncate()
+	f.create(1, "after")
+	f.update(1, "after, changed")
+	f.create(200, "after")
+	f.commit()
+	sink = w.run()
+	w.noDuplicates(dataset, 31+10+3+3)
+	want := []string{"(1,'after, changed')", "(1,'of the other source')", "(200,'after')"}
+	w.expect("SELECT id, body FROM silver."+dataset+" FINAL ORDER BY id, body", want...)
+	w.expect("SELECT count(), sum(_partition) FROM bronze."+dataset+" WHERE _op = 't'", "(3,3)")
+	// As of now, the history says the same as the rows.
+	w.expect("SELECT id, body FROM silver."+dataset+"_history WHERE valid_to IS NULL AND NOT deleted ORDER BY id, body", want...)
+	require.NoError(t, sink.stop())
+
+	// Again from the start, into the same silver.
+	require.NoError(t, w.conn.Exec(t.Context(), "TRUNCATE TABLE bronze."+dataset))
+	w.group = harness.Name("sink")
+	require.NoError(t, w.conn.Exec(t.Context(), "INSERT INTO ops.sink_epoch SELECT '"+w.group+"', 2, now64(6), 'test'"))
+	w.run()
+	w.noDuplicates(dataset, 47)
+	w.expect("SELECT id, body FROM silver."+dataset+" FINAL ORDER BY id, body", want...)
+}
+
+// P4, case 13: an unchanged value is the last known one, from the same batch,
+// from an earlier one, from the old image, and never silently NULL.
+func TestUnchangedValues(t *testing.T) {
+	set, sector := notes()
+	w := newWorld(t, set)
+	f := w.feed(harness.Name("his"), sector, "note", 2,
+		column{"id", "bigint", true}, column{"n", "integer", false}, column{"body", "text", false}, column{"tags", "text[]", false}, column{"cost", "numeric(40,3)", false}, column{"doc", "jsonb", false})
+	dataset := sector + "_note"
+	metrics := prometheus.NewRegistry()
+	sink := w.run(func(c *clickhouse.Config) { c.Metrics = metrics })
+	f.create(1, 1, "long text", "{x,NULL}", "12345678901234567890123456789.125", `{"a": 1}`)
+	f.create(2, 1, "two", "{}", "-0.001", nil)
+	f.update(2, 2, unchanged, "{y}", unchanged, unchanged) // likely the same batch
+	f.commit()
+	w.noDuplicates(dataset, 3)
+	f.update(1, 2, unchanged, unchanged, unchanged, unchanged) // an earlier batch
+	f.update(2, 3, unchanged, unchanged, unchanged, unchanged)
+	f.update(1, 3, unchanged, "{z}", unchanged, unchanged)
+	f.commit()
+	w.noDuplicates(dataset, 6)
+	w.expect("SELECT id, n, body, tags, toString(cost), doc, _incomplete FROM silver."+dataset+" FINAL ORDER BY id",
+		`(1,3,'long text',['z'],'12345678901234567890123456789.125','{"a": 1}',[])`, `(2,3,'two',['y'],'-0.001',NULL,[])`)
+	w.expect("SELECT id, n, body, _unchanged FROM bronze."+dataset+" WHERE n = 2 ORDER BY id",
+		"(1,2,NULL,['body','tags','cost','doc'])", "(2,2,NULL,['body','cost','doc'])")
+	w.expect("SELECT n, body, tags FROM silver."+dataset+"_history WHERE id = 1 ORDER BY _version",
+		"(1,'long text',['x',NULL])", "(2,'long text',['x',NULL])", "(3,'long text',['z'])")
+
+	// A key that changes: what the old key had is not known under the new one,
+	// and what an earlier row of the new key had is not its value.
+	f.create(3, 1, "an older row 3", "{}", nil, nil)
+	f.delete(3)
+	f.delete(2)
+	f.create(3, 4, unchanged, "{y}", nil, nil)
+	f.commit()
+	w.noDuplicates(dataset, 10)
+	f.update(3, 5, unchanged, "{y}", nil, nil)
+	// REPLICA IDENTITY FULL sends the old image.
+	f.event(event.Update, row(1, 3, "long text", "{z}", nil, nil), row(1, 4, unchanged, "{z}", nil, nil))
+	f.commit()
+	w.expect("SELECT id, n, body, _incomplete FROM silver."+dataset+" FINAL ORDER BY id", "(1,4,'long text',[])", "(3,5,NULL,['body'])")
+	require.InDelta(t, 2, counter(t, metrics, "hopluu_sink_incomplete_cells_total"), 0)
+	require.NoError(t, sink.stop())
+}
+
+// counter sums a metric over its labels.
+func counter(t *testing.T, r *prometheus.Registry, name string) (sum float64) {
+	t.Helper()
+	families, err := r.Gather()
+	require.NoError(t, err)
+	for _, f := range families {
+		if f.GetName() == name {
+			for _, m := range f.GetMetric() {
+				sum += m.GetCounter().GetValue()
+			}
+		}
+	}
+	return sum
+}
+
+// Case 22: columns come, go and widen while rows flow.
+func TestASchemaThatChangesWhileRowsFlow(t *testing.T) {
+	set, sector := notes()
+	w := newWorld(t, set)
+	id := column{"id", "bigint", true}
+	f := w.feed(harness.Name("his"), sector, "note", 2, id, column{"gone", "text", false}, column{"n", "smallint", false})
+	dataset := sector + "_note"
+	f.create(1, "x", 7)
+	f.create(2, "y", 8)
+	f.commit()
+	sink := w.run()
+	w.noDuplicates(dataset, 2)
+	f.create(3, "z", 9)
+	f.shape(id, column{"n", "bigint", false}, column{"new", "date", false})
+	f.create(4, "5000000000", "2024-05-01")
+	f.update(1, "6", nil)
+	f.commit()
+	w.noDuplicates(dataset, 5)
+	want := []string{"(1,NULL,6,NULL)", "(2,'y',8,NULL)", "(3,'z',9,NULL)", "(4,NULL,5000000000,'2024-05-01')"}
+	w.expect("SELECT id, gone, n, new FROM silver."+dataset+" FINAL ORDER BY id", want...)
+	w.expect("SELECT id, new FROM silver.v_"+dataset+" WHERE id = 4", "(4,'2024-05-01')")
+	require.NoError(t, sink.stop())
+
+	// A type that the column cannot take goes to the dead letters, and only it;
+	// where the registry lets it in at all.
+	require.NoError(t, w.registry.SetCompatibility(t.Context(), f.topic+"-value", "NONE"))
+	f.shape(id, column{"n", "bigint", false}, column{"new", "boolean", false})
+	f.create(5, "1", "t")
+	f.commit()
+	w.run()
+	w.expect("SELECT count() FROM ops.dead_letter FINAL WHERE dataset = '"+dataset+"' AND reason LIKE '%new%'", "(1)")
+	w.expect("SELECT id, gone, n, new FROM silver."+dataset+" FINAL ORDER BY id", want...)
+}
+
+// P3: what cannot be decoded, or held, goes to the dead letters with its bytes
+// and its reason, and the rest goes on.
+func TestDeadLetters(t *testing.T) {
+	set, sector := notes()
+	w := newWorld(t, set)
+	f := w.feed(harness.Name("his"), sector, "note", 1, column{"id", "bigint", true}, column{"born", "date", false})
+	dataset := sector + "_note"
+	f.create(1, "2024-01-01")
+	f.add(0, []byte("no key of ours"), []byte("rubbish"))
+	key, _ := f.key(row(2, nil))
+	f.add(0, key, []byte{0, 0x7f, 0xff, 0xff, 0xff, 1, 2, 3}) // a schema that nobody registered
+	f.create(3, "infinity")
+	f.create(4, "2024-01-04")
+	f.commit()
+	metrics := prometheus.NewRegistry()
+	sink := w.run(func(c *clickhouse.Config) { c.Metrics = metrics })
+	w.expect("SELECT id FROM silver."+dataset+" FINAL ORDER BY id", "(1)", "(4)")
+	w.expect("SELECT offset, topic = '"+f.topic+"', length(value) > 0 FROM ops.dead_letter FINAL WHERE dataset = '"+dataset+"' ORDER BY offset", "(1,1,1)", "(2,1,1)", "(3,1,1)")
+	w.expect("SELECT value FROM ops.dead_letter FINAL WHERE dataset = '"+dataset+"' AND offset = 1", "('rubbish')")
+
+	var letters []topic.Record
+	require.NoError(t, w.kafka.ReadAll(t.Context(), topic.DeadLetter(f.topic), func(r topic.Record) error {
+		letters = append(letters, r)
+		return nil
+	}))
+	require.Len(t, letters, 3)
+	require.Equal(t, "rubbish", string(letters[0].Value))
+	for i, want := range []string{"wire format", "registry does not know schema 2147483647", "born"} {
+		headers := map[string]string{}
+		for _, h := range letters[i].Headers {
+			headers[h.Key] = string(h.Value)
+		}
+		require.Contains(t, headers["hopluu.reason"], want)
+		require.Equal(t, f.topic, headers["hopluu.topic"])
+		require.Equal(t, fmt.Sprint(i+1), headers["hopluu.offset"])
+	}
+	require.InDelta(t, 3, counter(t, metrics, "hopluu_sink_dead_letters_total"), 0)
+	harness.Eventually(t, within, func(ctx context.Context) error {
+		done, err := w.kafka.Committed(ctx, w.group, topic.Partition{Topic: f.topic})
+		if err == nil && done[topic.Partition{Topic: f.topic}] < 5 {
+			err = errors.New("the offset has not moved past the dead letters")
+		}
+		return err
+	})
+	require.NoError(t, sink.stop())
+}
+
+// A registry that is away is waited for: nothing becomes a dead letter.
+func TestARegistryThatIsAway(t *testing.T) {
+	set, sector := notes()
+	w := newWorld(t, set)
+	f := w.feed(harness.Name("his"), sector, "note", 1, shortColumns...)
+	f.create(1, "a")
+	f.commit()
+	w.down.set(true)
+	sink := w.run()
+	harness.Eventually(t, within, func(context.Context) error {
+		if err := sink.Ready(); err == nil || !strings.Contains(err.Error(), "schema registry") {
+			return fmt.Errorf("the sink does not wait for the registry: %w", err)
+		}
+		return nil
+	})
+	w.down.set(false)
+	w.expect("SELECT id FROM silver."+sector+"_note FINAL", "(1)")
+	w.expect("SELECT count() FROM ops.dead_letter WHERE dataset = '"+sector+"_note'", "(0)")
+	harness.Eventually(t, within, func(context.Context) error { return sink.Ready() })
+}
+
+// A table without a key is kept in bronze alone.
+func TestATableWithoutAKey(t *testing.T) {
+	set, sector := notes()
+	w := newWorld(t, set)
+	f := w.feed(harness.Name("his"), sector, "note", 1, column{"line", "text", false})
+	f.create("a")
+	f.create("a")
+	f.truncate()
+	f.commit()
+	w.run()
+	w.expect("SELECT line, _op FROM bronze."+sector+"_note ORDER BY _offset", "('a','c')", "('a','c')", "(NULL,'t')")
+	w.expect("SELECT count() FROM system.tables WHERE database = 'silver' AND name = '"+sector+"_note'", "(0)")
+}
