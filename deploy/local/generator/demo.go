@@ -67,12 +67,13 @@ func note(ctx context.Context, db database, name, value string) error {
 
 // Names of the notes.
 const (
-	noteSeed    = "seed"
-	notePersons = "persons"
-	noteBase    = "base"
-	noteSeeded  = "seeded"
-	noteRound   = "round" // the round of Load that is under way or was last done
-	noteStep    = "step"  // the last step of that round that is done
+	noteSeed     = "seed"
+	notePersons  = "persons"
+	noteBase     = "base"
+	noteSeeded   = "seeded"
+	noteRound    = "round" // the round of Load that is under way or was last done
+	noteStep     = "step"  // how many steps of that round are done
+	noteAttempts = "attempts"
 )
 
 // agree builds the city that the databases were seeded with. What is noted in
