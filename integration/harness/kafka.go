@@ -29,7 +29,7 @@ func Kafka(t testing.TB, opts ...Option) *KafkaBroker {
 	}
 	paths := Parts(t)
 	return get(t, "kafka", o, func(ctx context.Context, dir string) (*KafkaBroker, func() error, error) {
-		k, err := embedded.StartKafka(ctx, embedded.KafkaConfig{Parts: paths, Dir: dir, LogDir: o.logDir, Heap: "384m", Settings: o.settings})
+		k, err := embedded.StartKafka(ctx, embedded.KafkaConfig{Parts: paths, Dir: dir, LogDir: o.logDir, Heap: "384m", QuickStart: true, Settings: o.settings})
 		if err != nil {
 			return nil, nil, fmt.Errorf("harness: %w", err)
 		}

@@ -149,7 +149,7 @@ func TestPostgresDirMovesAsRoot(t *testing.T) {
 
 func TestKafka(t *testing.T) {
 	dir := openDir(t)
-	cfg := KafkaConfig{Parts: paths(t), Dir: filepath.Join(dir, "kafka"), Heap: "256m"}
+	cfg := KafkaConfig{Parts: paths(t), Dir: filepath.Join(dir, "kafka"), Heap: "256m", QuickStart: true}
 	k, err := StartKafka(t.Context(), cfg)
 	require.NoError(t, err)
 	killAtEnd(t, k.Process)
@@ -190,7 +190,7 @@ func TestKafkaOnAFullDisk(t *testing.T) {
 	if mounted {
 		t.Cleanup(func() { require.NoError(t, unix.Unmount(small, unix.MNT_DETACH)) })
 	}
-	cfg := KafkaConfig{Parts: paths(t), Dir: filepath.Join(dir, "kafka"), LogDir: filepath.Join(small, "topics"), Heap: "256m"}
+	cfg := KafkaConfig{Parts: paths(t), Dir: filepath.Join(dir, "kafka"), LogDir: filepath.Join(small, "topics"), Heap: "256m", QuickStart: true}
 	k, err := StartKafka(t.Context(), cfg)
 	require.NoError(t, err)
 	killAtEnd(t, k.Process)

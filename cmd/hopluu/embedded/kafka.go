@@ -32,7 +32,10 @@ type KafkaConfig struct {
 	Port     int               // wanted port, 0 for any; another one when it is taken
 	Heap     string            // of the Java machine, "512m" when empty
 	Settings map[string]string // over our own
-	Log      *slog.Logger
+	// QuickStart compiles less: the broker starts sooner and with less of the
+	// processor, and is slower later. For tests.
+	QuickStart bool
+	Log        *slog.Logger
 }
 
 // Kafka is a running broker; clients connect to Addr.
@@ -110,7 +113,7 @@ func StartKafka(ctx context.Context, cfg KafkaConfig) (*Kafka, error) {
 				if err := errors.Join(freeSoon(port, 5*time.Second), freeSoon(controller, 5*time.Second)); err != nil {
 					return nil, err
 				}
-				return javaCommand(context.Background(), cfg, dir, "kafka.Kafka", filepath.Join(dir, "server.properties")), nil
+				return javaCommand(context.Background(), cfg, dir, brokerClass, filepath.Join(dir, "server.properties")), nil
 			},
 			ready: func(ctx context.Context) error { return ProbeKafka(ctx, address(port)) },
 			stop:  syscall.SIGTERM, orphan: syscall.SIGKILL, grace: 20 * time.Second,
@@ -198,16 +201,21 @@ func clusterID(dir string) (string, error) {
 	return id, os.WriteFile(file, []byte(id), 0o644)
 }
 
+const brokerClass = "kafka.Kafka"
+
+// javaCommand runs a class of Kafka's jars; ctx kills it when it ends.
 func javaCommand(ctx context.Context, cfg KafkaConfig, dir, class string, args ...string) *exec.Cmd {
 	java := []string{
 		"-Xmx" + cfg.Heap,
 		"-XX:+UseSerialGC", // of all collectors the smallest, for a heap this size
 		"-XX:+ExitOnOutOfMemoryError",
-		"-XX:TieredStopAtLevel=4",
 		"-Djava.awt.headless=true",
 		"-Dlog4j2.configurationFile=file:" + filepath.Join(dir, "log4j2.properties"),
 		"-cp", filepath.Join(cfg.Parts.Kafka, "*"),
 		class,
+	}
+	if cfg.QuickStart || class != brokerClass {
+		java = append([]string{"-XX:TieredStopAtLevel=1"}, java...)
 	}
 	cmd := exec.CommandContext(ctx, cfg.Parts.Java, append(java, args...)...)
 	cmd.Dir = dir

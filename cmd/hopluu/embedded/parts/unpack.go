@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"path"
+	"path/filepath"
 	"strings"
 
 	"github.com/klauspost/compress/gzip"
@@ -128,6 +129,9 @@ func unpackEntry(root *os.Root, h *tar.Header, content io.Reader) error {
 	name := path.Clean(h.Name)
 	if name == "." {
 		return nil
+	}
+	if !filepath.IsLocal(name) {
+		return errors.New("it lies outside of the archive's folder")
 	}
 	if err := makeDirs(root, path.Dir(name)); err != nil {
 		return err
