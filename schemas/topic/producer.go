@@ -166,8 +166,10 @@ func (p *Producer) Add(ctx context.Context, part Partition, key, value []byte, t
 func (p *Producer) Pending() (records, bytes int) { return p.records, p.bytes }
 
 // Commit sends what is left, partitions in parallel, and ends the transaction.
-// When it returns nil every record is durable on all in-sync replicas and
-// shows to readers (P1). Without a record it does nothing.
+// When it returns nil every record is durable on all in-sync replicas and the
+// transaction is committed, whatever crashes then (P1); it shows to readers
+// milliseconds later, when the broker has marked its partitions. Without a
+// record Commit does nothing.
 func (p *Producer) Commit(ctx context.Context) error {
 	if err := p.usable(); err != nil {
 		return err

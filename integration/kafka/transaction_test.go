@@ -1,0 +1,133 @@
+package kafka
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/hopluu/hopluu/integration/harness"
+	"github.com/hopluu/hopluu/schemas/topic"
+)
+
+// Committed records show, aborted ones do not, to us and to another client
+// library; both were written.
+func TestCommittedShowsAndAbortedDoesNot(t *testing.T) {
+	broker := harness.Kafka(t)
+	c := dial(t, broker.Brokers())
+	ctx := testContext(t)
+	name := newTopic(t, c, 2, nil)
+	p0, p1 := topic.Partition{Topic: name, ID: 0}, topic.Partition{Topic: name, ID: 1}
+	p := newProducer(t, c, name)
+	var in0, in1 []string
+	for round := range 20 {
+		a, b, d := fmt.Sprintf("a%d", round), fmt.Sprintf("b%d", round), fmt.Sprintf("d%d", round)
+		put(t, p, p0, a, large(b), large(d))
+		put(t, p, p1, a)
+		if round%3 == 1 {
+			require.NoError(t, p.Abort(ctx))
+			continue
+		}
+		require.NoError(t, p.Commit(ctx))
+		in0 = append(in0, a, b, d)
+		in1 = append(in1, a)
+	}
+	requireValues(t, c, p0, in0...)
+	requireValues(t, c, p1, in1...)
+	require.ElementsMatch(t, append(in0, in1...), witness(t, c, broker.Brokers(), name, kgo.ReadCommitted()))
+	require.Contains(t, witness(t, c, broker.Brokers(), name, kgo.ReadUncommitted()), "b1", "what was aborted was written all the same")
+}
+
+// A zombie's open transaction is aborted by its successor, and nothing that it
+// does afterwards shows or harms.
+func TestZombieIsFenced(t *testing.T) {
+	broker := harness.Kafka(t)
+	c := dial(t, broker.Brokers())
+	ctx := testContext(t)
+	name := newTopic(t, c, 2, nil)
+	part, other := topic.Partition{Topic: name, ID: 0}, topic.Partition{Topic: name, ID: 1}
+
+	zombie := newProducer(t, c, name)
+	put(t, zombie, part, large("zombie"))
+	put(t, zombie, part, large("zombie")) // waits for the first, which so is there
+	stuck := newProducer(t, c, name+"-stuck")
+	put(t, stuck, other, large("stuck"), large("stuck"))
+
+	p := newProducer(t, c, name)
+	requireValues(t, c, part)
+	put(t, p, part, "1")
+	require.NoError(t, p.Commit(ctx))
+
+	err := zombie.Commit(ctx)
+	require.ErrorIs(t, err, topic.ErrFenced)
+	require.NotContains(t, err.Error(), "\n")
+	require.ErrorIs(t, zombie.Add(ctx, part, nil, []byte("zombie"), 1), topic.ErrFenced)
+
+	put(t, p, part, "2")
+	require.NoError(t, p.Commit(ctx), "its successor is not fenced in turn")
+
+	// A zombie that aborts instead.
+	fresh := newProducer(t, c, name+"-stuck")
+	require.ErrorIs(t, stuck.Abort(ctx), topic.ErrFenced)
+	put(t, fresh, other, "3")
+	require.NoError(t, fresh.Commit(ctx))
+	requireValues(t, c, part, "1", "2")
+	requireValues(t, c, other, "3")
+}
+
+// A transaction that outlives its time is given up by the coordinator; its
+// producer learns it and a new one goes on.
+func TestTransactionOutOfTime(t *testing.T) {
+	broker := harness.Kafka(t, harness.WithSetting("transaction.abort.timed.out.transaction.cleanup.interval.ms", "100"))
+	c := dial(t, broker.Brokers())
+	ctx := testContext(t)
+	name := newTopic(t, c, 1, nil)
+	part := topic.Partition{Topic: name}
+	p, err := c.NewProducer(ctx, topic.ProducerConfig{TransactionalID: name, TransactionTimeout: 500 * time.Millisecond})
+	require.NoError(t, err)
+	put(t, p, part, large("late"), large("late"))
+	// The abort marker makes the end of the topic stable.
+	harness.Eventually(t, time.Minute, func(ctx context.Context) error {
+		end, err := c.EndOffsets(ctx, part)
+		if err == nil && end[part] == 0 {
+			err = fmt.Errorf("the transaction is still open")
+		}
+		return err
+	})
+	require.ErrorIs(t, p.Commit(ctx), topic.ErrFenced)
+	require.NoError(t, p.Close())
+	p = newProducer(t, c, name)
+	put(t, p, part, "1")
+	require.NoError(t, p.Commit(ctx))
+	requireValues(t, c, part, "1")
+
+	_, err = c.NewProducer(ctx, topic.ProducerConfig{TransactionalID: name, TransactionTimeout: 24 * time.Hour})
+	require.ErrorContains(t, err, "raise transaction.max.timeout.ms")
+}
+
+// A row above the topic's limit is refused with its partition and size; the
+// transaction is made again without it.
+func TestRecordAboveTheTopicsLimit(t *testing.T) {
+	broker := harness.Kafka(t)
+	c := dial(t, broker.Brokers())
+	ctx := testContext(t)
+	name := newTopic(t, c, 1, map[string]string{"max.message.bytes": "2000"})
+	part := topic.Partition{Topic: name}
+	p, err := c.NewProducer(ctx, topic.ProducerConfig{TransactionalID: name, Compression: topic.None})
+	require.NoError(t, err)
+	defer p.Close()
+	require.NoError(t, p.Add(ctx, part, nil, make([]byte, 3000), 1))
+	err = p.Commit(ctx)
+	require.ErrorIs(t, err, topic.ErrMustAbort)
+	var large *topic.TooLargeError
+	require.ErrorAs(t, err, &large)
+	require.Equal(t, part, large.Partition)
+	require.Greater(t, large.Bytes, 3000)
+	require.NoError(t, p.Abort(ctx))
+	require.NoError(t, p.Add(ctx, part, nil, []byte("small"), 1))
+	require.NoError(t, p.Commit(ctx))
+	requireValues(t, c, part, "small")
+}
