@@ -76,7 +76,7 @@ func TestTruncateInItsPlace(t *testing.T) {
 	w.expect("SELECT id, body FROM silver."+dataset+" FINAL ORDER BY id, body", want...)
 	w.expect("SELECT count(), sum(_partition) FROM bronze."+dataset+" WHERE _op = 't'", "(3,3)")
 	// As of now, the history says the same as the rows.
-	w.expect("SELECT id, body FROM silver."+dataset+"_history WHERE valid_to IS NULL AND NOT deleted ORDER BY id, body", want...)
+	w.expect("SELECT id, body FROM silver."+dataset+"_history WHERE _valid_to IS NULL AND NOT _deleted ORDER BY id, body", want...)
 	require.NoError(t, sink.stop())
 
 	// Again from the start, into the same silver.

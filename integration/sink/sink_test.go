@@ -45,7 +45,7 @@ func TestEventsBecomeRows(t *testing.T) {
 	// already.
 	w.expect("SELECT id, toString(seen), toString(at) FROM silver.v_"+sector+"_note ORDER BY id",
 		`(1,'2024-02-29 17:00:00.000000','2024-02-29 10:00:00.000000')`, `(2,NULL,NULL)`)
-	w.expect("SELECT id, op, body, deleted, valid_to IS NULL FROM silver."+sector+"_note_history ORDER BY _version",
+	w.expect("SELECT id, _op, body, _deleted, _valid_to IS NULL FROM silver."+sector+"_note_history ORDER BY _version",
 		`(1,'c','một',false,1)`, `(2,'c',NULL,false,0)`, `(3,'c','ba',false,0)`, `(2,'u','hai',false,1)`, `(3,'d',NULL,true,1)`)
 	w.expect("SELECT comment FROM system.columns WHERE database = 'silver' AND table = '"+sector+"_note' AND name = 'id'", `('Số — Number')`)
 	w.expect("SELECT meaning_vi, owner_en FROM ops.catalogue FINAL WHERE sector = '"+sector+"' ORDER BY position", `('Ghi chép','Department')`, `('Số','Department')`)

@@ -244,3 +244,32 @@ func TestTypes(t *testing.T) {
 		require.Error(t, err, a)
 	}
 }
+
+// A source's own columns may have the names that views add: the views' columns
+// give way, and the DDL names no column twice.
+func TestViewColumnsGiveWayToTheSources(t *testing.T) {
+	columns := []avro.Column{
+		{Name: "id", Type: avro.Type{Kind: avro.Long}, Key: true},
+		{Name: "valid_from", Type: avro.Type{Kind: avro.Int, Logical: "io.debezium.time.Date"}, Nullable: true},
+		{Name: "person_id", Type: avro.Type{Kind: avro.Long}, Nullable: true},
+		{Name: "deleted", Type: avro.Type{Kind: avro.Boolean}, Nullable: true},
+		{Name: "op", Type: avro.Type{Kind: avro.String}, Nullable: true},
+	}
+	table, err := New(Description{Sector: "s", Name: "t", Table: &sectors.Table{Person: &sectors.Person{Direct: true}}}, columns)
+	require.NoError(t, err)
+	current, err := table.View(nil)
+	require.NoError(t, err)
+	for _, ddl := range []string{current, table.HistoryView()} {
+		head, _, _ := strings.Cut(ddl, ")\nAS SELECT")
+		seen := map[string]bool{}
+		for _, line := range strings.Split(head, "\n") {
+			name, _, ok := strings.Cut(strings.TrimSpace(line), " ")
+			if !ok || !strings.HasPrefix(name, "`") {
+				continue
+			}
+			require.False(t, seen[name], "%s is there twice in %s", name, head)
+			seen[name] = true
+		}
+		require.Greater(t, len(seen), len(columns))
+	}
+}

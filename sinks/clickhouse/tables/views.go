@@ -26,8 +26,8 @@ func (t *Table) View(to *Table) (string, error) {
 			return "", err
 		}
 		cols = append(cols,
-			viewColumn{"person_id", "Nullable(String)", "nullIf(l.person_id, '')", "Mã người thống nhất; trống khi chưa đối khớp — The person's id over all sectors; empty while not matched"},
-			viewColumn{"citizen", "Nullable(String)", "l.citizen", "Bản ghi dân cư của người đó; trống khi chưa liên kết — The person's record in the population register; empty while not linked"})
+			viewColumn{t.free("person_id"), "Nullable(String)", "nullIf(l.person_id, '')", "Mã người thống nhất; trống khi chưa đối khớp — The person's id over all sectors; empty while not matched"},
+			viewColumn{t.free("citizen"), "Nullable(String)", "l.citizen", "Bản ghi dân cư của người đó; trống khi chưa liên kết — The person's record in the population register; empty while not linked"})
 		join = fmt.Sprintf("\nLEFT ANY JOIN (SELECT record, coalesce(person_id, '') AS person_id, citizen FROM %s FINAL) AS l ON l.record = %s",
 			Qualified(Silver, IdentityLink), record)
 	}
@@ -45,7 +45,10 @@ func (t *Table) View(to *Table) (string, error) {
 // row with the time from which and until which it was the valid one, for as-of
 // questions:
 //
-//	WHERE valid_from <= T AND (valid_to IS NULL OR valid_to > T) AND NOT deleted
+//	WHERE _valid_from <= T AND (_valid_to IS NULL OR _valid_to > T) AND NOT _deleted
+//
+// Its own columns begin with an underscore: sources have a valid_from of their
+// own.
 func (t *Table) HistoryView() string {
 	cols := t.viewColumns(func(c *Column) string {
 		if !c.toastable() {
@@ -55,12 +58,12 @@ func (t *Table) HistoryView() string {
 		return fmt.Sprintf("(argMaxIf(tuple(h.%s), h._version, NOT has(h._unchanged, %s)) OVER before).1", Ident(c.Name), Quote(c.Name))
 	})
 	cols = append(cols,
-		viewColumn{"valid_from", localType, "toTimeZone(h._commit_time, '" + TimeZone + "')", "Có hiệu lực từ — Valid from"},
-		viewColumn{"valid_to", "Nullable(" + localType + ")",
+		viewColumn{"_valid_from", localType, "toTimeZone(h._commit_time, '" + TimeZone + "')", "Có hiệu lực từ — Valid from"},
+		viewColumn{"_valid_to", "Nullable(" + localType + ")",
 			"toTimeZone(multiIf(h.next_commit IS NULL AND h.cut.1 = 0, NULL, h.next_commit IS NULL, h.cut.2, h.cut.1 = 0, h.next_commit, least(assumeNotNull(h.next_commit), h.cut.2)), '" + TimeZone + "')",
 			"Hết hiệu lực lúc; trống khi còn hiệu lực — Valid until; empty while it is valid"},
-		viewColumn{"deleted", "Bool", "h._is_deleted = 1", "Phiên bản này là một lần xóa — This version is a deletion"},
-		viewColumn{"op", "LowCardinality(String)", "h._op", ownComment("_op")},
+		viewColumn{"_deleted", "Bool", "h._is_deleted = 1", "Phiên bản này là một lần xóa — This version is a deletion"},
+		viewColumn{"_op", "LowCardinality(String)", "h._op", ownComment("_op")},
 		viewColumn{"_source", "LowCardinality(String)", "h._source", ownComment("_source")},
 		viewColumn{"_record", "String", "h._record", ownComment("_record")},
 		viewColumn{"_version", "UInt128", "h._version", ownComment("_version")},
@@ -86,6 +89,15 @@ func (t *Table) HistoryView() string {
 ) AS h
 WINDOW before AS (PARTITION BY h._source, h._record ORDER BY h._version ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)`, bronze, bronze)
 	return view(Silver, t.Dataset()+"_history", cols, body, "Lịch sử các phiên bản của — History of: "+t.describe())
+}
+
+// free gives the name under which a view adds a column of ours: with an
+// underscore before it where the source has one of that name.
+func (t *Table) free(name string) string {
+	for t.column(name) >= 0 {
+		name = "_" + name
+	}
+	return name
 }
 
 // toastable: a value that PostgreSQL may keep outside the row, and then not
