@@ -171,7 +171,7 @@ func (s *store) views(ctx context.Context, l *lane) error {
 	if !l.table.Keyed() {
 		return nil
 	}
-	if err := s.server.exec(ctx, l.table.HistoryView()); err != nil {
+	if err := s.view(ctx, "silver."+l.dataset+"_history", l.table.HistoryView()); err != nil {
 		return err
 	}
 	if err := s.currentView(ctx, l.table); err != nil {
@@ -208,7 +208,19 @@ func (s *store) currentView(ctx context.Context, t *tables.Table) error {
 		s.log.Error("the view cannot be made; correct the sector file", "view", "silver.v_"+t.Dataset(), "error", err)
 		return nil
 	}
-	return s.server.exec(ctx, sql)
+	return s.view(ctx, "silver.v_"+t.Dataset(), sql)
+}
+
+// view runs a view's DDL. One that ClickHouse refuses is told and left out: its
+// table's rows land all the same, and it is tried again at the next start and
+// the next change of shape. Waiting would not mend it, and would hold the rows.
+func (s *store) view(ctx context.Context, name, sql string) error {
+	err := s.server.exec(ctx, sql)
+	if code(err) != 0 {
+		s.log.Error("ClickHouse refuses a view; its table's rows land without it", "view", name, "error", err)
+		return nil
+	}
+	return err
 }
 
 // Lane implements sinks.Store.
