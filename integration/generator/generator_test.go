@@ -200,11 +200,11 @@ func TestLoadGoesOn(t *testing.T) {
 			stop(len(steps))
 		}
 	}
-	for range 4 { // cut off after about 10 steps each
+	for range 4 { // cut off after 7 steps or some more, of 49
 		ctx, cancel := context.WithCancel(t.Context())
 		before := len(steps)
 		_, err := newGenerator(t, dsn, 1500).Load(ctx, heard(func(total int) {
-			if total >= before+10 {
+			if total >= before+7 {
 				cancel()
 			}
 		}))
