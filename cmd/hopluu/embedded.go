@@ -6,13 +6,9 @@ import (
 )
 
 // embeddedCommand holds the one-machine servers that run as processes of
-// their own.
+// their own; people need it only to look closer at what `hopluu dev` does.
 func embeddedCommand() *cobra.Command {
-	command := &cobra.Command{
-		Use:    "embedded",
-		Short:  "Run a one-machine server by itself (used by 'hopluu dev')",
-		Hidden: true,
-	}
-	command.AddCommand(clickhouse.Command())
+	command := clickhouse.Command()
+	command.Hidden = true
 	return command
 }

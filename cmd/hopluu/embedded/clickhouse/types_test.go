@@ -212,6 +212,24 @@ func TestDeduplicationToken(t *testing.T) {
 	require.EqualValues(t, 2, sum)
 }
 
+// A large batch is one part: all of it is there or nothing (P2).
+func TestABatchIsOnePart(t *testing.T) {
+	conn := open(t, harness.ClickHouse(t), nil)
+	database := newDatabase(t, conn)
+	require.NoError(t, conn.Exec(t.Context(), "CREATE TABLE "+database+".t (n Int64) ENGINE = MergeTree ORDER BY n"))
+	batch, err := conn.PrepareBatch(t.Context(), "INSERT INTO "+database+".t")
+	require.NoError(t, err)
+	const rows = 1_300_000 // more than a block of the engine
+	for n := range int64(rows) {
+		require.NoError(t, batch.Append(n))
+	}
+	require.NoError(t, batch.Send())
+	var parts, count uint64
+	require.NoError(t, conn.QueryRow(t.Context(), "SELECT count(), sum(rows) FROM system.parts WHERE level = 0 AND database = '"+database+"'").Scan(&parts, &count))
+	require.EqualValues(t, 1, parts)
+	require.EqualValues(t, rows, count)
+}
+
 func TestParametersThroughClickHouseGo(t *testing.T) {
 	conn := open(t, harness.ClickHouse(t), nil)
 	text := "it's\ta \\ line\nbreak"

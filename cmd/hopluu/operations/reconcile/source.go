@@ -92,9 +92,10 @@ func (s *sourceSnapshot) rows(ctx context.Context, l layout, tokens *token.Token
 		selected = append(selected, c.postgres)
 	}
 	for i, k := range l.key {
-		name := pgx.Identifier{l.columns[k].name}.Sanitize()
 		if l.integer[i] {
-			order = append(order, name)
+			// With the table's name before it: a bare name would mean the output
+			// column, which is text.
+			order = append(order, pgx.Identifier{l.table, l.columns[k].name}.Sanitize())
 		} else {
 			order = append(order, "("+l.columns[k].postgres+`) COLLATE "C"`)
 		}
