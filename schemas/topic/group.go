@@ -28,8 +28,10 @@ type Group struct {
 // Intervals of the group protocol.
 const (
 	heartbeatInterval = time.Second
-	sessionTimeout    = 20 * time.Second
-	rebalanceTimeout  = 30 * time.Second
+	// After a broker came back, kafka-go joins as a new member, and the group
+	// waits for the old one until its session ends: so it is short.
+	sessionTimeout   = 10 * time.Second
+	rebalanceTimeout = 30 * time.Second
 )
 
 // Join makes a member of the group. Partitions are shared out by ranges, so
