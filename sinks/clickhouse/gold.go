@@ -22,8 +22,9 @@ var goldFiles embed.FS
 func quote(s string) string { return tables.Quote(s) }
 
 // gold keeps the views of gold: each file of views/gold is one statement that
-// makes the view of its name. A view whose tables are not there yet is made
-// when they are.
+// makes the view of its name, or, when its name begins with "indicators_", the
+// query of headline numbers that gold.indicators unions. A view whose tables
+// are not there yet is made when they are.
 type gold struct {
 	server *server
 	log    *slog.Logger
@@ -88,8 +89,11 @@ func (g *gold) make(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			name := strings.TrimSuffix(path.Base(file), ".sql")
-			switch err := g.server.exec(ctx, string(sql)); {
+			name, statement := strings.TrimSuffix(path.Base(file), ".sql"), string(sql)
+			if strings.HasPrefix(name, indicators) {
+				statement = indicatorsView(name, statement)
+			}
+			switch err := g.server.exec(ctx, statement); {
 			case err == nil:
 				made = append(made, name)
 			case missing(err):
@@ -105,7 +109,7 @@ func (g *gold) make(ctx context.Context) error {
 		}
 		files = waiting
 	}
-	if err := g.server.exec(ctx, indicatorsView(made)); err != nil {
+	if err := g.server.exec(ctx, unionView(made)); err != nil {
 		failed = append(failed, err)
 	}
 	if err := g.server.exec(ctx, goldCatalogue); err != nil {
@@ -114,9 +118,9 @@ func (g *gold) make(ctx context.Context) error {
 	return errors.Join(failed...)
 }
 
-// indicatorsView is gold.indicators: the headline numbers of the sectors that
-// are there.
-func indicatorsView(made []string) string {
+// unionView is gold.indicators: the headline numbers of the sectors that are
+// there.
+func unionView(made []string) string {
 	var union []string
 	slices.Sort(made)
 	for _, name := range made {
@@ -124,23 +128,27 @@ func indicatorsView(made []string) string {
 			union = append(union, "SELECT * FROM gold."+name)
 		}
 	}
-	body := strings.Join(union, "\nUNION ALL\n")
 	if len(union) == 0 {
-		body = "SELECT '' AS code, '' AS name_vi, '' AS name_en, '' AS unit, toNullable(0.) AS value, toDateTime64(0, 6, 'Asia/Ho_Chi_Minh') AS as_of, [] AS sources WHERE 0"
+		union = []string{"SELECT '' AS code, '' AS name_vi, '' AS name_en, '' AS unit, CAST(NULL, 'Nullable(Float64)') AS value, CAST(NULL, 'Nullable(DateTime64(6))') AS as_of, CAST([], 'Array(String)') AS sources WHERE 0"}
 	}
-	return `CREATE OR REPLACE VIEW gold.indicators
+	return indicatorsView("indicators", strings.Join(union, "\nUNION ALL\n"))
+}
+
+// indicatorsView is a view of headline numbers.
+func indicatorsView(name, query string) string {
+	return `CREATE OR REPLACE VIEW gold.` + name + `
 (
     code String COMMENT 'Mã chỉ số — Code of the indicator',
     name_vi String COMMENT 'Tên chỉ số — Name in Vietnamese',
     name_en String COMMENT 'Tên tiếng Anh — Name in English',
     unit String COMMENT 'Đơn vị — Unit',
     value Nullable(Float64) COMMENT 'Giá trị — Value',
-    as_of DateTime64(6, 'Asia/Ho_Chi_Minh') COMMENT 'Số liệu tính đến — The figure is right as of',
+    as_of Nullable(DateTime64(6, 'Asia/Ho_Chi_Minh')) COMMENT 'Số liệu tính đến — The figure is right as of',
     sources Array(String) COMMENT 'Các bộ dữ liệu đã dùng — Data sets it is made from'
 )
 AS SELECT * FROM
 (
-` + body + `
+` + query + `
 ) AS i
 COMMENT 'Các chỉ số chính cho lãnh đạo — Headline indicators for leaders'`
 }
