@@ -155,18 +155,15 @@ func TestKafka(t *testing.T) {
 	killAtEnd(t, k.Process)
 	createTopic(t, cfg, k.Addr, "kept")
 
-	addr := k.Addr
+	// Another process of ours finds data and port, also after a kill.
 	require.NoError(t, k.Kill())
-	require.NoError(t, k.Restart(t.Context()))
-	require.Equal(t, addr, k.Addr)
-	require.NoError(t, ProbeKafka(t.Context(), addr))
-	require.NoError(t, k.Stop(t.Context()))
-
 	again, err := StartKafka(t.Context(), cfg)
 	require.NoError(t, err)
 	killAtEnd(t, again.Process)
-	require.Equal(t, addr, again.Addr)
+	require.Equal(t, k.Addr, again.Addr)
+	require.NoError(t, ProbeKafka(t.Context(), again.Addr))
 	require.DirExists(t, filepath.Join(dir, "kafka", "topics", "kept-0"))
+	require.NoError(t, again.Stop(t.Context()))
 }
 
 // createTopic uses Kafka's own tool.
@@ -249,6 +246,29 @@ func TestPortIsMovedAndRemembered(t *testing.T) {
 	changed, err := choosePort(dir, "port", other)
 	require.NoError(t, err)
 	require.Equal(t, other, changed, "another wish")
+}
+
+func TestAPortIsGivenOnce(t *testing.T) {
+	seen := map[int]bool{}
+	for range 200 {
+		port, err := FreePort()
+		require.NoError(t, err)
+		require.False(t, seen[port])
+		seen[port] = true
+	}
+}
+
+func TestALargeLogIsPutAside(t *testing.T) {
+	log := filepath.Join(t.TempDir(), "log")
+	require.NoError(t, os.WriteFile(log, []byte("old"), 0o644))
+	require.NoError(t, os.Truncate(log, maxLog+1))
+	p, err := StartSelf(t.Context(), "child", os.Args[0], nil, []string{"EMBEDDED_TEST_ROLE=child", "EMBEDDED_TEST_EXIT=1"}, log)
+	require.NoError(t, err)
+	require.Error(t, p.Wait())
+	require.FileExists(t, log+".old")
+	info, err := os.Stat(log)
+	require.NoError(t, err)
+	require.Less(t, info.Size(), int64(1000))
 }
 
 func TestExitIsExplained(t *testing.T) {

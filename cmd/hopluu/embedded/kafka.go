@@ -32,8 +32,8 @@ type KafkaConfig struct {
 	Port     int               // wanted port, 0 for any; another one when it is taken
 	Heap     string            // of the Java machine, "512m" when empty
 	Settings map[string]string // over our own
-	// QuickStart compiles less: the broker starts sooner and with less of the
-	// processor, and is slower later. For tests.
+	// QuickStart compiles less, and has a shorter session: the broker starts
+	// sooner, also after a kill, and is slower later. For tests.
 	QuickStart bool
 	Log        *slog.Logger
 }
@@ -45,25 +45,22 @@ type Kafka struct {
 
 // kafkaDefaults are for one broker that is its own controller.
 var kafkaDefaults = map[string]string{
-	"process.roles":                                    "broker,controller",
-	"node.id":                                          "1",
-	"controller.listener.names":                        "CONTROLLER",
-	"listener.security.protocol.map":                   "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
-	"inter.broker.listener.name":                       "PLAINTEXT",
-	"auto.create.topics.enable":                        "false",
-	"default.replication.factor":                       "1",
-	"min.insync.replicas":                              "1",
-	"offsets.topic.replication.factor":                 "1",
-	"offsets.topic.num.partitions":                     "8",
-	"transaction.state.log.replication.factor":         "1",
-	"transaction.state.log.min.isr":                    "1",
-	"transaction.state.log.num.partitions":             "8",
-	"share.coordinator.state.topic.replication.factor": "1",
-	"share.coordinator.state.topic.min.isr":            "1",
-	"share.coordinator.state.topic.num.partitions":     "1",
-	// A killed broker may come back only when its session has ended.
-	"broker.session.timeout.ms":                                   "3000",
-	"broker.heartbeat.interval.ms":                                "500",
+	"process.roles":                                               "broker,controller",
+	"node.id":                                                     "1",
+	"controller.listener.names":                                   "CONTROLLER",
+	"listener.security.protocol.map":                              "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+	"inter.broker.listener.name":                                  "PLAINTEXT",
+	"auto.create.topics.enable":                                   "false",
+	"default.replication.factor":                                  "1",
+	"min.insync.replicas":                                         "1",
+	"offsets.topic.replication.factor":                            "1",
+	"offsets.topic.num.partitions":                                "8",
+	"transaction.state.log.replication.factor":                    "1",
+	"transaction.state.log.min.isr":                               "1",
+	"transaction.state.log.num.partitions":                        "8",
+	"share.coordinator.state.topic.replication.factor":            "1",
+	"share.coordinator.state.topic.min.isr":                       "1",
+	"share.coordinator.state.topic.num.partitions":                "1",
 	"group.initial.rebalance.delay.ms":                            "0",
 	"transaction.abort.timed.out.transaction.cleanup.interval.ms": "1000",
 	"log.segment.bytes":                                           "134217728",
@@ -136,6 +133,13 @@ func configureKafka(dir string, cfg KafkaConfig, port, controller int) error {
 	}
 	for k, v := range kafkaDefaults {
 		settings[k] = v
+	}
+	// A killed broker may come back only when its session has ended; one that
+	// is starved of the processor for that long stands still for a moment.
+	settings["broker.heartbeat.interval.ms"] = "500"
+	settings["broker.session.timeout.ms"] = "6000"
+	if cfg.QuickStart {
+		settings["broker.session.timeout.ms"] = "3000"
 	}
 	for k, v := range cfg.Settings {
 		settings[k] = v

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"sync"
 	"time"
 )
 
@@ -60,11 +61,16 @@ func choosePort(dir, name string, wanted int) (int, error) {
 	return port, nil
 }
 
-// FreePort gives a TCP port of 127.0.0.1 on which nobody listens.
+// given are the ports that FreePort gave out in this process: who got one may
+// not listen on it yet.
+var given sync.Map
+
+// FreePort gives a TCP port of 127.0.0.1 on which nobody listens, never the
+// same one twice.
 func FreePort() (int, error) {
 	for range 1000 {
 		port := lowestPort + rand.IntN(highestPort-lowestPort+1)
-		if free(port) {
+		if _, taken := given.LoadOrStore(port, true); !taken && free(port) {
 			return port, nil
 		}
 	}

@@ -19,7 +19,7 @@ import (
 type Process struct {
 	Name string // as messages call it
 	Addr string // host:port on which it listens; empty when it does not
-	Log  string // the file that gets its output, appended to at each start
+	Log  string // the file that gets its output, appended to at each start; the one before it is Log + ".old"
 
 	launch launch
 
@@ -37,6 +37,9 @@ type launch struct {
 	grace   time.Duration                   // how long a graceful end may take
 	again   func() bool                     // whether an end while starting is worth another try; nil: never
 }
+
+// maxLog is the size in bytes above which a log is put aside at the next start.
+const maxLog = 64 << 20
 
 // child is one life of a Process.
 type child struct {
@@ -205,6 +208,11 @@ func (p *Process) spawn() (*child, error) {
 	}
 	if err := os.MkdirAll(filepath.Dir(p.Log), 0o755); err != nil {
 		return nil, fmt.Errorf("cannot start %s: %w", p.Name, err)
+	}
+	if info, err := os.Stat(p.Log); err == nil && info.Size() > maxLog {
+		if err := os.Rename(p.Log, p.Log+".old"); err != nil {
+			return nil, fmt.Errorf("cannot start %s: %w", p.Name, err)
+		}
 	}
 	log, err := os.OpenFile(p.Log, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
 	if err != nil {

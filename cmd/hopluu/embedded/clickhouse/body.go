@@ -24,7 +24,7 @@ const (
 	// maxStatement bounds a statement without data.
 	maxStatement = 16 << 20
 	// maxInsert bounds the data of one INSERT, which are in memory while it runs (P8).
-	maxInsert = 1 << 30
+	maxInsert = 512 << 20
 )
 
 // readBody gives the body of a request without its compressions: HTTP's

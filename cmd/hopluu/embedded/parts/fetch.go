@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/hopluu/hopluu/deploy/local"
@@ -68,14 +69,31 @@ func copyDependencies(ctx context.Context, pom []byte, into string, total int64,
 	if err := os.Chmod(into, 0o755); err != nil {
 		return err
 	}
-	stop := watch(func() int64 { return sizeOf(into) }, total, "downloading", r)
+	// mvn downloads into its own repository, all of it before it copies.
+	var downloaded atomic.Int64
+	stop := watch(func() int64 { return max(downloaded.Load(), sizeOf(into)) }, total, "downloading", r)
 	defer stop()
 	// -C: a jar whose checksum differs is an error, not a warning.
-	_, err = run(ctx, project, mvn, "--batch-mode", "--strict-checksums", "dependency:copy-dependencies", "-DoutputDirectory="+into)
+	_, err = run(ctx, func(line string) { downloaded.Add(downloadedBytes(line)) }, project, mvn, "--batch-mode", "--strict-checksums", "dependency:copy-dependencies", "-DoutputDirectory="+into)
 	if err != nil {
 		return fmt.Errorf("%w: check the network, and proxy and mirror in ~/.m2/settings.xml", err)
 	}
 	return openUp(into)
+}
+
+// downloadedBytes reads how much mvn downloaded, for the progress only:
+//
+//	[INFO] Downloaded from central: <address> (6.7 MB at 29 MB/s)
+func downloadedBytes(line string) int64 {
+	if !strings.HasPrefix(line, "[INFO] Downloaded from ") {
+		return 0
+	}
+	var size float64
+	var unit string
+	if _, err := fmt.Sscanf(line[strings.LastIndexByte(line, '(')+1:], "%f %s at", &size, &unit); err != nil {
+		return 0
+	}
+	return int64(size * map[string]float64{"B": 1, "kB": 1e3, "MB": 1e6, "GB": 1e9}[unit])
 }
 
 // openUp lets other users read what mvn wrote under a strict umask.
@@ -103,12 +121,12 @@ func fetchClickHouse(ctx context.Context, into string, r reporter) error {
 	}
 	// npm writes into its own cache first, so that is what grows.
 	cacheTemp := ""
-	if out, err := run(ctx, into, npm, "config", "get", "cache"); err == nil {
+	if out, err := run(ctx, nil, into, npm, "config", "get", "cache"); err == nil {
 		cacheTemp = filepath.Join(strings.TrimSpace(string(out)), "_cacache", "tmp")
 	}
 	before := sizeOf(cacheTemp)
 	stop := watch(func() int64 { return max(sizeOf(cacheTemp)-before, sizeOf(download)) }, clickHouseSize, "downloading", r)
-	_, err = run(ctx, download, npm, "pack", "--ignore-scripts", "--silent", local.ClickHousePackage)
+	_, err = run(ctx, nil, download, npm, "pack", "--ignore-scripts", "--silent", local.ClickHousePackage)
 	stop()
 	if err != nil {
 		return fmt.Errorf("%w: check the network, and registry and proxy in ~/.npmrc", err)

@@ -218,3 +218,16 @@ func TestDefaultDir(t *testing.T) {
 		require.Equal(t, "/home/x/.cache/hopluu", dir)
 	}
 }
+
+func TestDownloadedBytes(t *testing.T) {
+	for line, want := range map[string]int64{
+		"[INFO] Downloaded from central: https://x/zstd-jni-1.5.6-3.jar (6.7 MB at 29 MB/s)": 6_700_000,
+		"[INFO] Downloaded from central: https://x/a.pom (373 kB at 1.9 MB/s)":               373_000,
+		"[INFO] Downloaded from central: https://x/a.pom (80 B at 1 kB/s)":                   80,
+		"[INFO] Downloading from central: https://x/a.pom":                                   0,
+		"[INFO] Downloaded from nowhere":                                                     0,
+		"":                                                                                   0,
+	} {
+		require.Equal(t, want, downloadedBytes(line), line)
+	}
+}

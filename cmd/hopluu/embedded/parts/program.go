@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os/exec"
 	"path/filepath"
 	"syscall"
@@ -28,12 +29,16 @@ func program(name string) (string, error) {
 }
 
 // run runs a package manager to its end and gives its standard output; the
-// error has the line in which it complains.
-func run(ctx context.Context, dir, path string, args ...string) ([]byte, error) {
+// error has the line in which it complains. Each line of standard output goes
+// to see as well, unless see is nil.
+func run(ctx context.Context, see func(line string), dir, path string, args ...string) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, path, args...)
 	cmd.Dir = dir
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if see != nil {
+		cmd.Stdout = io.MultiWriter(&stdout, &lineWriter{see: see})
+	}
 	// mvn and npm start processes of their own: all of them end with us.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
@@ -50,4 +55,22 @@ func run(ctx context.Context, dir, path string, args ...string) ([]byte, error) 
 		return nil, fmt.Errorf("%s failed: %w", filepath.Base(path), errors.Join(err, errNoOutput))
 	}
 	return nil, fmt.Errorf("%s failed: %w: %s", filepath.Base(path), err, complaint)
+}
+
+// lineWriter hands on what is written to it line by line.
+type lineWriter struct {
+	see  func(line string)
+	rest []byte
+}
+
+func (w *lineWriter) Write(p []byte) (int, error) {
+	w.rest = append(w.rest, p...)
+	for {
+		line, rest, found := bytes.Cut(w.rest, []byte("\n"))
+		if !found {
+			return len(p), nil
+		}
+		w.see(string(line))
+		w.rest = rest
+	}
 }
