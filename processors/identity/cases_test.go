@@ -342,15 +342,3 @@ func TestCase31ALateCCCDMerges(t *testing.T) {
 	require.Equal(t, citizen.id, changed[b.id].Citizen)
 	require.NotContains(t, changed, citizen.id, "the citizen's own link does not move")
 }
-
-// TestTwoOfTheRegisterAreNeverOne breaks the cannot-link if it can: a record
-// that agrees with both.
-func TestTwoOfTheRegisterAreNeverOne(t *testing.T) {
-	links := linksOf(t,
-		person{id: "population.citizen:1", in: register, cccd: "079085001234", name: "Nguyễn Văn An", birth: "1985-03-20"},
-		person{id: "population.citizen:2", in: register, cccd: "079085009999", cmnd: "024517348", name: "Nguyễn Văn An", birth: "1985-03-20"},
-		person{id: "health.patient:1", in: health, cccd: "079085001234", cmnd: "024517348", name: "Nguyễn Văn An", birth: "1985-03-20"},
-	)
-	require.NotEqual(t, links["population.citizen:1"].Person, links["population.citizen:2"].Person)
-	require.Equal(t, "population.citizen:1", links["health.patient:1"].Citizen, "the stronger rule")
-}
