@@ -2,11 +2,11 @@ package kafka
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"strconv"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sync/errgroup"
@@ -75,18 +75,22 @@ func TestGroupSharesAndFences(t *testing.T) {
 // committed after the work none is lost; none is worked on twice but what a
 // member had not committed when its generation ended.
 func TestGroupOutlivesTheBroker(t *testing.T) {
-	const partitions, transactions, each = 4, 40, 100
+	const partitions, transactions, each, kills = 4, 40, 100, 2
+	const all = partitions * transactions * each
 	broker := harness.Kafka(t, harness.Own())
 	c := dial(t, broker.Brokers())
 	name := newTopic(t, c, partitions, nil)
 	p := newProducer(t, c, name)
-	seen := make(chan [2]int, partitions*transactions*each*2) // partition and number
+	type record = [2]int                    // partition and number
+	seen := make(chan record, 10*all)       // what was worked on
+	progress := make(chan struct{}, kills)  // a share of it is done
+	restarted := make(chan struct{}, kills) // the broker is back
 	work, ctx := errgroup.WithContext(testContext(t))
 	reading, done := context.WithCancel(ctx)
 	for range 2 {
 		work.Go(func() error { return consume(reading, c, name, seen) })
 	}
-	work.Go(func() error {
+	work.Go(func() error { // writes a share, waits for the kill, writes the next
 		for n := range transactions {
 			for i := range partitions {
 				for j := range each {
@@ -98,26 +102,47 @@ func TestGroupOutlivesTheBroker(t *testing.T) {
 			if err := p.Commit(ctx); err != nil {
 				return err
 			}
-			if n%20 == 9 {
-				if err := broker.Kill(); err != nil {
-					return err
-				}
-				if err := broker.Restart(ctx); err != nil {
-					return err
+			if (n+1)%(transactions/(kills+1)) == 0 && n+1 < transactions-1 {
+				select {
+				case <-restarted:
+				case <-ctx.Done():
+					return context.Cause(ctx)
 				}
 			}
 		}
 		return nil
 	})
 	work.Go(func() error {
+		for range kills {
+			select {
+			case <-progress:
+			case <-ctx.Done():
+				return context.Cause(ctx)
+			}
+			if err := broker.Kill(); err != nil {
+				return err
+			}
+			if err := broker.Restart(ctx); err != nil {
+				return err
+			}
+			restarted <- struct{}{}
+		}
+		return nil
+	})
+	work.Go(func() error {
 		defer done()
-		got := map[[2]int]bool{}
-		for len(got) < partitions*transactions*each {
+		got := map[record]bool{}
+		share := all / (kills + 1) / 2
+		for told := 0; len(got) < all; {
 			select {
 			case s := <-seen:
 				got[s] = true
 			case <-ctx.Done():
-				return fmt.Errorf("%d records of %d were worked on: %w", len(got), partitions*transactions*each, context.Cause(ctx))
+				return fmt.Errorf("%d records of %d were worked on: %w", len(got), all, context.Cause(ctx))
+			}
+			if told < kills && len(got) >= (2*told+1)*share {
+				told++
+				progress <- struct{}{}
 			}
 		}
 		return nil
@@ -183,16 +208,9 @@ func consumeGeneration(ctx context.Context, c *topic.Client, gen *topic.Generati
 		if len(offsets) == 0 {
 			continue
 		}
-		commit, cancel := context.WithTimeout(ctx, time.Minute)
-		err = gen.Commit(commit, offsets)
-		cancel()
-		if err != nil {
-			select {
-			case <-gen.Done():
-				return nil
-			case <-time.After(time.Minute):
-				return err
-			}
+		// After ErrGenerationEnded the next generation does the work again.
+		if err := gen.Commit(ctx, offsets); err != nil && !errors.Is(err, topic.ErrGenerationEnded) {
+			return err
 		}
 	}
 }
