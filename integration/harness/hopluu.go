@@ -15,7 +15,7 @@ import (
 )
 
 // binEnv names a program that is built already.
-const binEnv = "HOPLUU_BIN"
+const binEnv = "HOPLUU_TEST_BIN"
 
 // Program is the built hopluu.
 type Program struct {
@@ -38,7 +38,7 @@ var programOnce = sync.OnceValues(func() (string, error) {
 	return bin, nil
 })
 
-// Hopluu builds cmd/hopluu once a test process ($HOPLUU_BIN saves that).
+// Hopluu builds cmd/hopluu once a test process ($HOPLUU_TEST_BIN saves that).
 func Hopluu(t testing.TB) *Program {
 	t.Helper()
 	bin, err := programOnce()

@@ -30,6 +30,7 @@ func newBars(out io.Writer, terminal bool) *bars {
 		b.writer.SetTrackerLength(30)
 		b.writer.SetMessageLength(44)
 		b.writer.SetStyle(progress.StyleBlocks)
+		b.writer.SetTrackerPosition(progress.PositionRight)
 		b.writer.Style().Visibility.ETA = true
 		b.writer.SetAutoStop(false)
 		go b.writer.Render()
@@ -71,13 +72,21 @@ func (b *bars) set(name, message string, done, total int64, units progress.Units
 		}
 		return
 	}
+	// Each stage of a name (downloading, unpacking) has a bar of its own, which
+	// ends when the next begins.
+	if b.said[name] != message {
+		if t := b.trackers[name]; t != nil {
+			t.MarkAsDone()
+		}
+		delete(b.trackers, name)
+		b.said[name] = message
+	}
 	t := b.trackers[name]
 	if t == nil {
-		t = &progress.Tracker{Units: units}
+		t = &progress.Tracker{Message: text, Units: units}
 		b.trackers[name] = t
 		b.writer.AppendTracker(t)
 	}
-	t.UpdateMessage(text)
 	t.UpdateTotal(max(total, 0))
 	t.SetValue(done)
 	if total > 0 && done >= total {
