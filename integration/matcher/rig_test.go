@@ -67,7 +67,7 @@ func config(kafka *topic.Client, schemas *registry.Client, set *sectors.Set, log
 // rig is a broker with a registry, vault topics, and a connector's half that
 // writes into them.
 type rig struct {
-	t        *testing.T
+	t        testing.TB
 	broker   *harness.KafkaBroker
 	kafka    *topic.Client
 	schemas  *registry.Client
@@ -86,7 +86,7 @@ type vaultTable struct {
 	keyID, valueID uint32
 }
 
-func newRig(t *testing.T) *rig {
+func newRig(t testing.TB) *rig {
 	r := &rig{t: t, broker: harness.Kafka(t, harness.Own()), tables: map[string]*vaultTable{}}
 	var err error
 	r.kafka, err = topic.Dial(t.Context(), topic.Config{Brokers: r.broker.Brokers(), ClientID: "test"})
@@ -152,7 +152,7 @@ func (r *rig) table(source, name string, columns ...string) {
 	r.tables[source+"."+name] = t
 }
 
-// register and patient make the tables that most tests use.
+// citizens and patients make the tables that the tests use.
 func (r *rig) citizens() {
 	r.table("population", "citizen", "citizen_id", "cccd", "cmnd", "full_name", "birth_date")
 }
@@ -161,10 +161,8 @@ func (r *rig) patients(source string) {
 	r.table(source, "patient", "patient_id", "cccd", "cmnd", "insurance_no", "full_name", "birth_date")
 }
 
-// row is the cells of an event in the order of the table's columns; "" is NULL.
-type row []string
-
-// add puts an event into the open transaction.
+// add puts an event into the open transaction: its cells in the order of the
+// table's columns, "" for NULL.
 func (r *rig) add(table string, op event.Op, lsn uint64, cells ...string) {
 	t := r.tables[table]
 	values := make(event.Row, len(t.columns))

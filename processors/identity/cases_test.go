@@ -246,6 +246,14 @@ var cases = []struct {
 		want: map[string]string{"welfare.beneficiary:1": "population.citizen:1"},
 	},
 	{
+		name: "case27 married, moved to another ward",
+		people: []person{
+			{id: "population.citizen:1", in: register, cccd: "079190001234", name: "Lê Thị Mai", birth: "1990-11-02", ward: "26734"},
+			{id: "health.patient:1", in: health, cccd: "079190001234", name: "Lê Thị Mai", birth: "1990-11-02", ward: "27460"},
+		},
+		want: map[string]string{"health.patient:1": "population.citizen:1"},
+	},
+	{
 		name: "case28 leading zeros lost, and fillers",
 		people: []person{
 			{id: "population.citizen:1", in: register, cccd: "079085001234", name: "Nguyễn Văn An"},

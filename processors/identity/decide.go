@@ -53,7 +53,7 @@ func (m *Model) contradicts(d Decision) bool {
 // Evidence tells a comparison field by field, with the model's weights; fields
 // that are missing on one side, and so say nothing, are left out.
 func (m *Model) Evidence(c Comparison) []Evidence {
-	var evidence []Evidence
+	evidence := make([]Evidence, 0, fields)
 	for f, level := range c {
 		if level == Missing {
 			continue

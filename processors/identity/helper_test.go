@@ -22,7 +22,7 @@ type person struct {
 	id                                string
 	in                                *Origin
 	cccd, cmnd, insurance, tax, phone string
-	name, birth, died, sex            string
+	name, birth, died, sex, ward      string
 	at                                uint64 // position
 }
 
@@ -30,6 +30,7 @@ func (p person) record() Record {
 	return Normalise(&Raw{
 		ID: []byte(p.id), Origin: p.in, Position: event.Position{Epoch: 1, LSN: event.LSN(p.at)},
 		CCCD: []byte(p.cccd), CMND: []byte(p.cmnd), Insurance: []byte(p.insurance), TaxCode: []byte(p.tax), Phone: []byte(p.phone),
+		Ward:     []byte(p.ward),
 		FullName: []byte(p.name), Birth: ParseDate([]byte(p.birth)), Died: ParseDate([]byte(p.died)), Sex: ParseSex([]byte(p.sex)),
 	})
 }

@@ -78,16 +78,11 @@ func (m *Model) appendReasons(dst []byte, d Decision, with string) []byte {
 	dst = append(dst, `{"with":`...)
 	dst = appendJSON(dst, with)
 	dst = append(dst, `,"evidence":{`...)
-	first := true
-	for f, level := range d.Why {
-		if level == Missing {
-			continue
-		}
-		if !first {
+	for i, e := range m.Evidence(d.Why) {
+		if i > 0 {
 			dst = append(dst, ',')
 		}
-		first = false
-		dst = append(append(append(append(dst, '"'), Field(f).String()...), `":"`...), level.String()...)
+		dst = append(append(append(append(dst, '"'), e.Field.String()...), `":"`...), e.Level.String()...)
 		dst = append(dst, '"')
 	}
 	dst = append(dst, '}')

@@ -39,9 +39,9 @@ func randomLog(r *rand.Rand, records int) []logEntry {
 	return log
 }
 
-// TestPartitionKnowsNoOrder is P9: any permutation and repetition of a log of
+// TestCase32PartitionKnowsNoOrder is P9: any permutation and repetition of a log of
 // events, solved at any moments between, ends with the same links.
-func TestPartitionKnowsNoOrder(t *testing.T) {
+func TestCase32PartitionKnowsNoOrder(t *testing.T) {
 	for seed := range uint64(150) {
 		r := rand.New(rand.NewPCG(seed, 5))
 		log := randomLog(r, 3+r.IntN(40))

@@ -390,12 +390,3 @@ func (s *State) collect(start int32) {
 		return 0
 	})
 }
-
-// Person gives the person of a record as Solve last decided it.
-func (s *State) Person(id string) (PersonID, bool) {
-	i, known := s.byID[id]
-	if !known {
-		return PersonID{}, false
-	}
-	return s.nodes.at(i).person, true
-}
