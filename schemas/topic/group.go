@@ -52,7 +52,7 @@ func (c *Client) Join(ctx context.Context, config GroupConfig) (*Group, error) {
 		Brokers:                c.config.Brokers,
 		Dialer:                 c.dialer(),
 		Topics:                 config.Topics,
-		GroupBalancers:         []kafka.GroupBalancer{kafka.RangeGroupBalancer{}},
+		GroupBalancers:         []kafka.GroupBalancer{rangeBalancer{}},
 		HeartbeatInterval:      heartbeatInterval,
 		SessionTimeout:         sessionTimeout,
 		RebalanceTimeout:       rebalanceTimeout,
