@@ -20,7 +20,7 @@ import (
 var errGeneration = errors.New("the generation has ended")
 
 // memory is how many times BatchBytes the batches of all lanes may hold
-// together (P8).
+// together (P8), but for one batch of each lane that is stuck.
 const memory = 4
 
 // writers is how many batches are written at a time.
@@ -31,6 +31,7 @@ type generation struct {
 	*Sink
 	gen       *topic.Generation
 	positions map[topic.Partition]int64 // where to read on
+	reread    bool                      // the reader stands elsewhere than positions, or reads paused lanes
 	lanes     map[string]*lane
 	group     *errgroup.Group
 	slots     chan struct{} // one for each batch that may be written at a time
@@ -42,18 +43,29 @@ type generation struct {
 	written map[topic.Partition]int64 // the offset after what is written
 }
 
-// lane is the way of one data set: an open batch, and one being written.
+// lane is the way of one data set: an open batch, one that waits and one being
+// written.
 type lane struct {
 	name  string
 	open  Batch
 	since time.Time // of the first record in open, zero when it has none
+	from  map[topic.Partition]int64
 	next  map[topic.Partition]int64
 	work  chan sealedBatch
+
+	// stuck: the store takes no batch of this lane for a reason of the lane's
+	// own. trouble is signalled when it becomes so.
+	stuck   atomic.Bool
+	trouble chan struct{}
+	// paused: its partitions are not read, so that the other lanes go on (P3).
+	paused bool
 }
 
+// sealedBatch is a batch with the offsets at which its records begin, and
+// those after them.
 type sealedBatch struct {
 	Batch
-	next map[topic.Partition]int64
+	from, next map[topic.Partition]int64
 }
 
 func (s *Sink) generation(ctx context.Context, gen *topic.Generation) error {
@@ -165,7 +177,7 @@ func (g *generation) read(ctx context.Context) error {
 			if err := pause(ctx, time.Second); err != nil {
 				return err
 			}
-			reader = g.Kafka.NewReader(g.positions)
+			reader = g.Kafka.NewReader(g.readable())
 			continue
 		case len(batches) > 0:
 			g.Health.Up("Kafka")
@@ -178,54 +190,110 @@ func (g *generation) read(ctx context.Context) error {
 		if err := g.sealDue(ctx); err != nil {
 			return err
 		}
+		g.pauseStuck()
+		if g.reread {
+			_ = reader.Close()
+			reader = g.Kafka.NewReader(g.readable())
+			g.reread = false
+		}
 	}
 }
 
-// take adds the records of one partition to its lane.
+// pauseStuck stops reading for lanes that are stuck, and begins again for those
+// that no longer are.
+func (g *generation) pauseStuck() {
+	for _, l := range g.lanes {
+		switch stuck := l.stuck.Load(); {
+		case stuck && !l.paused:
+			g.pause(l)
+		case !stuck && l.paused:
+			l.paused, g.reread = false, true
+		}
+	}
+}
+
+// pause forgets what a stuck lane holds, but for the batch that its writer
+// tries to write: it is read again later. So a stuck lane holds one batch.
+func (g *generation) pause(l *lane) {
+	l.paused, g.reread = true, true
+	maps.Copy(g.positions, l.from)
+	l.open, l.from, l.next, l.since = g.store.Open(l.name), map[topic.Partition]int64{}, map[topic.Partition]int64{}, time.Time{}
+	select {
+	case waiting := <-l.work:
+		g.sealed.Add(-int64(waiting.Bytes()))
+		maps.Copy(g.positions, waiting.from)
+	default:
+	}
+}
+
+// readable is the positions of the lanes that are not paused.
+func (g *generation) readable() map[topic.Partition]int64 {
+	readable := maps.Clone(g.positions)
+	maps.DeleteFunc(readable, func(p topic.Partition, _ int64) bool {
+		l, ok := g.lanes[g.store.Lane(p.Topic)]
+		return ok && l.paused
+	})
+	return readable
+}
+
+// take adds the records of one partition to its lane. A lane that pauses on the
+// way takes no more of them.
 func (g *generation) take(ctx context.Context, b *topic.Batch) error {
 	l := g.lane(ctx, b.Partition.Topic)
 	for i := range b.Records {
+		if l.paused {
+			return nil
+		}
 		r := &b.Records[i]
 		err := l.open.Add(ctx, r)
 		if errors.Is(err, ErrFull) {
 			if err := g.seal(ctx, l); err != nil {
 				return err
 			}
+			if l.paused {
+				return nil
+			}
 			err = l.open.Add(ctx, r)
 		}
 		if err != nil {
 			return fmt.Errorf("%s at offset %d: %w", b.Partition, r.Offset, err)
 		}
-		l.moved(b.Partition, r.Offset+1)
+		g.moved(l, b.Partition, r.Offset+1)
 		if l.open.Rows() >= g.BatchRows || l.open.Bytes() >= g.BatchBytes {
 			if err := g.seal(ctx, l); err != nil {
 				return err
 			}
 		}
 	}
-	if b.Next > g.positions[b.Partition] {
-		g.positions[b.Partition] = b.Next
-		l.moved(b.Partition, b.Next)
+	if !l.paused && b.Next > g.positions[b.Partition] {
+		g.moved(l, b.Partition, b.Next)
 	}
 	return nil
 }
 
-func (l *lane) moved(p topic.Partition, next int64) {
+// moved notes that the open batch has what lies below next.
+func (g *generation) moved(l *lane, p topic.Partition, next int64) {
 	if l.since.IsZero() {
 		l.since = time.Now()
 	}
-	l.next[p] = next
+	if _, ok := l.from[p]; !ok {
+		l.from[p] = g.positions[p]
+	}
+	l.next[p], g.positions[p] = next, next
 }
 
 func (g *generation) lane(ctx context.Context, topicName string) *lane {
 	name := g.store.Lane(topicName)
 	l, ok := g.lanes[name]
 	if !ok {
-		l = &lane{name: name, open: g.store.Open(name), next: map[topic.Partition]int64{}, work: make(chan sealedBatch, 1)}
+		l = &lane{
+			name: name, open: g.store.Open(name), from: map[topic.Partition]int64{}, next: map[topic.Partition]int64{},
+			work: make(chan sealedBatch, 1), trouble: make(chan struct{}, 1),
+		}
 		g.lanes[name] = l
 		g.group.Go(func() error {
 			for b := range l.work {
-				if err := g.write(ctx, l.name, b); err != nil {
+				if err := g.write(ctx, l, b); err != nil {
 					return err
 				}
 			}
@@ -271,37 +339,41 @@ func (g *generation) sealDue(ctx context.Context) error {
 }
 
 // seal hands the open batch to the lane's writer, waiting while that has one
-// waiting already.
+// waiting already, unless the lane is stuck.
 func (g *generation) seal(ctx context.Context, l *lane) error {
-	b := sealedBatch{Batch: l.open, next: l.next}
-	g.sealed.Add(int64(b.Bytes()))
-	l.open, l.next, l.since = g.store.Open(l.name), map[topic.Partition]int64{}, time.Time{}
+	b := sealedBatch{Batch: l.open, from: l.from, next: l.next}
 	select {
 	case l.work <- b:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
+	default:
+		if l.stuck.Load() {
+			g.pause(l)
+			return nil
+		}
+		select {
+		case l.work <- b:
+		case <-l.trouble:
+			g.pause(l)
+			return nil
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
 	}
+	g.sealed.Add(int64(b.Bytes()))
+	l.open, l.from, l.next, l.since = g.store.Open(l.name), map[topic.Partition]int64{}, map[topic.Partition]int64{}, time.Time{}
+	return nil
 }
 
 // write puts one batch into the store, then commits its offsets: never the
 // other way round (P2). A lane's batches are written one after the other.
-func (g *generation) write(ctx context.Context, name string, b sealedBatch) error {
-	select {
-	case g.slots <- struct{}{}:
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-	defer func() { <-g.slots }()
+func (g *generation) write(ctx context.Context, l *lane, b sealedBatch) error {
+	name := l.name
 	start, rows, bytes, newest := time.Now(), b.Rows(), b.Bytes(), b.Newest()
-	err := g.Health.Retry(ctx, "data set "+name, func(ctx context.Context) error { return b.Write(ctx, b.next) })
+	err := g.Health.Retry(ctx, "data set "+name, func(ctx context.Context) error { return g.attempt(ctx, l, b) })
 	if err != nil {
 		return err
 	}
-	g.sealed.Add(-int64(bytes))
-	select {
-	case g.released <- struct{}{}:
-	default:
+	if !l.stuck.Swap(false) {
+		g.release(b)
 	}
 	if rows > 0 {
 		g.metrics.batches.WithLabelValues(name).Inc()
@@ -326,6 +398,39 @@ func (g *generation) write(ctx context.Context, name string, b sealedBatch) erro
 		}
 	}
 	return nil
+}
+
+// attempt tries to write a batch once, with one of the writers' slots.
+func (g *generation) attempt(ctx context.Context, l *lane, b sealedBatch) error {
+	select {
+	case g.slots <- struct{}{}:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	defer func() { <-g.slots }()
+	err := b.Write(ctx, b.next)
+	var unavailable *Unavailable
+	if err == nil || ctx.Err() != nil || errors.As(err, &unavailable) {
+		return err
+	}
+	if !l.stuck.Swap(true) {
+		g.release(b) // the other lanes do not wait for its memory
+		signal(l.trouble)
+	}
+	return err
+}
+
+// release gives back the memory that a batch was counted with.
+func (g *generation) release(b sealedBatch) {
+	g.sealed.Add(-int64(b.Bytes()))
+	signal(g.released)
+}
+
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
 }
 
 // measure tells the lag, and which partitions hold nothing that is not

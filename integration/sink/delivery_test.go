@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -82,9 +83,10 @@ type proxy struct {
 type fault int
 
 const (
-	none   fault = iota
-	refuse       // the statement does not reach ClickHouse
-	forget       // it does, but its answer is lost
+	none     fault = iota
+	refuse         // the statement does not reach ClickHouse
+	forget         // it does, but its answer is lost
+	complain       // ClickHouse says that it cannot take it now
 )
 
 func (w *world) proxy(spoil func(query string) fault) *proxy {
@@ -107,6 +109,10 @@ func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch f {
 	case refuse:
 		panic(http.ErrAbortHandler) // the connection breaks
+	case complain:
+		w.Header().Set("X-ClickHouse-Exception-Code", "252")
+		http.Error(w, "Code: 252. DB::Exception: Too many parts. (TOO_MANY_PARTS)", http.StatusInternalServerError)
+		return
 	case forget:
 		p.next.ServeHTTP(httptest.NewRecorder(), r)
 		panic(http.ErrAbortHandler)
@@ -294,4 +300,64 @@ func TestOffsetsThatAreGoneEndTheSink(t *testing.T) {
 	var gone *topic.OutOfRangeError
 	require.ErrorAs(t, err, &gone)
 	require.EqualValues(t, 5001, gone.Offset)
+}
+
+// A table that ClickHouse does not take holds no other table back, and loses
+// nothing itself.
+func TestAStuckTableHoldsNoOtherBack(t *testing.T) {
+	set, sector := notes()
+	two := set.Sectors[0].Tables[0]
+	two.Name = "other"
+	set.Sectors[0].Tables = append(set.Sectors[0].Tables, two)
+	w := newWorld(t, set)
+	source := harness.Name("his")
+	stuck := w.feed(source, sector, "note", 2, shortColumns...)
+	free := w.feed(source, sector, "other", 2, shortColumns...)
+	var open atomic.Bool
+	p := w.proxy(func(query string) fault {
+		if !open.Load() && strings.HasPrefix(query, "INSERT INTO `bronze`.`"+sector+"_note") {
+			return complain
+		}
+		return none
+	})
+	sink := w.run(through(p), func(c *clickhouse.Config) { c.BatchRows, c.BatchBytes = 100, 20_000 })
+	n := 0
+	for range 5 {
+		for range 200 {
+			stuck.create(n, "a")
+			free.create(n, "a")
+			n++
+		}
+		stuck.commit()
+		free.commit()
+		w.noDuplicates(sector+"_other", n)
+	}
+	require.Error(t, sink.Ready())
+	w.expect("SELECT count() FROM bronze."+sector+"_note", "(0)")
+	open.Store(true)
+	w.noDuplicates(sector+"_note", n)
+	w.expect("SELECT count() FROM silver."+sector+"_note FINAL", fmt.Sprintf("(%d)", n))
+	harness.Eventually(t, within, func(context.Context) error { return sink.Ready() })
+}
+
+// A topic that is made after the sink has started is found.
+func TestATopicThatComesLater(t *testing.T) {
+	set, sector := notes()
+	two := set.Sectors[0].Tables[0]
+	two.Name = "other"
+	set.Sectors[0].Tables = append(set.Sectors[0].Tables, two)
+	w := newWorld(t, set)
+	source := harness.Name("his")
+	f := w.feed(source, sector, "note", 2, shortColumns...)
+	f.create(1, "a")
+	f.commit()
+	w.run()
+	w.noDuplicates(sector+"_note", 1)
+	late := w.feed(source, sector, "other", 2, shortColumns...)
+	late.create(1, "a")
+	late.commit()
+	w.noDuplicates(sector+"_other", 1)
+	f.create(2, "a")
+	f.commit()
+	w.noDuplicates(sector+"_note", 2)
 }

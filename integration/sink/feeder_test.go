@@ -50,7 +50,10 @@ func (w *world) feed(source, sector, table string, partitions int32, columns ...
 	if !known {
 		w.sources = append(w.sources, clickhouse.SourceRef{Name: source, Sector: sector})
 	}
-	_, err := w.kafka.Ensure(w.t.Context(), topic.Spec{Name: f.topic, Partitions: partitions})
+	_, err := w.kafka.Ensure(w.t.Context(), topic.Spec{
+		Name: f.topic, Partitions: partitions,
+		Config: map[string]string{"retention.ms": "-1"}, // commit times are of the past
+	})
 	require.NoError(w.t, err)
 	f.producer, err = w.kafka.NewProducer(w.t.Context(), topic.ProducerConfig{TransactionalID: "feeder." + f.topic})
 	require.NoError(w.t, err)

@@ -100,7 +100,8 @@ func (l *linker) unlink(record string) {
 func TestIndicatorsOfASmallCity(t *testing.T) {
 	set, err := sectors.Load()
 	require.NoError(t, err)
-	w := newWorld(t, set, harness.Own())
+	// identity.link has one name: a broker of its own.
+	w := newWorldOn(t, set, harness.Kafka(t, harness.Own()), harness.Own())
 	links := w.linker()
 	var feeders []*feeder
 	put := func(sector, table string, keys int, rows ...[]any) {

@@ -29,7 +29,7 @@ const within = 60 * time.Second
 // world is the parts that one test uses: the broker and the engine are shared
 // with the other tests unless it asks for its own.
 type world struct {
-	t          *testing.T
+	t          testing.TB
 	kafka      *topic.Client
 	registry   *registry.Client
 	down       *gate // in front of the registry
@@ -65,13 +65,18 @@ func (g *gate) set(closed bool) {
 	g.closed = closed
 }
 
-func newWorld(t *testing.T, set *sectors.Set, opts ...harness.Option) *world {
+func newWorld(t testing.TB, set *sectors.Set, opts ...harness.Option) *world {
+	t.Helper()
+	return newWorldOn(t, set, harness.Kafka(t), opts...)
+}
+
+func newWorldOn(t testing.TB, set *sectors.Set, kafka *harness.KafkaBroker, opts ...harness.Option) *world {
 	t.Helper()
 	w := &world{t: t, sectors: set, group: harness.Name("sink")}
 	w.log = slog.New(slog.NewTextHandler(testWriter{t}, &slog.HandlerOptions{Level: slog.LevelInfo}))
 	w.clickhouse = harness.ClickHouse(t, opts...)
 	var err error
-	w.kafka, err = topic.Dial(t.Context(), topic.Config{Brokers: harness.Kafka(t).Brokers(), ClientID: "test"})
+	w.kafka, err = topic.Dial(t.Context(), topic.Config{Brokers: kafka.Brokers(), ClientID: "test"})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, w.kafka.Close()) })
 	server, err := registry.NewServer(t.Context(), w.kafka, registry.ServerConfig{Topic: harness.Name("schemas"), Log: w.log})
@@ -88,7 +93,7 @@ func newWorld(t *testing.T, set *sectors.Set, opts ...harness.Option) *world {
 }
 
 // testWriter logs into the test.
-type testWriter struct{ t *testing.T }
+type testWriter struct{ t testing.TB }
 
 func (w testWriter) Write(p []byte) (int, error) {
 	if w.t.Context().Err() == nil {
@@ -112,7 +117,7 @@ func (w *world) config(options ...func(*clickhouse.Config)) clickhouse.Config {
 // running is a sink at work.
 type running struct {
 	*clickhouse.Sink
-	t      *testing.T
+	t      testing.TB
 	cancel context.CancelFunc
 	done   chan error
 	once   sync.Once

@@ -24,6 +24,10 @@ type batch struct {
 	// newest is the newest commit time, in microseconds.
 	newest int64
 
+	// unknown are the schema ids that the registry did not know: it is asked
+	// once a batch, for it may come to know them.
+	unknown map[uint32]error
+
 	deadWritten   bool
 	completed     bool
 	silverWritten bool
@@ -48,7 +52,7 @@ type part struct {
 
 // Open implements sinks.Store.
 func (s *store) Open(name string) sinks.Batch {
-	return &batch{store: s, lane: s.lanes[name], parts: map[topic.Partition]*part{}}
+	return &batch{store: s, lane: s.lanes[name], parts: map[topic.Partition]*part{}, unknown: map[uint32]error{}}
 }
 
 func (b *batch) Rows() int     { return b.rows }
@@ -108,7 +112,7 @@ func (b *batch) add(ctx context.Context, p *part, r *topic.Record) error {
 	if err != nil {
 		return &badRecord{reason: fmt.Errorf("value: %w", err)}
 	}
-	v, err := s.valueSchema(ctx, p.route, b.lane, id, keyColumns, b.rows > 0)
+	v, err := b.valueSchema(ctx, p.route, id, keyColumns)
 	if err != nil {
 		return err
 	}
@@ -168,7 +172,7 @@ func (b *batch) decodeKey(ctx context.Context, r *topic.Record) ([]avro.Column, 
 	if err != nil {
 		return nil, &badRecord{reason: fmt.Errorf("key: %w", err)}
 	}
-	k, err := s.keySchema(ctx, id)
+	k, err := b.keySchema(ctx, id)
 	if err != nil {
 		return nil, err
 	}
@@ -212,7 +216,7 @@ func (b *batch) addFlat(ctx context.Context, p *part, r *topic.Record, key []avr
 	if err != nil {
 		return &badRecord{reason: fmt.Errorf("value: %w", err)}
 	}
-	v, err := s.valueSchema(ctx, p.route, b.lane, id, key, b.rows > 0)
+	v, err := b.valueSchema(ctx, p.route, id, key)
 	if err != nil {
 		return err
 	}

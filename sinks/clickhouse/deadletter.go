@@ -57,14 +57,28 @@ func (b *batch) writeDeadLetters(ctx context.Context) error {
 		}
 	}
 	for _, p := range b.order {
-		for _, d := range p.dead {
-			b.store.metrics.deadLetters.WithLabelValues(b.lane.dataset).Inc()
-			b.store.log.Error("a record cannot be applied and was put into the dead letters; correct its reason, then write the record again",
-				"reason", d.reason, "topic", p.Topic, "partition", p.ID, "offset", d.offset, "dead_letter_topic", topic.DeadLetter(p.Topic))
-		}
+		b.store.metrics.deadLetters.WithLabelValues(b.lane.dataset).Add(float64(len(p.dead)))
+		b.store.tellDeadLetters(p)
 	}
 	b.deadWritten = true
 	return nil
+}
+
+// tellDeadLetters logs each reason once, with the first offset that it met: a
+// wrong schema meets every record.
+func (s *store) tellDeadLetters(p *part) {
+	count, first := map[string]int{}, map[string]int64{}
+	var reasons []string
+	for _, d := range p.dead {
+		if count[d.reason] == 0 {
+			reasons, first[d.reason] = append(reasons, d.reason), d.offset
+		}
+		count[d.reason]++
+	}
+	for _, reason := range reasons {
+		s.log.Error("records cannot be applied and are in the dead letters; mend the reason, then write them again",
+			"reason", reason, "records", count[reason], "topic", p.Topic, "partition", p.ID, "first_offset", first[reason], "dead_letter_topic", topic.DeadLetter(p.Topic))
+	}
 }
 
 // produceDeadLetters writes a partition's dead letters in one transaction. The

@@ -7,10 +7,10 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"path"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/hopluu/hopluu/sinks/clickhouse/tables"
@@ -29,11 +29,11 @@ type gold struct {
 	server *server
 	log    *slog.Logger
 	wake   chan struct{}
-	round  atomic.Int64
+	made   map[string]bool // used by keep alone
 }
 
 func newGold(s *server, log *slog.Logger) *gold {
-	return &gold{server: s, log: log, wake: make(chan struct{}, 1)}
+	return &gold{server: s, log: log, wake: make(chan struct{}, 1), made: map[string]bool{}}
 }
 
 // apply asks for the views to be made again: tables came or changed.
@@ -65,21 +65,21 @@ func (g *gold) keep(ctx context.Context) {
 		if err := g.make(ctx); err != nil && ctx.Err() == nil {
 			g.log.Error("gold views are not all made; the next table, or a start of the sink, tries again", "error", err)
 		}
-		g.round.Add(1)
 	}
 }
 
 // indicators is the file name prefix of the views that gold.indicators unions.
 const indicators = "indicators_"
 
-// make makes every view whose tables are there, and then those over them.
+// make makes every view that this process has not made yet and whose tables are
+// there, and then those over them.
 func (g *gold) make(ctx context.Context) error {
 	files, err := fs.Glob(goldFiles, "views/gold/*.sql")
 	if err != nil {
 		return err
 	}
+	files = slices.DeleteFunc(files, func(file string) bool { return g.made[goldName(file)] })
 	slices.Sort(files)
-	var made []string
 	var failed []error
 	for len(files) > 0 {
 		var waiting []string
@@ -89,13 +89,13 @@ func (g *gold) make(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			name, statement := strings.TrimSuffix(path.Base(file), ".sql"), string(sql)
+			name, statement := goldName(file), string(sql)
 			if strings.HasPrefix(name, indicators) {
 				statement = indicatorsView(name, statement)
 			}
 			switch err := g.server.exec(ctx, statement); {
 			case err == nil:
-				made = append(made, name)
+				g.made[name] = true
 			case missing(err):
 				waiting, last = append(waiting, file), err
 			default:
@@ -109,7 +109,7 @@ func (g *gold) make(ctx context.Context) error {
 		}
 		files = waiting
 	}
-	if err := g.server.exec(ctx, unionView(made)); err != nil {
+	if err := g.server.exec(ctx, unionView(g.made)); err != nil {
 		failed = append(failed, err)
 	}
 	if err := g.server.exec(ctx, goldCatalogue); err != nil {
@@ -118,12 +118,13 @@ func (g *gold) make(ctx context.Context) error {
 	return errors.Join(failed...)
 }
 
+func goldName(file string) string { return strings.TrimSuffix(path.Base(file), ".sql") }
+
 // unionView is gold.indicators: the headline numbers of the sectors that are
 // there.
-func unionView(made []string) string {
+func unionView(made map[string]bool) string {
 	var union []string
-	slices.Sort(made)
-	for _, name := range made {
+	for _, name := range slices.Sorted(maps.Keys(made)) {
 		if strings.HasPrefix(name, indicators) {
 			union = append(union, "SELECT * FROM gold."+name)
 		}

@@ -38,7 +38,11 @@ type keySchema struct {
 
 // schemaText asks the registry, and waits while it is away. The second result
 // says that the registry does not know the id.
-func (s *store) schemaText(ctx context.Context, id uint32) (text string, unknown, err error) {
+func (b *batch) schemaText(ctx context.Context, id uint32) (text string, unknown, err error) {
+	if unknown, ok := b.unknown[id]; ok {
+		return "", unknown, nil
+	}
+	s := b.store
 	err = s.health.Retry(ctx, "the schema registry", func(ctx context.Context) (err error) {
 		text, err = s.registry.Schema(ctx, id)
 		if notFound(err) {
@@ -51,6 +55,9 @@ func (s *store) schemaText(ctx context.Context, id uint32) (text string, unknown
 		unknown = nil
 		return nil
 	})
+	if unknown != nil {
+		b.unknown[id] = unknown
+	}
 	return text, unknown, err
 }
 
@@ -61,13 +68,13 @@ func notFound(err error) bool {
 	return errors.As(err, &answer) && (answer.ErrorCode == sr.ErrSchemaNotFound.Code || answer.StatusCode == http.StatusNotFound)
 }
 
-// keySchema gives the reader of a key schema. A schema that the registry does
-// not know is asked for again with the next record, for it may come to know it.
-func (s *store) keySchema(ctx context.Context, id uint32) (*keySchema, error) {
+// keySchema gives the reader of a key schema.
+func (b *batch) keySchema(ctx context.Context, id uint32) (*keySchema, error) {
+	s := b.store
 	if k, ok := s.keys[id]; ok {
 		return k, nil
 	}
-	text, unknown, err := s.schemaText(ctx, id)
+	text, unknown, err := b.schemaText(ctx, id)
 	if err != nil {
 		return nil, err
 	}
@@ -84,11 +91,12 @@ func (s *store) keySchema(ctx context.Context, id uint32) (*keySchema, error) {
 // that is met for the first time may bring new columns: the tables are altered
 // before its first row, and a batch that holds rows of the old shape goes
 // first (sinks.ErrFull).
-func (s *store) valueSchema(ctx context.Context, r *route, l *lane, id uint32, key []avro.Column, batchHasRows bool) (*valueSchema, error) {
+func (b *batch) valueSchema(ctx context.Context, r *route, id uint32, key []avro.Column) (*valueSchema, error) {
+	s, l := b.store, b.lane
 	k := schemaKey{r.topic, id}
 	v, ok := s.values[k]
 	if !ok {
-		text, unknown, err := s.schemaText(ctx, id)
+		text, unknown, err := b.schemaText(ctx, id)
 		if err != nil {
 			return nil, err
 		}
@@ -98,7 +106,7 @@ func (s *store) valueSchema(ctx context.Context, r *route, l *lane, id uint32, k
 		v = &valueSchema{}
 		v.parse(r, text, key)
 		if v.failed == nil {
-			if err := s.evolve(ctx, r, l, v, batchHasRows); err != nil {
+			if err := s.evolve(ctx, r, l, v, b.rows > 0); err != nil {
 				return nil, err
 			}
 		}
