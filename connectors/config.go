@@ -1,10 +1,8 @@
 package connectors
 
 import (
-	"errors"
 	"log/slog"
 
-	"github.com/hopluu/hopluu/connectors/postgres"
 	"github.com/hopluu/hopluu/schemas/registry"
 	"github.com/hopluu/hopluu/schemas/sectors"
 	"github.com/hopluu/hopluu/schemas/token"
@@ -35,22 +33,3 @@ type Config struct {
 	Log     *slog.Logger
 	Metrics prometheus.Registerer
 }
-
-// Permanent tells whether trying again cannot help: a person has to act.
-func Permanent(err error) bool {
-	var config *postgres.ConfigError
-	var gap *GapError
-	return errors.As(err, &config) || errors.As(err, &gap) || errors.Is(err, topic.ErrFenced)
-}
-
-// GapError says that the stream cannot go on without a hole, and what to do.
-type GapError struct {
-	Source string
-	Err    error
-}
-
-func (e *GapError) Error() string {
-	return "source " + e.Source + ": " + e.Err.Error() + "; take a new snapshot with 'hopluu connector resnapshot " + e.Source + "'"
-}
-
-func (e *GapError) Unwrap() error { return e.Err }

@@ -2,13 +2,13 @@ package connectors
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"sync/atomic"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
-	"github.com/hopluu/hopluu/connectors/postgres/checkpoint"
 	"github.com/hopluu/hopluu/schemas/topic"
 )
 
@@ -16,6 +16,8 @@ import (
 type Connector struct {
 	Config
 	metrics *metrics
+	// id tells this connector from every other one of its source.
+	id string
 	// state is why the connector is not ready; nil when it streams.
 	state atomic.Pointer[error]
 }
@@ -24,7 +26,7 @@ var errStarting = errors.New("starting")
 
 // New makes a connector; Run starts it.
 func New(config Config) *Connector {
-	c := &Connector{Config: config, metrics: newMetrics(config.Metrics, config.Source)}
+	c := &Connector{Config: config, metrics: newMetrics(config.Metrics, config.Source), id: rand.Text()}
 	c.Log = config.Log.With("source", config.Source)
 	c.setState(errStarting)
 	return c
@@ -45,6 +47,10 @@ func (c *Connector) Ready() error {
 // news, not as one more failure of the same kind.
 const healthySession = time.Minute
 
+// errAgain ends a session whose state was changed on purpose: the next one
+// begins at once.
+var errAgain = errors.New("the session begins again")
+
 // Run captures until the context ends, which gives nil, or until something
 // happens that only a person can mend. Everything else (a server that restarts,
 // a network that breaks) is tried again, ever more slowly, from the checkpoint.
@@ -58,16 +64,21 @@ func (c *Connector) Run(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return nil
 		}
+		if errors.Is(err, topic.ErrFenced) {
+			err = c.fenced(ctx, err)
+		}
 		c.setState(err)
+		if errors.Is(err, errAgain) {
+			continue
+		}
+		c.metrics.failures.Inc()
 		if Permanent(err) {
-			c.metrics.failures.Inc()
 			return fmt.Errorf("connector %s: %w", c.Source, err)
 		}
 		if time.Since(began) > healthySession {
 			wait.Reset()
 		}
 		delay := wait.NextBackOff()
-		c.metrics.failures.Inc()
 		c.Log.Error("capture stopped; it goes on from the checkpoint", "error", err, "again_in", delay.Round(time.Millisecond).String())
 		select {
 		case <-ctx.Done():
@@ -77,63 +88,26 @@ func (c *Connector) Run(ctx context.Context) error {
 	}
 }
 
-// Checkpoints reads the checkpoint of every source.
-func Checkpoints(ctx context.Context, kafka *topic.Client) (map[string]checkpoint.Checkpoint, error) {
-	all := map[string]checkpoint.Checkpoint{}
-	err := kafka.ReadAll(ctx, StateTopic, func(r topic.Record) error {
-		if r.Value == nil {
-			delete(all, string(r.Key))
-			return nil
-		}
-		c, err := checkpoint.Parse(r.Value)
-		if err != nil {
-			return fmt.Errorf("source %s in topic %s, offset %d: %w", r.Key, StateTopic, r.Offset, err)
-		}
-		all[string(r.Key)] = c
-		return nil
-	})
-	return all, err
-}
+// fencedPause leaves a command that fenced us the time to write its checkpoint
+// before we fence it.
+const fencedPause = time.Second
 
-// Resnapshot marks tables to be read anew when the source's connector next
-// starts (all when none is named, under a new epoch: what a gap needs). It
-// fences a connector that runs, which then ends.
-func Resnapshot(ctx context.Context, kafka *topic.Client, source string, tables ...string) error {
-	producer, err := kafka.NewProducer(ctx, topic.ProducerConfig{TransactionalID: transactionalID(source)})
-	if err != nil {
-		return err
+// fenced tells the reasons apart for which a producer is fenced. With another
+// owner this connector is the one too many and ends (case 34). Otherwise it was
+// a command that changed the checkpoint, or a transaction that ran out of time
+// while the machine slept: the next session goes on.
+func (c *Connector) fenced(ctx context.Context, err error) error {
+	s, readErr := readStates(ctx, c.Kafka)
+	switch owner := s.owners[c.Source]; {
+	case readErr != nil:
+		return errors.Join(err, readErr)
+	case owner != c.id:
+		return &SupersededError{Source: c.Source}
 	}
-	all, err := Checkpoints(ctx, kafka)
-	if err != nil {
-		return errors.Join(err, producer.Close())
+	c.Log.Info("the transaction was taken over or ran out of time; capture begins again from the checkpoint")
+	select {
+	case <-ctx.Done():
+	case <-time.After(fencedPause):
 	}
-	c := all[source]
-	if !c.Started() {
-		return errors.Join(fmt.Errorf("source %s was never captured: start it with 'hopluu connector run'", source), producer.Close())
-	}
-	if len(tables) == 0 {
-		c = c.Restarted()
-	}
-	for _, name := range tables {
-		if _, ok := c.Tables[name]; !ok {
-			return errors.Join(fmt.Errorf("source %s has no table %s: write it as schema.table", source, name), producer.Close())
-		}
-		c.Tables[name] = checkpoint.Table{Restart: true}
-	}
-	return errors.Join(saveCheckpoint(ctx, producer, source, c), producer.Close())
+	return errAgain
 }
-
-// saveCheckpoint commits the producer's open transaction, or one of its own,
-// with the checkpoint in it.
-func saveCheckpoint(ctx context.Context, producer *topic.Producer, source string, c checkpoint.Checkpoint) error {
-	data, err := c.Marshal()
-	if err != nil {
-		return err
-	}
-	if err := producer.Add(ctx, topic.Partition{Topic: StateTopic}, []byte(source), data, time.Now().UnixMilli()); err != nil {
-		return err
-	}
-	return producer.Commit(ctx)
-}
-
-func transactionalID(source string) string { return "hopluu-connector-" + source }

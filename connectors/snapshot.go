@@ -13,17 +13,25 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
+// pending are the tables to read, in the sector's order. A quarantined one
+// waits for a person.
+func (s *session) pending() []string {
+	var names []string
+	for _, name := range s.checkpoint.Pending(s.names()) {
+		if s.checkpoint.Tables[name].Quarantined == "" {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
 // snapshot reads the tables that are not complete. fresh is the snapshot of a
 // slot that was just made; otherwise a new one is exported at an exact LSN, and
 // the rows are stamped with that: changes that commit before it order before
 // the row, changes after it after, whatever the order in which they are
 // delivered (P5).
 func (s *session) snapshot(ctx context.Context, repl *pgconn.PgConn, fresh *postgres.Snapshot) error {
-	var names []string
-	for _, t := range s.Sector.Tables {
-		names = append(names, t.Schema+"."+t.Name)
-	}
-	pending := s.checkpoint.Pending(names)
+	pending := s.pending()
 	if len(pending) == 0 {
 		return nil
 	}
@@ -36,14 +44,7 @@ func (s *session) snapshot(ctx context.Context, repl *pgconn.PgConn, fresh *post
 		}
 		snapshot = &exported
 	}
-	reader, err := postgres.OpenReader(ctx, s.DSN, *snapshot)
-	if err != nil {
-		return err
-	}
-	err = s.readTables(ctx, reader, *snapshot, pending)
-	closeCtx, cancel := context.WithTimeout(context.Background(), closeBound)
-	defer cancel()
-	if err = errors.Join(err, reader.Close(closeCtx)); err != nil {
+	if err := s.readTables(ctx, *snapshot, pending); err != nil {
 		return err
 	}
 	if fresh == nil {
@@ -61,19 +62,33 @@ func dropTemporary(ctx context.Context, repl *pgconn.PgConn, slot string) error 
 	return nil
 }
 
-func (s *session) readTables(ctx context.Context, reader *postgres.Reader, snapshot postgres.Snapshot, pending []string) error {
+func (s *session) readTables(ctx context.Context, snapshot postgres.Snapshot, pending []string) (err error) {
+	var reader *postgres.Reader
+	closeReader := func() error {
+		if reader == nil {
+			return nil
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), closeBound)
+		defer cancel()
+		err := reader.Close(ctx)
+		reader = nil
+		return err
+	}
+	defer func() { err = errors.Join(err, closeReader()) }()
 	for _, name := range pending {
-		if s.checkpoint.Tables[name].Quarantined != "" {
-			continue
+		if reader == nil {
+			if reader, err = postgres.OpenReader(ctx, s.DSN, snapshot); err != nil {
+				return err
+			}
 		}
 		err := s.readTable(ctx, reader, snapshot, name)
 		var bad *QuarantineError
 		if errors.As(err, &bad) {
+			s.quarantine(name, err)
 			// The rows read so far stay in the open transaction; they are right.
-			if err := saveCheckpoint(ctx, s.producer, s.Source, s.checkpoint); err != nil {
-				return err
-			}
-			continue
+			// What is left of the COPY is not: the next table gets a reader of
+			// its own.
+			err = errors.Join(s.save(ctx), closeReader())
 		}
 		if err != nil {
 			return err
@@ -84,34 +99,45 @@ func (s *session) readTables(ctx context.Context, reader *postgres.Reader, snaps
 
 func (s *session) readTable(ctx context.Context, reader *postgres.Reader, snapshot postgres.Snapshot, name string) error {
 	schema, tableName, _ := strings.Cut(name, ".")
-	relation, err := s.catalog.Relation(ctx, schema, tableName)
+	extent, err := reader.Hold(ctx, schema, tableName)
 	if errors.Is(err, postgres.ErrNoTable) {
-		return &postgres.ConfigError{Reason: fmt.Sprintf("sector %s describes table %s, which database %s does not have (or hides from this role): create it, grant it with 'hopluu connector enable', or take it out of the sector file", s.Sector.Sector, name, s.database)}
+		return &postgres.ConfigError{Reason: fmt.Sprintf("sector %s describes table %s, which database %s does not have: create it, or take it out of the sector file", s.Sector.Sector, name, s.database)}
 	}
 	if err != nil {
 		return err
+	}
+	relation, err := s.catalog.Relation(ctx, schema, tableName)
+	if err != nil {
+		return err
+	}
+	shapes, err := s.catalog.Shapes(ctx, s.Publication, name)
+	if err != nil {
+		return err
+	}
+	if shapes[name].Published == 0 {
+		return &postgres.ConfigError{Reason: fmt.Sprintf("table %s is not in publication %s, so its changes would not be sent: run 'hopluu connector enable %s'", name, s.Publication, s.Source)}
 	}
 	t, err := s.compile(ctx, relation)
-	if err == nil {
-		err = s.readRanges(ctx, reader, snapshot, t)
-	}
-	var bad *QuarantineError
-	if errors.As(err, &bad) {
-		s.quarantine(t, err)
-	}
-	return err
-}
-
-func (s *session) readRanges(ctx context.Context, reader *postgres.Reader, snapshot postgres.Snapshot, t *table) error {
-	extent, err := reader.Extent(ctx, t.relation)
 	if err != nil {
 		return err
 	}
-	state := s.checkpoint.Tables[t.name()]
-	if state.Relfilenode != extent.Relfilenode {
-		// Rewritten since: the blocks that were read are not these blocks.
-		state = checkpoint.Table{Relfilenode: extent.Relfilenode, Restart: state.Restart}
+	return s.readRanges(ctx, reader, snapshot, t, extent, shapes[name])
+}
+
+// begun is where the reading of a table stands: where it was left, or at its
+// beginning when the blocks that were read are no longer these blocks, or their
+// rows no longer these rows.
+func begun(state checkpoint.Table, extent postgres.Extent, shape checkpoint.Shape, lsn event.LSN) checkpoint.Table {
+	if state.NextBlock == 0 || state.Relfilenode != extent.Relfilenode || state.Outdated(shape) != "" {
+		state = checkpoint.Table{Restart: state.Restart, From: lsn}
 	}
+	state = state.Seen(shape)
+	state.Relfilenode, state.To = extent.Relfilenode, lsn
+	return state
+}
+
+func (s *session) readRanges(ctx context.Context, reader *postgres.Reader, snapshot postgres.Snapshot, t *table, extent postgres.Extent, shape checkpoint.Shape) error {
+	state := begun(s.checkpoint.Tables[t.name()], extent, shape, snapshot.LSN)
 	ev := event.Event{Op: event.Read, Snapshot: true, CommitMicros: reader.Micros,
 		Position: event.Position{Epoch: s.checkpoint.Epoch, LSN: snapshot.LSN}}
 	if state.Restart {
@@ -140,8 +166,8 @@ func (s *session) readRanges(ctx context.Context, reader *postgres.Reader, snaps
 			state.Rows++
 			if rows, bytes := s.producer.Pending(); rows >= transactionRows || bytes >= transactionBytes {
 				// The range is not done: the checkpoint still says so, and after
-				// a crash its rows are read again with the same or a later LSN.
-				return saveCheckpoint(ctx, s.producer, s.Source, s.checkpoint)
+				// a crash its rows are read again with a later LSN.
+				return s.save(ctx)
 			}
 			return nil
 		})
@@ -149,8 +175,8 @@ func (s *session) readRanges(ctx context.Context, reader *postgres.Reader, snaps
 			return err
 		}
 		state.NextBlock, state.Complete = to, last
-		s.checkpoint.Tables[t.name()] = state
-		if err := saveCheckpoint(ctx, s.producer, s.Source, s.checkpoint); err != nil {
+		s.setTable(t.name(), state)
+		if err := s.save(ctx); err != nil {
 			return err
 		}
 	}

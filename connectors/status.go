@@ -76,4 +76,3 @@ func Bytes(n int64) string {
 	}
 	return fmt.Sprintf("%.1f %ciB", value, "KMGTP"[suffix])
 }
-

@@ -7,12 +7,15 @@ import (
 	"slices"
 
 	"github.com/hopluu/hopluu/connectors/postgres"
+	"github.com/hopluu/hopluu/connectors/postgres/pgoutput"
 	"github.com/hopluu/hopluu/connectors/postgres/pgvalue"
 	"github.com/hopluu/hopluu/schemas/avro"
+	"github.com/hopluu/hopluu/schemas/event"
 	"github.com/hopluu/hopluu/schemas/registry"
 	"github.com/hopluu/hopluu/schemas/sectors"
 	"github.com/hopluu/hopluu/schemas/token"
 	"github.com/hopluu/hopluu/schemas/topic"
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 // table is one captured table with its encoders for the columns that it has
@@ -20,13 +23,26 @@ import (
 type table struct {
 	sector   sectors.Table
 	relation postgres.Relation
+	tokens   *token.Tokenizer
 	// key are the columns of the message key, as indexes into the relation.
 	key []int
 
 	public lane
 	vault  lane // topic "" when the table has no vault
 
-	quarantined string
+	// reason is why its events are dead letters; empty when they flow.
+	// provisional: it is not quarantined yet, because a snapshot that was
+	// taken later has what these events say.
+	reason      string
+	provisional bool
+	// message and frame are the stream's description of the table, read and
+	// raw; explained: it went to the dead letters already.
+	message   *pgoutput.Relation
+	frame     []byte
+	explained bool
+
+	metrics  *metrics
+	counters map[event.Op]prometheus.Counter
 }
 
 // lane is one topic that the table's events go to.
@@ -40,15 +56,16 @@ type lane struct {
 
 func (t *table) name() string { return t.relation.Name() }
 
-// QuarantineError says why a table cannot be captured as it is, while the
-// others flow.
-type QuarantineError struct {
-	Table string
-	Err   error
+// produced is the counter of the table's events; looking it up by its labels
+// would cost more than encoding a row.
+func (t *table) produced(op event.Op) prometheus.Counter {
+	c := t.counters[op]
+	if c == nil {
+		c = t.metrics.events.WithLabelValues(t.name(), op.String())
+		t.counters[op] = c
+	}
+	return c
 }
-
-func (e *QuarantineError) Error() string { return "table " + e.Table + ": " + e.Err.Error() }
-func (e *QuarantineError) Unwrap() error { return e.Err }
 
 // fields makes the Avro fields of both lanes from the relation's columns.
 func fields(relation postgres.Relation, sector sectors.Table, tokens *token.Tokenizer) (public, vault []avro.Field, key []int, err error) {
@@ -107,24 +124,25 @@ func fields(relation postgres.Relation, sector sectors.Table, tokens *token.Toke
 	return public, vault, key, nil
 }
 
-// tokenAppend writes the token of a text as an Avro string.
-func tokenAppend(tokens *token.Tokenizer, domain string) func(dst, text []byte) ([]byte, error) {
-	var scratch []byte
-	return func(dst, text []byte) ([]byte, error) {
-		scratch = tokens.Append(scratch[:0], domain, text)
-		return avro.AppendBytes(dst, scratch), nil
+// bare is a table without encoders: all that its dead letters need.
+func (s *session) bare(relation postgres.Relation) *table {
+	sector, ok := s.sectorTable(relation)
+	if !ok {
+		sector = sectors.Table{Schema: relation.Schema, Name: relation.Table}
 	}
+	return &table{sector: sector, relation: relation, tokens: s.Tokens, reason: s.checkpoint.Tables[relation.Name()].Quarantined,
+		metrics: s.metrics, counters: map[event.Op]prometheus.Counter{}}
 }
 
 // compile makes the table ready for events of the relation's columns: encoders,
 // and schemas registered under <topic>-key and <topic>-value. A
 // *QuarantineError means that this table alone cannot go on.
 func (s *session) compile(ctx context.Context, relation postgres.Relation) (*table, error) {
+	t := s.bare(relation)
 	sector, ok := s.sectorTable(relation)
 	if !ok {
-		return nil, fmt.Errorf("table %s is published but not described in sector %s", relation.Name(), s.Sector.Sector)
+		return t, s.undescribed(ctx, t)
 	}
-	t := &table{sector: sector, relation: relation, quarantined: s.checkpoint.Tables[relation.Name()].Quarantined}
 	t.public.topic = topic.Public(s.Source, relation.Schema, relation.Table)
 	names := []string{t.public.topic}
 	if sector.Vault() {
@@ -135,6 +153,11 @@ func (s *session) compile(ctx context.Context, relation postgres.Relation) (*tab
 	if err != nil {
 		return nil, err
 	}
+	for _, name := range names {
+		if counts[name] == 0 {
+			return nil, fmt.Errorf("topic %s is gone: it was removed while the connector ran", name)
+		}
+	}
 	t.public.partitions, t.vault.partitions = counts[t.public.topic], counts[t.vault.topic]
 
 	public, vault, key, err := fields(relation, sector, s.Tokens)
@@ -142,6 +165,9 @@ func (s *session) compile(ctx context.Context, relation postgres.Relation) (*tab
 		return t, &QuarantineError{Table: relation.Name(), Err: err}
 	}
 	t.key = key
+	if t.vault.topic != "" && len(key) == 0 {
+		return t, &QuarantineError{Table: relation.Name(), Err: errors.New("it has identifiers or matching columns but no key, and the compacted vault topic needs one: give it a primary key, or name `key` in the sector file")}
+	}
 	if t.public.encoder, err = s.encoder(relation, s.Source, public, key, sector.Meaning.Vi+" — "+sector.Meaning.En); err != nil {
 		return t, &QuarantineError{Table: relation.Name(), Err: err}
 	}

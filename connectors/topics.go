@@ -19,9 +19,6 @@ type Topics struct {
 	Retention time.Duration
 }
 
-// StateTopic keeps the connectors' checkpoints.
-var StateTopic = topic.State("connector")
-
 // maxMessageBytes lets a batch hold one row of the greatest MaxRowBytes.
 const maxMessageBytes = "17825792"
 
@@ -36,12 +33,16 @@ func (t Topics) Specs(source string, sector sectors.Sector) []topic.Spec {
 		specs = append(specs, t.spec(topic.Public(source, table.Schema, table.Name), t.Partitions, map[string]string{"retention.ms": retention}))
 		// Dead letters of a connector are raw rows: plaintext, so they stay in
 		// the vault (P11).
-		specs = append(specs, t.spec(DeadLetters(source, table), 1, map[string]string{"retention.ms": "-1"}))
+		specs = append(specs, t.deadLetterSpec(DeadLetters(source, table)))
 		if table.Vault() {
 			specs = append(specs, t.spec(topic.Vault(source, table.Schema, table.Name), t.Partitions, map[string]string{"cleanup.policy": "compact"}))
 		}
 	}
 	return specs
+}
+
+func (t Topics) deadLetterSpec(name string) topic.Spec {
+	return t.spec(name, 1, map[string]string{"retention.ms": "-1"})
 }
 
 // StateSpec is the topic of checkpoints: one partition, the last record of each

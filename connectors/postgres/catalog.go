@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/hopluu/hopluu/connectors/postgres/checkpoint"
 	"github.com/hopluu/hopluu/connectors/postgres/pgvalue"
 	"github.com/jackc/pgx/v5"
 )
@@ -18,6 +19,9 @@ type Relation struct {
 	Primary []string
 	// Identity is pg_class.relreplident: d(efault), n(othing), f(ull), i(ndex).
 	Identity string
+	// IdentityColumns are those that old rows are sent with, but for f(ull).
+	IdentityColumns []string
+	Partitioned     bool
 }
 
 // Name is "schema.table".
@@ -39,6 +43,10 @@ func NewCatalog(conn *pgx.Conn) *Catalog {
 // not see it.
 var ErrNoTable = errors.New("no such table")
 
+// ErrNoType says that a column's type is gone from the database, since its
+// change was written.
+var ErrNoType = errors.New("the type is gone from the database")
+
 // Relation describes a table as it is now. Generated columns are left out, as
 // pgoutput leaves them out.
 func (c *Catalog) Relation(ctx context.Context, schema, table string) (Relation, error) {
@@ -47,9 +55,14 @@ func (c *Catalog) Relation(ctx context.Context, schema, table string) (Relation,
 		SELECT c.oid, c.relreplident::text,
 		       coalesce((SELECT array_agg(a.attname::text ORDER BY k.ord)
 		                 FROM pg_index i, unnest(i.indkey) WITH ORDINALITY k(num, ord), pg_attribute a
-		                 WHERE i.indrelid = c.oid AND i.indisprimary AND a.attrelid = c.oid AND a.attnum = k.num), '{}')
+		                 WHERE i.indrelid = c.oid AND i.indisprimary AND a.attrelid = c.oid AND a.attnum = k.num), '{}'),
+		       coalesce((SELECT array_agg(a.attname::text ORDER BY a.attnum)
+		                 FROM pg_index i, pg_attribute a
+		                 WHERE i.indrelid = c.oid AND (i.indisreplident AND c.relreplident = 'i' OR i.indisprimary AND c.relreplident = 'd')
+		                   AND a.attrelid = c.oid AND a.attnum = ANY (i.indkey)), '{}'),
+		       c.relkind = 'p'
 		FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-		WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind IN ('r', 'p')`, schema, table).Scan(&r.OID, &r.Identity, &r.Primary)
+		WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind IN ('r', 'p')`, schema, table).Scan(&r.OID, &r.Identity, &r.Primary, &r.IdentityColumns, &r.Partitioned)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return Relation{}, fmt.Errorf("%s.%s: %w", schema, table, ErrNoTable)
 	}
@@ -70,6 +83,47 @@ func (c *Catalog) Relation(ctx context.Context, schema, table string) (Relation,
 		return Relation{}, fmt.Errorf("describe %s: %w", r.Name(), err)
 	}
 	return r, c.Resolve(ctx, r.Columns)
+}
+
+// Shapes describes tables, "schema.table" each, as they are now and as they
+// stand in the publication. One that is not there has OID 0.
+func (c *Catalog) Shapes(ctx context.Context, publication string, tables ...string) (map[string]checkpoint.Shape, error) {
+	rows, err := c.conn.Query(ctx, `
+		WITH published AS (SELECT schemaname, tablename FROM pg_publication_tables WHERE pubname = $1)
+		SELECT n.nspname || '.' || c.relname, c.oid, c.relfilenode,
+		       CASE WHEN (n.nspname, c.relname) IN (SELECT schemaname, tablename FROM published)
+		            THEN coalesce((SELECT r.oid FROM pg_publication_rel r WHERE r.prpubid = p.oid AND r.prrelid = c.oid), p.oid, 0) ELSE 0 END,
+		       array_agg(a.attname::text ORDER BY a.attnum), array_agg(a.attnum ORDER BY a.attnum),
+		       array_agg(a.atttypid::bigint ORDER BY a.attnum), array_agg(a.atttypmod ORDER BY a.attnum), array_agg(a.atthasmissing ORDER BY a.attnum)
+		FROM pg_class c
+		JOIN pg_namespace n ON n.oid = c.relnamespace
+		JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
+		LEFT JOIN pg_publication p ON p.pubname = $1
+		WHERE c.relkind IN ('r', 'p') AND n.nspname || '.' || c.relname = ANY ($2)
+		GROUP BY n.nspname, c.relname, c.oid, c.relfilenode, p.oid`, publication, tables)
+	if err != nil {
+		return nil, fmt.Errorf("describe the tables: %w", err)
+	}
+	shapes := make(map[string]checkpoint.Shape, len(tables))
+	var table string
+	var shape checkpoint.Shape
+	var names []string
+	var numbers []int16
+	var types []int64
+	var typmods []int32
+	var filled []bool
+	_, err = pgx.ForEachRow(rows, []any{&table, &shape.OID, &shape.Relfilenode, &shape.Published, &names, &numbers, &types, &typmods, &filled}, func() error {
+		shape.Columns = make([]checkpoint.Column, len(names))
+		for i := range names {
+			shape.Columns[i] = checkpoint.Column{Name: names[i], Number: numbers[i], Type: uint32(types[i]), Typmod: typmods[i], Filled: filled[i]}
+		}
+		shapes[table] = shape
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("describe the tables: %w", err)
+	}
+	return shapes, nil
 }
 
 type typeRow struct {
@@ -121,6 +175,9 @@ func (c *Catalog) lookup(ctx context.Context, oid uint32) (typeRow, error) {
 	err := c.conn.QueryRow(ctx, `
 		SELECT typname::text, typtype::text, typelem, typbasetype, typtypmod, typcategory = 'A' AND typelem <> 0
 		FROM pg_type WHERE oid = $1`, oid).Scan(&t.name, &t.kind, &t.elem, &t.base, &t.typmod, &t.array)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return typeRow{}, fmt.Errorf("type %d: %w", oid, ErrNoType)
+	}
 	if err != nil {
 		return typeRow{}, fmt.Errorf("type %d: %w", oid, err)
 	}

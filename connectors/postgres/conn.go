@@ -13,18 +13,26 @@ import (
 // session are the settings under which values have the one text that pgvalue
 // reads, on every connection of ours, snapshot and stream alike (P5).
 var session = map[string]string{
-	"DateStyle":            "ISO",
-	"IntervalStyle":        "iso_8601",
-	"TimeZone":             "UTC",
-	"extra_float_digits":   "1",
-	"bytea_output":         "hex",
-	"client_encoding":      "UTF8",
-	"lc_monetary":          "C",
-	"statement_timeout":    "0",
-	"idle_session_timeout": "0",
-	"search_path":          "pg_catalog",
-	"application_name":     "hopluu",
+	"DateStyle":                   "ISO",
+	"IntervalStyle":               "iso_8601",
+	"TimeZone":                    "UTC",
+	"extra_float_digits":          "1",
+	"bytea_output":                "hex",
+	"client_encoding":             "UTF8",
+	"lc_monetary":                 "C",
+	"standard_conforming_strings": "on",
+	"search_path":                 "pg_catalog",
+	"application_name":            "hopluu",
+	// The connection that exports a snapshot is idle in its transaction while
+	// others read.
+	"statement_timeout":                   "0",
+	"idle_session_timeout":                "0",
+	"idle_in_transaction_session_timeout": "0",
 }
+
+// noTransactionTimeout lifts transaction_timeout, which servers before 17 do
+// not know.
+const noTransactionTimeout = `SELECT set_config(name, '0', false) FROM pg_settings WHERE name = 'transaction_timeout'`
 
 // Connect opens an ordinary connection for SQL.
 func Connect(ctx context.Context, dsn string) (*pgx.Conn, error) {
@@ -39,6 +47,9 @@ func Connect(ctx context.Context, dsn string) (*pgx.Conn, error) {
 	conn, err := pgx.ConnectConfig(ctx, config)
 	if err != nil {
 		return nil, connectError(config.Host, config.Port, config.Database, config.User, err)
+	}
+	if _, err := conn.Exec(ctx, noTransactionTimeout); err != nil {
+		return nil, closing(conn, fmt.Errorf("lift the transaction timeout: %w", err))
 	}
 	return conn, nil
 }
@@ -55,6 +66,9 @@ func ConnectReplication(ctx context.Context, dsn string) (*pgconn.PgConn, error)
 	conn, err := pgconn.ConnectConfig(ctx, config)
 	if err != nil {
 		return nil, connectError(config.Host, config.Port, config.Database, config.User, err)
+	}
+	if _, err := conn.Exec(ctx, noTransactionTimeout).ReadAll(); err != nil {
+		return nil, errors.Join(fmt.Errorf("lift the transaction timeout: %w", err), conn.Close(ctx))
 	}
 	return conn, nil
 }
@@ -88,6 +102,8 @@ func connectError(host string, port uint16, database, user string, err error) er
 		switch {
 		case strings.HasPrefix(pgErr.Code, "28"):
 			return &ConfigError{Reason: fmt.Sprintf("%s refuses user %s (%s): set the right user and password in the source's dsn, and a pg_hba.conf line that lets it in", where, user, pgErr.Message)}
+		case pgErr.Code == "42501": // a replication connection of a role that may not
+			return &ConfigError{Reason: fmt.Sprintf("%s: user %s may not replicate: run 'hopluu connector enable' for this source", where, user), Err: err}
 		case pgErr.Code == "3D000":
 			return &ConfigError{Reason: fmt.Sprintf("%s: %s: set the right database in the source's dsn", where, pgErr.Message)}
 		}
@@ -103,16 +119,10 @@ func Mend(err error) error {
 		return err
 	}
 	switch pgErr.Code {
-	case "55000": // object_not_in_prerequisite_state
-		if strings.Contains(pgErr.Message, "wal_level") {
-			return &ConfigError{Reason: "the database runs without wal_level=logical: run ALTER SYSTEM SET wal_level = 'logical' and restart the server", Err: err}
-		}
 	case "42501": // insufficient_privilege
 		return &ConfigError{Reason: "a privilege is missing: run 'hopluu connector enable' for this source", Err: err}
 	case "53400": // configuration_limit_exceeded
-		return &ConfigError{Reason: "all replication slots or senders are in use: raise max_replication_slots and max_wal_senders", Err: err}
-	case "42704": // undefined_object
-		return &ConfigError{Reason: "the publication is missing: run 'hopluu connector enable' for this source", Err: err}
+		return &ConfigError{Reason: "all replication slots are in use: raise max_replication_slots, or drop a slot that nobody reads", Err: err}
 	}
 	return err
 }

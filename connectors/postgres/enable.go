@@ -55,7 +55,8 @@ func (s Setup) EnableScript() []Statement {
 	publication := pgx.Identifier{s.Publication}.Sanitize()
 	list := strings.Join(tables, ", ")
 	script = append(script,
-		Statement{SQL: fmt.Sprintf("DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_publication WHERE pubname = %s) THEN CREATE PUBLICATION %s WITH (publish_via_partition_root = true); END IF; END $$", literal(s.Publication), publication), Why: "an empty publication; no lock on tables"},
+		Statement{SQL: fmt.Sprintf("DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_publication WHERE pubname = %s) THEN CREATE PUBLICATION %s; END IF; END $$", literal(s.Publication), publication), Why: "an empty publication; no lock on tables"},
+		Statement{SQL: fmt.Sprintf("ALTER PUBLICATION %s SET (%s)", publication, publishEverything), Why: "nothing is left out, also of a publication that was there; no lock on tables"},
 		Statement{SQL: fmt.Sprintf("ALTER PUBLICATION %s SET TABLE %s", publication, list), Why: "SHARE UPDATE EXCLUSIVE on each table for a moment: reads and writes go on, VACUUM and ALTER TABLE wait"},
 	)
 	return script

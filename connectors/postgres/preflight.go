@@ -59,8 +59,14 @@ func Preflight(ctx context.Context, conn *pgx.Conn, source, slot, publication st
 	if err != nil {
 		return r, fmt.Errorf("preflight: %w", err)
 	}
-	if published == nil {
+	state, err := readPublication(ctx, conn, publication)
+	if err != nil {
+		return r, fmt.Errorf("preflight: %w", err)
+	}
+	if !state.exists {
 		r.add(Fault, "hopluu connector enable "+source, "publication %s is missing", publication)
+	} else if !state.everything {
+		r.add(Fault, "ALTER PUBLICATION "+pgx.Identifier{publication}.Sanitize()+" SET ("+publishEverything+");", "publication %s leaves out changes", publication)
 	}
 	catalog := NewCatalog(conn)
 	for _, t := range sector.Tables {
@@ -114,21 +120,42 @@ func (r *Report) role(ctx context.Context, conn *pgx.Conn) error {
 	return nil
 }
 
-// publishedTables gives "schema.table" of the publication's tables, nil when
-// there is no such publication.
-func publishedTables(ctx context.Context, conn *pgx.Conn, publication string) ([]string, error) {
-	var exists bool
-	var tables []string
-	err := conn.QueryRow(ctx, `
-		SELECT EXISTS (SELECT FROM pg_publication WHERE pubname = $1),
-		       coalesce((SELECT array_agg(schemaname || '.' || tablename) FROM pg_publication_tables WHERE pubname = $1), '{}')`, publication).Scan(&exists, &tables)
-	if err != nil || !exists {
-		return nil, err
-	}
-	return tables, nil
+// place is how a table stands in the publication.
+type place struct {
+	// narrowed by a row filter or a column list.
+	narrowed bool
 }
 
-func (r *Report) table(ctx context.Context, conn *pgx.Conn, catalog *Catalog, t sectors.Table, published []string) error {
+// publishedTables gives the publication's tables by "schema.table", nil when
+// there is no such publication.
+func publishedTables(ctx context.Context, conn *pgx.Conn, publication string) (map[string]place, error) {
+	// Servers before 15 know neither filter nor list.
+	rows, err := conn.Query(ctx, `
+		SELECT t.schemaname || '.' || t.tablename, coalesce(to_jsonb(r) ->> 'prqual', to_jsonb(r) ->> 'prattrs') IS NOT NULL
+		FROM pg_publication p
+		LEFT JOIN pg_publication_tables t ON t.pubname = p.pubname
+		LEFT JOIN (pg_publication_rel r JOIN pg_class c ON c.oid = r.prrelid JOIN pg_namespace n ON n.oid = c.relnamespace)
+		       ON r.prpubid = p.oid AND n.nspname = t.schemaname AND c.relname = t.tablename
+		WHERE p.pubname = $1`, publication)
+	if err != nil {
+		return nil, err
+	}
+	var published map[string]place
+	var name *string
+	var at place
+	_, err = pgx.ForEachRow(rows, []any{&name, &at.narrowed}, func() error {
+		if published == nil {
+			published = map[string]place{}
+		}
+		if name != nil {
+			published[*name] = at
+		}
+		return nil
+	})
+	return published, err
+}
+
+func (r *Report) table(ctx context.Context, conn *pgx.Conn, catalog *Catalog, t sectors.Table, published map[string]place) error {
 	name := t.Schema + "." + t.Name
 	relation, err := catalog.Relation(ctx, t.Schema, t.Name)
 	if errors.Is(err, ErrNoTable) {
@@ -140,8 +167,10 @@ func (r *Report) table(ctx context.Context, conn *pgx.Conn, catalog *Catalog, t 
 	}
 	r.Tables++
 	quoted := pgx.Identifier{t.Schema, t.Name}.Sanitize()
-	if published != nil && !slices.Contains(published, name) {
+	if at, ok := published[name]; !ok && published != nil {
 		r.add(Fault, "hopluu connector enable "+r.Source, "table %s is not in the publication: its changes would not be sent", name)
+	} else if at.narrowed {
+		r.add(Fault, "hopluu connector enable "+r.Source, "table %s is published with a row filter or a column list, which the snapshot would not keep to", name)
 	}
 	var readable bool
 	if err := conn.QueryRow(ctx, `SELECT has_table_privilege($1::oid, 'SELECT')`, relation.OID).Scan(&readable); err != nil {
@@ -150,14 +179,23 @@ func (r *Report) table(ctx context.Context, conn *pgx.Conn, catalog *Catalog, t 
 	if !readable {
 		r.add(Fault, "hopluu connector enable "+r.Source, "table %s may not be read by this role", name)
 	}
-	switch {
-	case relation.Identity == "n", relation.Identity == "d" && len(relation.Primary) == 0:
+	key := t.Key
+	if len(key) == 0 {
+		key = relation.Primary
+	}
+	switch lacking := missing(key, relation.IdentityColumns); {
+	case relation.Identity != "f" && len(relation.IdentityColumns) == 0:
 		r.add(Fault, "ALTER TABLE "+quoted+" ADD PRIMARY KEY (…);  -- or REPLICA IDENTITY USING INDEX a unique index",
 			"table %s has no replica identity: once published, the application's own UPDATE and DELETE on it fail", name)
-	case len(relation.Primary) == 0 && len(t.Key) == 0:
-		r.add(Warning, "", "table %s has no key: it lands in bronze only", name)
-	case len(t.Key) > 0 && !slices.Equal(t.Key, relation.Primary) && relation.Identity != "f" && relation.Identity != "i":
-		r.add(Fault, "ALTER TABLE "+quoted+" REPLICA IDENTITY USING INDEX <a unique index on the key>;", "table %s has the key %v in its sector file, but its old rows are sent by primary key %v", name, t.Key, relation.Primary)
+	case len(key) == 0 && t.Vault():
+		r.add(Fault, "ALTER TABLE "+quoted+" ADD PRIMARY KEY (…);  -- or name `key` in the sector file", "table %s has identifiers or matching columns but no key", name)
+	case len(key) == 0:
+		r.add(Warning, "ALTER TABLE "+quoted+" ADD PRIMARY KEY (…);  -- or name `key` in the sector file", "table %s has no key: it lands in bronze only", name)
+	case relation.Identity != "f" && len(lacking) > 0:
+		r.add(Fault, "ALTER TABLE "+quoted+" REPLICA IDENTITY USING INDEX <a unique index on the key>;", "table %s has the key %v, but its old rows are sent by %v", name, key, relation.IdentityColumns)
+	}
+	if relation.Partitioned {
+		r.add(Note, "", "table %s is partitioned: TRUNCATE, ATTACH and DETACH of one partition are not in the stream; run 'hopluu connector resnapshot %s %s' after one", name, r.Source, name)
 	}
 	for _, column := range relation.Columns {
 		if _, err := pgvalue.Lookup(column); err != nil {
@@ -173,4 +211,9 @@ func (r *Report) table(ctx context.Context, conn *pgx.Conn, catalog *Catalog, t 
 		}
 	}
 	return nil
+}
+
+// missing are the names that are not among those that are there.
+func missing(names, there []string) []string {
+	return slices.DeleteFunc(slices.Clone(names), func(n string) bool { return slices.Contains(there, n) })
 }

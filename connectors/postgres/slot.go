@@ -48,6 +48,27 @@ func createSlot(ctx context.Context, conn *pgconn.PgConn, name string, temporary
 	return Snapshot{Name: result.SnapshotName, LSN: lsn}, nil
 }
 
+// ReleaseSlot ends the connection that still reads the slot, if there is one,
+// and waits until it is gone. It is for a reader that is known to be dead or
+// fenced: its half-open connection would hold the slot until the server gives
+// it up.
+func ReleaseSlot(ctx context.Context, conn *pgx.Conn, name string) error {
+	for {
+		// The second argument makes the server wait for the end.
+		var ended bool
+		err := conn.QueryRow(ctx, `SELECT pg_terminate_backend(active_pid, 5000) FROM pg_replication_slots WHERE slot_name = $1 AND active`, name).Scan(&ended)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("replication slot %s is in use by another connection: %w", name, Mend(err))
+		}
+		if !ended {
+			return fmt.Errorf("replication slot %s is in use by another connection, which does not end", name)
+		}
+	}
+}
+
 // DropSlot removes the slot if it is there; one that is in use is an error.
 func DropSlot(ctx context.Context, conn *pgx.Conn, name string) error {
 	_, err := conn.Exec(ctx, `SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = $1`, name)
@@ -66,12 +87,19 @@ func Inspect(ctx context.Context, repl *pgconn.PgConn, conn *pgx.Conn, slot stri
 	server := checkpoint.Server{SystemID: system.SystemID, Timeline: system.Timeline}
 	var confirmed *string
 	var lost bool
-	err = conn.QueryRow(ctx, `SELECT confirmed_flush_lsn::text, coalesce(wal_status = 'lost', false) FROM pg_replication_slots WHERE slot_name = $1`, slot).Scan(&confirmed, &lost)
+	var elsewhere *string
+	err = conn.QueryRow(ctx, `
+		SELECT confirmed_flush_lsn::text, coalesce(wal_status = 'lost', false), active,
+		       CASE WHEN plugin IS DISTINCT FROM 'pgoutput' OR database IS DISTINCT FROM current_database() THEN coalesce(database, 'no database') || ' (' || coalesce(plugin, 'physical') || ')' END
+		FROM pg_replication_slots WHERE slot_name = $1`, slot).Scan(&confirmed, &lost, &server.SlotActive, &elsewhere)
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
 		return server, nil
 	case err != nil:
 		return checkpoint.Server{}, fmt.Errorf("read the state of slot %s: %w", slot, err)
+	}
+	if elsewhere != nil {
+		return checkpoint.Server{}, &ConfigError{Reason: fmt.Sprintf("replication slot %s belongs to %s: slots are shared by all databases of a server, so give this source another slot name", slot, *elsewhere)}
 	}
 	server.SlotExists, server.SlotLost = true, lost
 	if lost {

@@ -3,12 +3,14 @@ package postgres
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
 	"github.com/hopluu/hopluu/connectors/postgres/copytext"
 	"github.com/hopluu/hopluu/schemas/event"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // RangeBlocks is how many blocks of 8 kB a snapshot range has: 64 MB, some
@@ -63,14 +65,35 @@ type Extent struct {
 	Whole bool
 }
 
-// Extent asks for the table's size.
-func (r *Reader) Extent(ctx context.Context, relation Relation) (Extent, error) {
+// ErrRewritten says that a table was made or rewritten after the snapshot was
+// exported: the snapshot sees none of the new heap's rows. A new snapshot does.
+var ErrRewritten = errors.New("the table was made, emptied or rewritten after its snapshot was taken: it is read again")
+
+// Hold locks the table in ACCESS SHARE mode until the reader's end: from here
+// on its columns and its heap stay as they are. Rewriting a table is not safe
+// under MVCC (https://www.postgresql.org/docs/current/mvcc-caveats.html): an
+// older snapshot finds it empty, which is ErrRewritten.
+func (r *Reader) Hold(ctx context.Context, schema, table string) (Extent, error) {
+	name := schema + "." + table
+	if _, err := r.conn.Exec(ctx, "LOCK TABLE "+pgx.Identifier{schema, table}.Sanitize()+" IN ACCESS SHARE MODE"); err != nil {
+		var pgErr *pgconn.PgError
+		if errors.As(err, &pgErr) && (pgErr.Code == "42P01" || pgErr.Code == "3F000") { // undefined_table, invalid_schema_name
+			return Extent{}, fmt.Errorf("%s: %w", name, ErrNoTable)
+		}
+		return Extent{}, fmt.Errorf("read %s: %w", name, Mend(err))
+	}
 	var e Extent
+	var now uint32
+	// A query sees pg_class as of the snapshot, the functions as it is now.
 	err := r.conn.QueryRow(ctx, `
-		SELECT (pg_relation_size(oid) / current_setting('block_size')::bigint)::bigint, relfilenode, relkind <> 'r'
-		FROM pg_class WHERE oid = $1`, relation.OID).Scan(&e.Blocks, &e.Relfilenode, &e.Whole)
+		SELECT (coalesce(pg_relation_size(c.oid), 0) / current_setting('block_size')::bigint)::bigint, c.relfilenode, coalesce(pg_relation_filenode(c.oid), 0), c.relkind <> 'r'
+		FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+		WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind IN ('r', 'p')`, schema, table).Scan(&e.Blocks, &e.Relfilenode, &now, &e.Whole)
+	if errors.Is(err, pgx.ErrNoRows) || err == nil && now != e.Relfilenode {
+		return Extent{}, fmt.Errorf("%s: %w", name, ErrRewritten)
+	}
 	if err != nil {
-		return Extent{}, fmt.Errorf("size of %s: %w", relation.Name(), err)
+		return Extent{}, fmt.Errorf("size of %s: %w", name, err)
 	}
 	return e, nil
 }
@@ -165,8 +188,14 @@ func Reselect(ctx context.Context, conn *pgx.Conn, relation Relation, key []int,
 	}}
 	_, err = conn.PgConn().CopyTo(ctx, lines, "COPY (SELECT "+strings.Join(selected, ", ")+" FROM "+
 		pgx.Identifier{relation.Schema, relation.Table}.Sanitize()+" WHERE "+strings.Join(where, " AND ")+") TO STDOUT")
+	var pgErr *pgconn.PgError
+	if errors.As(err, &pgErr) && (strings.HasPrefix(pgErr.Code, "42") && pgErr.Code != "42501" || strings.HasPrefix(pgErr.Code, "22")) {
+		// The table, a column or the type of the key is another one by now:
+		// what was meant cannot be asked for any more.
+		return nil, false, nil
+	}
 	if err != nil {
-		return nil, false, fmt.Errorf("read unsent values of %s: %w", relation.Name(), err)
+		return nil, false, fmt.Errorf("read unsent values of %s: %w", relation.Name(), Mend(err))
 	}
 	return values, found, nil
 }

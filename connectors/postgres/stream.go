@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"sync"
 
 	"github.com/hopluu/hopluu/schemas/event"
 	"github.com/jackc/pglogrepl"
@@ -13,33 +12,12 @@ import (
 	"github.com/jackc/pgx/v5/pgproto3"
 )
 
-// Frame is one message of the stream: pgoutput's bytes, or a keepalive (Data
-// nil).
-type Frame struct {
-	Data []byte
-	// WALEnd of a keepalive: everything before it that concerns us was sent.
-	WALEnd event.LSN
-	// Reply is true when the server asks for a status now.
-	Reply bool
-}
-
-// queueBytes bounds what the socket reads ahead of the encoder (P8).
-const queueBytes = 8 << 20
-
 // Stream receives the changes of a slot on a goroutine of its own, so that
 // decoding and Kafka never stop the socket from being read until the queue is
 // full.
 type Stream struct {
+	*frameQueue
 	conn *pgconn.PgConn
-
-	mu      sync.Mutex
-	space   sync.Cond
-	frames  []Frame
-	bytes   int
-	err     error
-	stopped bool
-	ready   chan struct{} // has room for one: frames or an error are there
-
 	done chan struct{}
 }
 
@@ -56,37 +34,9 @@ func Start(ctx context.Context, conn *pgconn.PgConn, slot, publication string, f
 	if err != nil {
 		return nil, fmt.Errorf("start replication from slot %s: %w", slot, Mend(err))
 	}
-	s := &Stream{conn: conn, ready: make(chan struct{}, 1), done: make(chan struct{})}
-	s.space.L = &s.mu
+	s := &Stream{frameQueue: newFrameQueue(), conn: conn, done: make(chan struct{})}
 	go s.receive()
 	return s, nil
-}
-
-// Ready has something to receive when Take will give frames or an error.
-func (s *Stream) Ready() <-chan struct{} { return s.ready }
-
-// Take gives all frames that have come, in order, and the error that ended the
-// stream once they are all taken. into is used again.
-func (s *Stream) Take(into []Frame) ([]Frame, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	frames := s.frames
-	s.frames, s.bytes = into[:0], 0
-	s.space.Signal()
-	if len(frames) == 0 && s.err != nil {
-		return nil, s.err
-	}
-	if s.err != nil {
-		s.signal() // the error is still to be taken
-	}
-	return frames, nil
-}
-
-func (s *Stream) signal() {
-	select {
-	case s.ready <- struct{}{}:
-	default:
-	}
 }
 
 // slabBytes is the size of the pieces of memory that frames are copied into:
@@ -123,13 +73,25 @@ func (s *Stream) receive() {
 				return
 			}
 		case *pgproto3.ErrorResponse:
-			s.fail(fmt.Errorf("replication stream: %w", Mend(pgconn.ErrorResponseToPgError(msg))))
+			s.fail(fmt.Errorf("replication stream: %w", streamError(pgconn.ErrorResponseToPgError(msg))))
 			return
 		case *pgproto3.CopyDone:
 			s.fail(errors.New("replication stream: the server ended it"))
 			return
 		}
 	}
+}
+
+// ErrNoPublication says that the publication was not there when the changes
+// that come next were written: servers before 18 cannot send them any more,
+// even if it is there now.
+var ErrNoPublication = errors.New("the publication was missing when the changes that come next were written, and the server cannot send them")
+
+func streamError(err *pgconn.PgError) error {
+	if err.Code == "42704" { // undefined_object: the slot is there, or this would not have started
+		return fmt.Errorf("%w: %w", ErrNoPublication, err)
+	}
+	return Mend(err)
 }
 
 // parseFrame reads the outer message: 'w' XLogData or 'k' keepalive.
@@ -157,29 +119,6 @@ func parseFrame(data []byte) (Frame, []byte, error) {
 	return Frame{}, nil, fmt.Errorf("replication stream: unknown message %q", data[0])
 }
 
-// put gives false when the stream was stopped.
-func (s *Stream) put(frame Frame) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for s.bytes > queueBytes && !s.stopped {
-		s.space.Wait()
-	}
-	if s.stopped {
-		return false
-	}
-	s.frames = append(s.frames, frame)
-	s.bytes += len(frame.Data) + 64
-	s.signal()
-	return true
-}
-
-func (s *Stream) fail(err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.err = err
-	s.signal()
-}
-
 // Confirm tells the server that everything up to the LSN is durable elsewhere
 // and need not be kept. Package connectors is the only caller (P1).
 func (s *Stream) Confirm(ctx context.Context, lsn event.LSN) error {
@@ -192,10 +131,7 @@ func (s *Stream) Confirm(ctx context.Context, lsn event.LSN) error {
 
 // Stop ends the stream and waits for its goroutine.
 func (s *Stream) Stop() error {
-	s.mu.Lock()
-	s.stopped = true
-	s.space.Signal()
-	s.mu.Unlock()
+	s.stop()
 	err := s.conn.Conn().Close()
 	<-s.done
 	return err

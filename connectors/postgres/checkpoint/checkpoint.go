@@ -27,7 +27,7 @@ type Checkpoint struct {
 	// moved or made anew by someone else: a gap.
 	Confirmed event.LSN `json:"confirmed"`
 	// Tables by "schema.table".
-	Tables map[string]Table `json:"tables"`
+	Tables map[string]Table `json:"-"`
 }
 
 // Table is the state of one table's snapshot.
@@ -39,6 +39,18 @@ type Table struct {
 	// Relfilenode of the heap that NextBlock counts in: another one means that
 	// the table was rewritten and its blocks say nothing.
 	Relfilenode uint32 `json:"relfilenode,omitempty"`
+	// From and To are the LSNs of the snapshots that gave the first and the
+	// last range. Changes that commit before From are superseded by the rows;
+	// between From and To, a row may have moved from a range that was not read
+	// yet into one that was, so that the stream alone has it.
+	From event.LSN `json:"from,omitempty"`
+	To   event.LSN `json:"to,omitempty"`
+	// Published is what the table's place in the publication is known by:
+	// another one means that it was out of it for a while.
+	Published uint32 `json:"published,omitempty"`
+	// Columns as the database had them when the topic last said what the table
+	// holds (Outdated).
+	Columns []Column `json:"columns,omitempty"`
 	// Restart is true when the rows that earlier snapshots gave must be removed
 	// first: the snapshot begins with a truncate.
 	Restart bool `json:"restart,omitempty"`
@@ -59,11 +71,30 @@ func Parse(data []byte) (Checkpoint, error) {
 	return c, nil
 }
 
-// Marshal writes the checkpoint as JSON, the same bytes for the same state.
+// Marshal writes the checkpoint without its tables as JSON, the same bytes for
+// the same state: it goes into every transaction, so it is small.
 func (c Checkpoint) Marshal() ([]byte, error) {
 	data, err := json.Marshal(c)
 	if err != nil {
 		return nil, fmt.Errorf("checkpoint: %w", err)
+	}
+	return data, nil
+}
+
+// ParseTables reads what MarshalTables wrote.
+func ParseTables(data []byte) (map[string]Table, error) {
+	var tables map[string]Table
+	if err := json.Unmarshal(data, &tables); err != nil {
+		return nil, fmt.Errorf("checkpoint of the tables: %w", err)
+	}
+	return tables, nil
+}
+
+// MarshalTables writes the state of the tables as JSON.
+func MarshalTables(tables map[string]Table) ([]byte, error) {
+	data, err := json.Marshal(tables)
+	if err != nil {
+		return nil, fmt.Errorf("checkpoint of the tables: %w", err)
 	}
 	return data, nil
 }
@@ -104,6 +135,7 @@ type Server struct {
 	Timeline int32
 	// SlotExists and the slot's confirmed_flush_lsn.
 	SlotExists    bool
+	SlotActive    bool // another connection reads it
 	SlotConfirmed event.LSN
 	// SlotLost is true when the server has invalidated the slot.
 	SlotLost   bool

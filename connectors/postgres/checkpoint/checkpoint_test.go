@@ -10,13 +10,20 @@ import (
 func TestRoundTrip(t *testing.T) {
 	c := Checkpoint{
 		SystemID: "7", Timeline: 1, Slot: "s", Epoch: 2, LSN: 10, Ordinal: 3, Confirmed: 12,
-		Tables: map[string]Table{"public.a": {Complete: true, Rows: 5}, "public.b": {NextBlock: 8, Relfilenode: 16400}},
+		Tables: map[string]Table{"public.a": {Complete: true, Rows: 5}, "public.b": {NextBlock: 8, Relfilenode: 16400, From: 7, To: 9, Published: 3, Columns: []Column{{Name: "id", Number: 1, Type: 20, Typmod: -1}}}},
 	}
 	data, err := c.Marshal()
 	require.NoError(t, err)
 	again, err := Parse(data)
 	require.NoError(t, err)
+	require.Nil(t, again.Tables, "the tables are kept apart: they change seldom")
+	data, err = MarshalTables(c.Tables)
+	require.NoError(t, err)
+	again.Tables, err = ParseTables(data)
+	require.NoError(t, err)
 	require.Equal(t, c, again)
+	_, err = ParseTables([]byte("["))
+	require.Error(t, err)
 	_, err = Parse([]byte("{"))
 	require.Error(t, err)
 }

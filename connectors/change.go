@@ -1,0 +1,200 @@
+package connectors
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/hopluu/hopluu/connectors/postgres"
+	"github.com/hopluu/hopluu/connectors/postgres/pgoutput"
+	"github.com/hopluu/hopluu/schemas/event"
+)
+
+// frame takes in one message of the stream. Nothing after a message that we
+// cannot read or place may be confirmed (P3): the error ends the session.
+func (f *follower) frame(ctx context.Context, frame *postgres.Frame) error {
+	if frame.Data == nil {
+		if !f.inTransaction {
+			f.idle = max(f.idle, frame.WALEnd)
+		}
+		if frame.Reply {
+			return f.source.Confirm(ctx, f.checkpoint.Confirmed)
+		}
+		return nil
+	}
+	message, err := f.decoder.Decode(frame.Data)
+	if err != nil {
+		return f.broken("%w", err)
+	}
+	switch m := message.(type) {
+	case *pgoutput.Begin:
+		if f.inTransaction {
+			return f.broken("a transaction begins within another")
+		}
+		f.inTransaction = true
+		f.position = event.Position{Epoch: f.checkpoint.Epoch, LSN: m.FinalLSN}
+		f.xid, f.micros = m.Xid, m.CommitMicros
+	case *pgoutput.Commit:
+		if !f.inTransaction || m.CommitLSN != f.position.LSN {
+			return f.broken("the commit at %s is of no transaction that began", m.CommitLSN)
+		}
+		f.inTransaction = false
+		f.complete = m.EndLSN
+	case *pgoutput.Relation:
+		return f.relation(ctx, frame.Data, m)
+	case *pgoutput.Insert:
+		return f.row(ctx, frame.Data, m.Relation, event.Event{Op: event.Create, After: m.New})
+	case *pgoutput.Update:
+		return f.update(ctx, frame.Data, m)
+	case *pgoutput.Delete:
+		return f.row(ctx, frame.Data, m.Relation, event.Event{Op: event.Delete, Before: m.Old, BeforeKeyOnly: m.OldKind == pgoutput.OldKey})
+	case *pgoutput.Truncate:
+		for _, id := range m.Relations {
+			if err := f.row(ctx, frame.Data, id, event.Event{Op: event.Truncate}); err != nil {
+				return err
+			}
+		}
+	case *pgoutput.Type, *pgoutput.Origin, *pgoutput.LogicalMessage:
+		// They carry nothing that a row needs.
+	case *pgoutput.StreamAbort:
+		// Servers send one for a transaction of which they sent nothing,
+		// although streaming was not asked for (case 4).
+	default:
+		return f.broken("a message %T that was not asked for", message)
+	}
+	return nil
+}
+
+// broken is the error of a stream that cannot be what the server wrote.
+func (f *follower) broken(format string, args ...any) error {
+	return fmt.Errorf("replication stream, after %s: %w: the stream is broken, and nothing of it is confirmed", f.position, fmt.Errorf(format, args...))
+}
+
+// update takes a change of key apart, as Debezium does: the old key is deleted
+// (with a tombstone), the new one created. An update with an old image always
+// takes two places in its transaction, so that its ordinals depend on the
+// message alone and not on what we hold for the key today (P6).
+func (f *follower) update(ctx context.Context, frame []byte, m *pgoutput.Update) error {
+	ev := event.Event{Op: event.Update, Before: m.Old, BeforeKeyOnly: m.OldKind == pgoutput.OldKey, After: m.New}
+	t := f.tables[m.Relation]
+	switch {
+	case m.OldKind == pgoutput.OldNone:
+	case t != nil && keyChanged(t, m.Old, m.New):
+		if err := f.row(ctx, frame, m.Relation, event.Event{Op: event.Delete, Before: m.Old, BeforeKeyOnly: ev.BeforeKeyOnly}); err != nil {
+			return err
+		}
+		ev = event.Event{Op: event.Create, After: m.New}
+		if err := f.reselect(ctx, t, &ev); err != nil {
+			return err
+		}
+	default:
+		f.position.Ordinal++
+	}
+	if t != nil && ev.Op == event.Update {
+		if s := f.checkpoint.Tables[t.name()]; f.position.LSN >= s.From && f.position.LSN < s.To {
+			// The snapshot was resumed at a later LSN: the row may have moved
+			// from a range that was not read into one that was, and no earlier
+			// event then has what is not sent (P4).
+			if err := f.reselect(ctx, t, &ev); err != nil {
+				return err
+			}
+		}
+	}
+	return f.row(ctx, frame, m.Relation, ev)
+}
+
+func keyChanged(t *table, before, after event.Row) bool {
+	for _, i := range t.key {
+		if i < len(before) && i < len(after) && before[i].State == event.Present && after[i].State == event.Present && !bytes.Equal(before[i].Text, after[i].Text) {
+			return true
+		}
+	}
+	return false
+}
+
+// reselect fills in the values that the event, the next of its transaction,
+// does not have (P4).
+func (f *follower) reselect(ctx context.Context, t *table, ev *event.Event) error {
+	var columns []int
+	for i, v := range ev.After {
+		if v.State == event.Unchanged {
+			columns = append(columns, i)
+		}
+	}
+	next := f.position
+	next.Ordinal++
+	if len(columns) == 0 || t.reason != "" || f.checkpoint.Produced(next) {
+		return nil
+	}
+	values, found, err := postgres.Reselect(ctx, f.sql, t.relation, t.key, ev.After, columns)
+	if err != nil || !found {
+		// Gone already: its delete follows in the stream.
+		return err
+	}
+	for i, c := range columns {
+		ev.After[c] = values[i]
+	}
+	return nil
+}
+
+// row takes one event of a table to Kafka, or to the dead letters when the
+// table is set aside. Every event counts in its transaction, produced or not,
+// so that it has the same ordinal whenever it is delivered (P6).
+func (f *follower) row(ctx context.Context, frame []byte, relationID uint32, ev event.Event) error {
+	t := f.tables[relationID]
+	if t == nil {
+		return f.broken("relation %d was never described", relationID)
+	}
+	if !f.inTransaction {
+		return f.broken("a change outside a transaction")
+	}
+	f.position.Ordinal++
+	ev.Position, ev.TxID, ev.CommitMicros = f.position, f.xid, f.micros
+	if f.checkpoint.Produced(ev.Position) {
+		return nil // sent again after a restart
+	}
+	if !f.dirty {
+		f.dirty, f.opened = true, time.Now()
+	}
+	if err := f.produce(ctx, t, frame, &ev); err != nil {
+		return err
+	}
+	if rows, bytes := f.producer.Pending(); rows >= transactionRows || bytes >= transactionBytes {
+		return f.commit(ctx)
+	}
+	return nil
+}
+
+func (f *follower) produce(ctx context.Context, t *table, frame []byte, ev *event.Event) error {
+	if t.reason == "" {
+		var err error
+		if ev.Op == event.Truncate {
+			err = f.truncate(ctx, t, ev)
+		} else {
+			err = f.emit(ctx, t, ev)
+		}
+		var bad *QuarantineError
+		if !errors.As(err, &bad) {
+			return err
+		}
+		if f.superseded(t) {
+			return f.letter(ctx, t, frame, ev.Position, ev.CommitMicros, err.Error())
+		}
+		t.reason = err.Error()
+		f.quarantine(t.name(), err)
+	} else if t.provisional && !f.superseded(t) {
+		t.provisional = false
+		f.quarantine(t.name(), errors.New(t.reason))
+	}
+	return f.letter(ctx, t, frame, ev.Position, ev.CommitMicros, t.reason)
+}
+
+// superseded tells whether the table was read whole after the transaction that
+// is being received: what cannot be encoded of it is kept as a dead letter, but
+// the table is right without it and need not be set aside again.
+func (f *follower) superseded(t *table) bool {
+	state := f.checkpoint.Tables[t.name()]
+	return state.Complete && f.position.LSN < state.From
+}

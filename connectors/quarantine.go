@@ -1,0 +1,93 @@
+package connectors
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+
+	"github.com/hopluu/hopluu/schemas/event"
+	"github.com/hopluu/hopluu/schemas/sectors"
+	"github.com/hopluu/hopluu/schemas/topic"
+)
+
+// quarantine sets a table aside: from here on its raw events go to its
+// dead-letter topic and the LSN goes on, so one bad table never holds the slot
+// (P3, P7).
+func (s *session) quarantine(name string, err error) {
+	state := s.checkpoint.Tables[name]
+	state.Quarantined = err.Error()
+	s.setTable(name, state)
+	s.metrics.quarantined.WithLabelValues(name).Set(1)
+	s.Log.Error("table quarantined: its events go to the dead-letter topic, the other tables flow",
+		"table", name, "error", err,
+		"mend", "remove the cause, then: hopluu connector resnapshot "+s.Source+" "+name)
+}
+
+// showQuarantine sets the gauges to what the checkpoint says.
+func (s *session) showQuarantine() {
+	s.metrics.quarantined.Reset()
+	for name, t := range s.checkpoint.Tables {
+		if t.Quarantined != "" {
+			s.metrics.quarantined.WithLabelValues(name).Set(1)
+		}
+	}
+}
+
+// letterBytes is how much of an event one dead letter holds; a larger one is
+// divided.
+const letterBytes = 8 << 20
+
+// Headers of a dead letter.
+const (
+	headerReason   = "hopluu.reason"
+	headerPosition = "hopluu.position"
+	// headerFormat says how to read the value: "pgoutput" is a change as the
+	// source sent it, "pgoutput-relation" the description of its table that
+	// goes before the first change of a session.
+	headerFormat = "hopluu.format"
+	// headerPart is "n/m" when an event is divided over m letters.
+	headerPart = "hopluu.part"
+)
+
+// letter puts a raw event into the table's dead-letter topic, which is a vault
+// topic because its values are plain (P11). It has no key: dead letters are not
+// compacted.
+func (s *session) letter(ctx context.Context, t *table, frame []byte, p event.Position, micros int64, reason string) error {
+	s.metrics.letters.WithLabelValues(t.name()).Inc()
+	if !t.explained && t.frame != nil {
+		t.explained = true
+		if err := s.addLetter(ctx, t.sector, "pgoutput-relation", t.frame, p, micros, reason); err != nil {
+			return err
+		}
+	}
+	return s.addLetter(ctx, t.sector, "pgoutput", frame, p, micros, reason)
+}
+
+func (s *session) addLetter(ctx context.Context, t sectors.Table, format string, data []byte, p event.Position, micros int64, reason string) error {
+	parts := max(1, (len(data)+letterBytes-1)/letterBytes)
+	for i := range parts {
+		headers := []topic.Header{
+			{Key: headerReason, Value: []byte(reason)},
+			{Key: headerPosition, Value: []byte(p.String())},
+			{Key: headerFormat, Value: []byte(format)},
+		}
+		if parts > 1 {
+			headers = append(headers, topic.Header{Key: headerPart, Value: []byte(strconv.Itoa(i+1) + "/" + strconv.Itoa(parts))})
+		}
+		part := data[i*letterBytes : min(len(data), (i+1)*letterBytes)]
+		if err := s.producer.Add(ctx, topic.Partition{Topic: DeadLetters(s.Source, t)}, nil, part, micros/1000, headers...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// undescribed sets a table aside that is published but not in the sector file:
+// what comes of it is kept, not skipped (P3), until a person decides.
+func (s *session) undescribed(ctx context.Context, t *table) error {
+	name := DeadLetters(s.Source, t.sector)
+	if _, err := s.Kafka.Ensure(ctx, s.Topics.deadLetterSpec(name)); err != nil {
+		return err
+	}
+	return &QuarantineError{Table: t.name(), Err: fmt.Errorf("it is published but not described in sector %s: describe it, or take it out of publication %s", s.Sector.Sector, s.Publication)}
+}

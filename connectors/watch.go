@@ -1,0 +1,47 @@
+package connectors
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/hopluu/hopluu/connectors/postgres/checkpoint"
+)
+
+// watchInterval is how often the tables are compared with what the topics say
+// of them.
+const watchInterval = 10 * time.Second
+
+// watch looks for what no event tells: rows that changed with their table's
+// definition, and tables that left the publication. It marks the first for a
+// new snapshot, which the next session begins (again); the second are
+// quarantined until a person says what they should be. The caller saves the
+// checkpoint.
+func (s *session) watch(ctx context.Context, names ...string) (again bool, err error) {
+	shapes, err := s.catalog.Shapes(ctx, s.Publication, names...)
+	if err != nil {
+		return false, err
+	}
+	for _, name := range names {
+		state := s.checkpoint.Tables[name]
+		if !state.Complete || state.Quarantined != "" {
+			continue
+		}
+		now := shapes[name]
+		switch {
+		case now.OID == 0:
+			s.quarantine(name, &QuarantineError{Table: name, Err: fmt.Errorf("it is gone from database %s, or has another name now: change the sector file to what it should be", s.database)})
+		case now.Published == 0:
+			s.quarantine(name, &QuarantineError{Table: name, Err: fmt.Errorf("it is not in publication %s any more, so its changes are not sent: run 'hopluu connector enable %s'", s.Publication, s.Source)})
+		default:
+			if why := state.Outdated(now); why != "" {
+				s.Log.Warn("the table is read anew", "table", name, "why", why)
+				s.setTable(name, checkpoint.Table{Restart: true})
+				again = true
+			} else if !state.Knows(now) {
+				s.setTable(name, state.Seen(now))
+			}
+		}
+	}
+	return again, nil
+}
