@@ -25,7 +25,6 @@ type feeder struct {
 	keyID, id     uint32
 	producer      *topic.Producer
 	lsn           uint64
-	ordinal       uint32
 	last          event.Position
 }
 

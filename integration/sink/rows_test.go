@@ -262,3 +262,26 @@ func TestATableWithoutAKey(t *testing.T) {
 	w.expect("SELECT line, _op FROM bronze."+sector+"_note ORDER BY _offset", "('a','c')", "('a','c')", "(NULL,'t')")
 	w.expect("SELECT count() FROM system.tables WHERE database = 'silver' AND name = '"+sector+"_note'", "(0)")
 }
+
+// P10: a data set is as fresh as the least fresh of its partitions; a quiet
+// table is as fresh as its source.
+func TestAsOf(t *testing.T) {
+	set, sector := notes()
+	quiet := set.Sectors[0].Tables[0]
+	quiet.Name = "quiet"
+	set.Sectors[0].Tables = append(set.Sectors[0].Tables, quiet)
+	w := newWorld(t, set)
+	source := harness.Name("his")
+	f := w.feed(source, sector, "note", 4, shortColumns...)
+	w.feed(source, sector, "quiet", 2, shortColumns...)
+	sink := w.run()
+	harness.Eventually(t, within, func(context.Context) error { return sink.Ready() })
+	asOf := func(table string) string {
+		return "SELECT toString(as_of) FROM ops.as_of WHERE dataset = '" + sector + "_" + table + "'"
+	}
+	w.expect(asOf("note"), "('1970-01-01 08:00:00.000000')")
+	f.create(1, "a") // in one partition of four
+	f.commit()
+	w.expect(asOf("note"), "('2025-10-09 15:53:20.000000')")
+	w.expect(asOf("quiet"), "('2025-10-09 15:53:20.000000')")
+}

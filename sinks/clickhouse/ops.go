@@ -89,16 +89,27 @@ COMMENT 'Chủ đề nào nuôi bộ dữ liệu nào — Which topic feeds whic
 ENGINE = MergeTree
 ORDER BY (consumer_group, epoch)
 COMMENT 'Kỷ nguyên của bộ ghi; phát lại dữ liệu cần kỷ nguyên mới — Epochs of the sink; a replay needs a new one'`,
+	`CREATE TABLE IF NOT EXISTS ops.partition
+(
+    topic LowCardinality(String) COMMENT 'Chủ đề Kafka — Kafka topic',
+    partition Int32 COMMENT 'Phân vùng — Partition'
+)
+ENGINE = ReplacingMergeTree
+ORDER BY (topic, partition)
+COMMENT 'Các phân vùng mà bộ ghi đọc — Partitions that the sink reads'`,
+	// A partition of which nothing was written yet counts as 1970: a figure
+	// never claims to be fresher than the least fresh of what it is made from.
 	`CREATE OR REPLACE VIEW ops.as_of
 (
     dataset LowCardinality(String) COMMENT 'Bộ dữ liệu — Data set',
-    as_of DateTime64(6, 'Asia/Ho_Chi_Minh') COMMENT 'Mọi thay đổi tại nguồn đến thời điểm này đã có trong kho — Every change at the sources up to this time is here'
+    as_of DateTime64(6, 'Asia/Ho_Chi_Minh') COMMENT 'Mọi thay đổi tại nguồn đến thời điểm này đã có trong kho; 1970 là chưa biết — Every change at the sources up to this time is here; 1970 when not known'
 )
 AS SELECT
     t.dataset AS dataset,
     toTimeZone(min(f.commit_time), 'Asia/Ho_Chi_Minh') AS as_of
-FROM ops.freshness AS f FINAL
-INNER JOIN (SELECT DISTINCT topic, dataset FROM ops.topic) AS t ON t.topic = f.topic
+FROM (SELECT DISTINCT topic, partition FROM ops.partition) AS p
+INNER JOIN (SELECT DISTINCT topic, dataset FROM ops.topic) AS t ON t.topic = p.topic
+LEFT JOIN (SELECT topic, partition, commit_time FROM ops.freshness FINAL) AS f ON f.topic = p.topic AND f.partition = p.partition
 GROUP BY t.dataset
 COMMENT 'Độ tươi của từng bộ dữ liệu — How fresh each data set is'`,
 }

@@ -63,16 +63,6 @@ func checkPerson(sector *sectors.Sector, t *sectors.Table) error {
 
 func (r routes) topics() []string { return slices.Sorted(maps.Keys(r)) }
 
-// of gives the topics of a data set.
-func (r routes) of(dataset string) (topics []string) {
-	for _, name := range r.topics() {
-		if r[name].dataset == dataset {
-			topics = append(topics, name)
-		}
-	}
-	return topics
-}
-
 // datasets gives each data set once, with one of its routes.
 func (r routes) datasets() map[string]*route {
 	all := map[string]*route{}

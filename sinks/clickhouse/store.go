@@ -251,6 +251,12 @@ func (s *store) Resume(ctx context.Context, parts []topic.Partition) (map[topic.
 		}
 	}
 	next := map[topic.Partition]int64{}
+	if len(parts) == 0 {
+		return next, nil // a member may be assigned nothing
+	}
+	if err := s.notePartitions(ctx, parts); err != nil {
+		return nil, err
+	}
 	if err := s.readFreshness(ctx); err != nil || len(queries) == 0 {
 		return next, err
 	}

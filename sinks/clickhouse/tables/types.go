@@ -47,7 +47,7 @@ func TypeOf(a avro.Type) (Type, error) {
 	switch a.Logical {
 	case "decimal", "org.apache.kafka.connect.data.Decimal":
 		if a.Kind != avro.Bytes {
-			return Type{}, fmt.Errorf("a decimal is carried as bytes, not as Avro kind %d", a.Kind)
+			return Type{}, fmt.Errorf("a decimal is carried as bytes, not as %s", a.Kind)
 		}
 		if a.Precision < 1 || a.Precision > MaxPrecision || a.Scale < 0 || a.Scale > a.Precision {
 			return Type{}, fmt.Errorf("ClickHouse has no Decimal(%d,%d): precision is 1 to %d, scale 0 to precision", a.Precision, a.Scale, MaxPrecision)
@@ -95,12 +95,12 @@ func TypeOf(a avro.Type) (Type, error) {
 		}
 		return Type{Kind: Array, Elem: &elem}, nil
 	}
-	return Type{}, fmt.Errorf("Avro kind %d has no ClickHouse type", a.Kind)
+	return Type{}, fmt.Errorf("no ClickHouse type for Avro kind %s", a.Kind)
 }
 
 func expect(a avro.Type, k avro.Kind, t Type) (Type, error) {
 	if a.Kind != k {
-		return Type{}, fmt.Errorf("%s is carried as Avro kind %d, not %d", a.Logical, k, a.Kind)
+		return Type{}, fmt.Errorf("%s is carried as %s, not as %s", a.Logical, k, a.Kind)
 	}
 	return t, nil
 }
