@@ -54,26 +54,72 @@ func TestExampleHasEveryKey(t *testing.T) {
 	require.Equal(t, "hopluu_health", c.Sources[0].Slot)
 }
 
+// Every refusal is one line that names the key.
 func TestRefuses(t *testing.T) {
 	base := "kafka: {brokers: [localhost:1]}\n"
+	source := func(keys string) string { return base + "sources: [{" + keys + "}]" }
 	for text, want := range map[string]string{
-		"":                "kafka.brokers",
-		base + "kafak: 1": "kafak",
-		base + "topics: {replication: 1, min_insync_replicas: 1}":      "single_machine",
-		base + "topics: {min_insync_replicas: 4}":                      "min_insync_replicas",
-		base + "log: {level: loud}":                                    "log.level",
-		base + "tokens: {key: aa, key_file: b}":                        "tokens.key_file",
-		base + "sources: [{name: a b, sector: x}]":                     "sources[0].name",
-		base + "sources: [{name: a, sector: x}, {name: a, sector: x}]": "twice",
-		base + "sources: [{name: a}]":                                  "sector",
-		base + "sink: {batch_wait: -1s}":                               "batch_wait",
-		base + "topics: {partitions: many}":                            "many",
+		"":                              "kafka.brokers",
+		"kafka: [":                      "correct the YAML",
+		base + "kafak: 1":               "line 2, kafak: field kafak is not known",
+		base + "kafka: {}":              "kafka",
+		source("dns: x"):                "line 2, sources[0].dns: field dns is not known",
+		base + "topics: 3":              "line 2, topics: ",
+		base + "tokens: {}":             "",
+		"kafka: {brokers: [localhost]}": "kafka.brokers",
+		"kafka: {brokers: [localhost:1], sasl: {user: a}}":                                   "kafka.sasl.mechanism",
+		"kafka: {brokers: [localhost:1], sasl: {mechanism: PLAIN}}":                          "kafka.sasl.user",
+		"kafka: {brokers: [localhost:1], sasl: {mechanism: NTLM}}":                           "SCRAM-SHA-512",
+		"kafka: {brokers: [localhost:1], tls: {ca_file: a}}":                                 "kafka.tls.enabled",
+		base + "topics: {replication: 1, min_insync_replicas: 1}":                            "single_machine",
+		base + "topics: {min_insync_replicas: 4}":                                            "min_insync_replicas",
+		base + "topics: {min_insync_replicas: 1}":                                            "single_machine",
+		base + "topics: {retention: -1h}":                                                    "topics.retention",
+		base + "topics: {partitions: 0}":                                                     "topics.partitions",
+		base + "topics:\n  partitions: many":                                                 "line 3, topics.partitions: ",
+		base + "registry: {url: 'localhost:8081'}":                                           "registry.url",
+		base + "registry: {listen: '8081'}":                                                  "registry.listen",
+		base + "http: {listen: '9464'}":                                                      "http.listen",
+		base + "log: {level: loud}":                                                          "log.level",
+		base + "log: {format: xml}":                                                          "log.format",
+		base + "tokens: {key: aa, key_file: b}":                                              "tokens.key_file",
+		base + "tokens: {version: 0}":                                                        "tokens.version",
+		base + "max_row_bytes: 1":                                                            "max_row_bytes",
+		base + "sink: {batch_wait: -1s}":                                                     "batch_wait",
+		base + "sink: {group: ''}":                                                           "sink.group",
+		source("name: a b, sector: x"):                                                       "sources[0].name",
+		source("name: vault, sector: x"):                                                     "hopluu's own topics",
+		source("name: a"):                                                                    "sources[0].sector",
+		source("name: a, sector: x, slot: A"):                                                "sources[0].slot",
+		source("name: a, sector: x, slot: " + strings.Repeat("a", 60)):                       "at most 54",
+		source("name: a, sector: x, publication: " + strings.Repeat("a", 64)):                "sources[0].publication",
+		source("name: a, sector: x}, {name: A, sector: x"):                                   "twice",
+		source("name: a, sector: x, slot: s, dsn: d}, {name: b, sector: x, slot: s, dsn: d"): "sources[1].slot",
 	} {
 		_, err := load(t, text)
+		if want == "" {
+			require.NoError(t, err, text)
+			continue
+		}
 		require.Error(t, err, text)
 		require.Contains(t, err.Error(), want, text)
 		require.NotContains(t, err.Error(), "\n", text)
+		require.NotContains(t, err.Error(), "config.", "the name of a Go type tells a user nothing")
 	}
+	_, err := Load("")
+	require.ErrorContains(t, err, "--config")
+	_, err = Load(filepath.Join(t.TempDir(), "none.yaml"))
+	require.ErrorContains(t, err, "none.yaml")
+}
+
+// Many databases may feed one sector, under any names.
+func TestSourcesOfOneSector(t *testing.T) {
+	c, err := load(t, "kafka: {brokers: [localhost:1]}\nsources: [{name: Health, sector: health}, {name: health_bv115, sector: health, slot: bv}]")
+	require.NoError(t, err)
+	require.Equal(t, []Source{
+		{Name: "Health", Sector: "health", Slot: "hopluu_health", Publication: "hopluu_Health"},
+		{Name: "health_bv115", Sector: "health", Slot: "bv", Publication: "hopluu_health_bv115"},
+	}, c.Sources)
 }
 
 func TestEnvironmentWins(t *testing.T) {
@@ -87,6 +133,31 @@ func TestEnvironmentWins(t *testing.T) {
 	t.Setenv("HOPLUU_KAFKA_BROKER", "typo:1")
 	_, err = load(t, "kafka: {brokers: [localhost:1]}\nsources: [{name: tax, sector: tax}]")
 	require.ErrorContains(t, err, "HOPLUU_KAFKA_BROKER ")
+	require.Equal(t, []string{"HOPLUU_KAFKA_BROKER", "HOPLUU_KAFKA_BROKERS", "HOPLUU_SOURCE_TAX_DSN"}, Overrides(os.Environ()))
+}
+
+// An empty variable is as none: compose files pass what is not set so.
+func TestEmptyVariable(t *testing.T) {
+	t.Setenv("HOPLUU_HTTP_LISTEN", "")
+	t.Setenv("HOPLUU_KAFKA_BROKERS", "")
+	c, err := load(t, "kafka: {brokers: [localhost:1]}")
+	require.NoError(t, err)
+	require.Equal(t, Default().HTTP, c.HTTP)
+	require.Equal(t, []string{"localhost:1"}, c.Kafka.Brokers)
+}
+
+// A value that is none names its variable: many keys end alike.
+func TestWrongVariable(t *testing.T) {
+	for name, value := range map[string]string{
+		"HOPLUU_TOPICS_PARTITIONS": "many", "HOPLUU_SINK_BATCH_WAIT": "soon", "HOPLUU_SINGLE_MACHINE": "perhaps",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Setenv(name, value)
+			_, err := load(t, "kafka: {brokers: [localhost:1]}")
+			require.ErrorContains(t, err, name)
+			require.NotContains(t, err.Error(), "\n")
+		})
+	}
 }
 
 // The key never stands in an error.
@@ -97,9 +168,15 @@ func TestTokenKey(t *testing.T) {
 	require.Len(t, secret, 32)
 	for _, bad := range []string{"", "nothex" + good, "abcd"} {
 		_, err := Tokens{Key: bad}.TokenKey()
-		require.Error(t, err)
+		require.ErrorContains(t, err, "tokens.key")
+		path := filepath.Join(t.TempDir(), "token.key")
+		require.NoError(t, os.WriteFile(path, []byte(bad+"\n"), 0o600))
+		_, fileErr := Tokens{KeyFile: path}.TokenKey()
+		require.ErrorContains(t, fileErr, path)
 		if bad != "" {
-			require.NotContains(t, err.Error(), bad)
+			require.NotContains(t, err.Error()+fileErr.Error(), bad)
 		}
 	}
+	_, err = Tokens{KeyFile: "/nonexistent"}.TokenKey()
+	require.ErrorContains(t, err, "tokens.key_file")
 }
