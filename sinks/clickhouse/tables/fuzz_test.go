@@ -1,6 +1,7 @@
 package tables
 
 import (
+	"math"
 	"testing"
 	"time"
 
@@ -34,7 +35,7 @@ func FuzzParseZoned(f *testing.F) {
 // its table.
 func FuzzAppendCell(f *testing.F) {
 	f.Add(int64(5), 1.5, []byte("2020-01-31T23:59:59Z"), false)
-	f.Add(int64(-1<<63), -0.0, []byte{0x80, 0, 0, 0, 0, 0, 0, 0, 0}, false)
+	f.Add(int64(-1<<63), math.Inf(-1), []byte{0x80, 0, 0, 0, 0, 0, 0, 0, 0}, false)
 	f.Add(int64(0), 0.0, []byte{}, true)
 	f.Fuzz(func(t *testing.T, n int64, x float64, b []byte, isNull bool) {
 		tab, m, cols := everything(t)
