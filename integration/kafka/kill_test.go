@@ -3,6 +3,7 @@ package kafka
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"sync/atomic"
@@ -147,31 +148,37 @@ func checkSequence(ctx context.Context, c *topic.Client, name string, partitions
 }
 
 // A broker that hangs has a batch in its hands when the producer gives the
-// transaction up. When it wakes it must not take that batch for one of the
-// next transaction.
-func TestLateBatchDoesNotSlipIntoTheNextTransaction(t *testing.T) {
-	ctx := testContext(t)
-	broker, err := embedded.StartKafka(ctx, embedded.KafkaConfig{Parts: harness.Parts(t), Dir: harness.TempDir(t), Heap: "384m"})
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, broker.Kill()) })
-	c := dial(t, []string{broker.Addr})
-	name := newTopic(t, c, 1, nil)
-	part := topic.Partition{Topic: name}
-	p := newProducer(t, c, name)
-	put(t, p, part, "1")
-	require.NoError(t, p.Commit(ctx))
+// transaction up. Whether it wakes and takes it, or dies with it, the next
+// transaction is whole and has nothing of it.
+func TestBatchThatIsGivenUp(t *testing.T) {
+	for name, end := range map[string]func(context.Context, *embedded.Kafka) error{
+		"the broker wakes": func(_ context.Context, k *embedded.Kafka) error { return k.Signal(syscall.SIGCONT) },
+		"the broker dies":  func(ctx context.Context, k *embedded.Kafka) error { return errors.Join(k.Kill(), k.Restart(ctx)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			ctx := testContext(t)
+			broker, err := embedded.StartKafka(ctx, embedded.KafkaConfig{Parts: harness.Parts(t), Dir: harness.TempDir(t), Heap: "384m"})
+			require.NoError(t, err)
+			t.Cleanup(func() { require.NoError(t, broker.Kill()) })
+			c := dial(t, []string{broker.Addr})
+			part := topic.Partition{Topic: newTopic(t, c, 1, nil)}
+			p := newProducer(t, c, part.Topic)
+			put(t, p, part, "1")
+			require.NoError(t, p.Commit(ctx))
 
-	put(t, p, part, large("late"), large("late")) // enrolled, and connected
-	put(t, p, part, "late")
-	require.NoError(t, broker.Signal(syscall.SIGSTOP))
-	hasty, cancel := context.WithTimeout(ctx, 300*time.Millisecond)
-	defer cancel()
-	require.ErrorIs(t, p.Commit(hasty), topic.ErrMustAbort)
-	require.NoError(t, broker.Signal(syscall.SIGCONT))
-	require.NoError(t, p.Abort(ctx))
-	for _, v := range []string{"2", "3"} {
-		put(t, p, part, v)
-		require.NoError(t, p.Commit(ctx))
+			put(t, p, part, large("late"), large("late")) // enrolled, and connected
+			put(t, p, part, "late")
+			require.NoError(t, broker.Signal(syscall.SIGSTOP))
+			hasty, cancel := context.WithTimeout(ctx, 300*time.Millisecond)
+			defer cancel()
+			require.ErrorIs(t, p.Commit(hasty), topic.ErrMustAbort)
+			require.NoError(t, end(ctx, broker))
+			require.NoError(t, p.Abort(ctx))
+			for _, v := range []string{"2", "3"} {
+				put(t, p, part, v)
+				require.NoError(t, p.Commit(ctx))
+			}
+			requireValues(t, c, part, "1", "2", "3")
+		})
 	}
-	requireValues(t, c, part, "1", "2", "3")
 }

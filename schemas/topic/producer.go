@@ -54,7 +54,8 @@ type Producer struct {
 	buffered   int // bytes not durable yet
 
 	failed  error // of the open transaction: it can only be aborted
-	unsure  bool  // a batch may still arrive: the epoch must be raised
+	unsure  bool  // a batch may still arrive: aborting must raise the epoch
+	stale   bool  // so may a request to the coordinator: raise it before the next transaction
 	dead    error // of the producer: it can only be closed
 	builder []*recordbatch.Builder
 
@@ -114,6 +115,7 @@ func (p *Producer) initialise(ctx context.Context, id int64, epoch int16) error 
 		return fmt.Errorf("transactional id %s cannot be taken: %w", p.config.TransactionalID, err)
 	}
 	p.id, p.epoch = int64(session.ProducerID), int16(session.ProducerEpoch)
+	p.stale = false
 	for _, w := range p.partitions {
 		w.sequence = 0 // sequences begin anew with each epoch
 	}
@@ -131,7 +133,11 @@ func (p *Producer) Add(ctx context.Context, part Partition, key, value []byte, t
 	if err := p.usable(); err != nil {
 		return err
 	}
-	p.open = true
+	if !p.open {
+		if err := p.begin(ctx); err != nil {
+			return err
+		}
+	}
 	w := p.partitions[part]
 	if w == nil {
 		w = &writing{Partition: part}
@@ -158,6 +164,20 @@ func (p *Producer) Add(ctx context.Context, part Partition, key, value []byte, t
 	if p.buffered > maxBufferedBytes { // P8: many partitions, none full
 		return p.flushAll(ctx)
 	}
+	return nil
+}
+
+// begin opens a transaction on our side; the coordinator learns of it with its
+// first partition. A request to the coordinator that was given up and made
+// again may still arrive: late, it could commit the new transaction before its
+// time. With the epoch raised it is refused (P2).
+func (p *Producer) begin(ctx context.Context) error {
+	if p.stale {
+		if err := p.initialise(ctx, p.id, p.epoch); err != nil {
+			return err
+		}
+	}
+	p.open = true
 	return nil
 }
 
@@ -192,7 +212,8 @@ func (p *Producer) Commit(ctx context.Context) error {
 	return nil
 }
 
-// Abort gives the open transaction up: none of its records shows, ever.
+// Abort gives the open transaction up: none of its records shows, ever. After
+// an error that is not ErrFenced it can be called again.
 func (p *Producer) Abort(ctx context.Context) error {
 	if p.dead != nil {
 		return p.dead
@@ -201,18 +222,21 @@ func (p *Producer) Abort(ctx context.Context) error {
 		return nil
 	}
 	p.drop()
-	switch {
-	case p.unsure:
+	if !p.unsure && p.enrolled > 0 {
+		err := p.end(ctx, false)
+		if errors.Is(err, ErrFenced) {
+			return p.die(err)
+		}
+		p.unsure = err != nil
+	}
+	if p.unsure {
 		// A batch whose answer never came may still arrive, even in the
 		// next transaction: with the epoch raised the broker refuses it. Our
 		// own id and epoch go along, so that a zombie does not fence its
 		// successor. The coordinator aborts what was open.
 		if err := p.initialise(ctx, p.id, p.epoch); err != nil {
-			return p.die(err)
-		}
-	case p.enrolled > 0:
-		if err := p.end(ctx, false); err != nil {
-			return p.die(err)
+			p.failed = fmt.Errorf("transaction of %s: %w: %w", p.config.TransactionalID, ErrMustAbort, err)
+			return err
 		}
 	}
 	p.reset()
@@ -298,10 +322,11 @@ func (p *Producer) end(ctx context.Context, commit bool) error {
 			ProducerEpoch:   int(p.epoch),
 			Committed:       commit,
 		})
-		if err == nil {
-			err = res.Error
+		if err != nil {
+			p.stale = true
+			return struct{}{}, err
 		}
-		return struct{}{}, err
+		return struct{}{}, res.Error
 	})
 	if err != nil && fenced(err) {
 		return fmt.Errorf("%w: %w", ErrFenced, err)

@@ -300,7 +300,9 @@ func TestLostAnswerToACommit(t *testing.T) {
 	put(t, p, Partition{"a", 0}, "1")
 	require.NoError(t, p.Commit(ctx))
 	require.False(t, line.breakNext.Load(), "the answer was lost")
+	before := p.epoch
 	put(t, p, Partition{"a", 0}, "2")
+	require.Greater(t, p.epoch, before, "the first request, should it come late, must not end the next transaction")
 	require.NoError(t, p.Commit(ctx))
 	require.Equal(t, []string{"1", "2"}, values(t, c, "a"))
 }
@@ -375,4 +377,37 @@ func TestLeaderMoves(t *testing.T) {
 	slices.Sort(got)
 	slices.Sort(want)
 	require.Equal(t, want, got)
+}
+
+// P2: a batch whose answer did not come in time reaches the broker only when
+// the next transaction is open. It must not become part of that one.
+func TestLateBatchIsRefused(t *testing.T) {
+	cluster, c := fakeBroker(t, kfake.NumBrokers(1), kfake.SeedTopics(1, "a"))
+	ctx := testContext(t)
+	part := Partition{"a", 0}
+	p := producer(t, c, "w")
+	put(t, p, part, "1")
+	require.NoError(t, p.Commit(ctx))
+
+	asleep, wake, done := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	var late atomic.Bool
+	cluster.ControlKey(kmsg.Produce.Int16(), func(kmsg.Request) (kmsg.Response, error, bool) {
+		if late.CompareAndSwap(false, true) {
+			cluster.SleepControl(func() { close(asleep); <-wake })
+			close(done)
+		}
+		return nil, nil, false
+	})
+	put(t, p, part, "late")
+	stop, cancel := context.WithCancel(ctx)
+	go func() { <-asleep; cancel() }()
+	require.ErrorIs(t, p.Commit(stop), ErrMustAbort)
+	require.NoError(t, p.Abort(ctx))
+	put(t, p, part, "2")
+	require.NoError(t, p.flushAll(ctx))
+	close(wake)
+	<-done
+	put(t, p, part, "3")
+	require.NoError(t, p.Commit(ctx))
+	require.Equal(t, []string{"1", "2", "3"}, values(t, c, "a"))
 }

@@ -32,6 +32,9 @@ const (
 	partitionBytes = 1 << 20
 	// retryPause is how long a partition rests whose leader is not known.
 	retryPause = 100 * time.Millisecond
+	// minTries is how often a partition is asked for at least before it is
+	// given up, since a caller may be away from Poll for long.
+	minTries = 10
 )
 
 // Reader reads partitions from given positions, as committed. One goroutine at
@@ -57,6 +60,7 @@ type reading struct {
 	rests    time.Time // asked again after it
 	troubled time.Time // since when it cannot be read; zero: it can
 	trouble  error
+	tries    int // since then
 }
 
 // leaderAnswer is what became of one fetch, in memory of its own.
@@ -163,7 +167,7 @@ func (r *Reader) ask(ctx context.Context) (<-chan time.Time, error) {
 	for _, p := range r.parts {
 		switch {
 		case p.inFlight:
-		case p.troubled != (time.Time{}) && now.Sub(p.troubled) > r.c.patience:
+		case p.tries >= minTries && now.Sub(p.troubled) > r.c.patience:
 			return nil, fmt.Errorf("%s cannot be read for %s: %w", p.Partition, r.c.patience, p.trouble)
 		case p.rests.After(now):
 			if d := p.rests.Sub(now); rests == 0 || d < rests {
@@ -213,6 +217,7 @@ func (p *reading) rest(now time.Time, why error) {
 	p.leader = -1
 	p.rests = now.Add(retryPause)
 	p.trouble = why
+	p.tries++
 	if p.troubled.IsZero() {
 		p.troubled = now
 	}
@@ -277,7 +282,7 @@ func (r *Reader) take(ctx context.Context, a leaderAnswer) ([]Batch, error) {
 		}
 		switch {
 		case err == nil:
-			p.troubled, p.trouble = time.Time{}, nil
+			p.troubled, p.trouble, p.tries = time.Time{}, nil, 0
 			if b := a.batches[i]; b.Next > p.offset {
 				p.offset = b.Next
 				got = append(got, b)

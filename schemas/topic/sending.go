@@ -148,6 +148,7 @@ func (p *Producer) enrol(ctx context.Context) error {
 			Topics:          topics,
 		})
 		if err != nil {
+			p.stale = true
 			return struct{}{}, err
 		}
 		// After EndTxn the coordinator may still be busy with the last
