@@ -16,8 +16,10 @@ import (
 type Connector struct {
 	Config
 	metrics *metrics
-	// id tells this connector from every other one of its source.
-	id string
+	// id tells this connector from every other one of its source; owned: it
+	// has been the source's owner.
+	id    string
+	owned bool
 	// state is why the connector is not ready; nil when it streams.
 	state atomic.Pointer[error]
 }
@@ -64,22 +66,25 @@ func (c *Connector) Run(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return nil
 		}
-		if errors.Is(err, topic.ErrFenced) {
-			err = c.fenced(ctx, err)
-		}
 		c.setState(err)
-		if errors.Is(err, errAgain) {
-			continue
-		}
-		c.metrics.failures.Inc()
 		if Permanent(err) {
+			c.metrics.failures.Inc()
 			return fmt.Errorf("connector %s: %w", c.Source, err)
 		}
 		if time.Since(began) > healthySession {
 			wait.Reset()
 		}
-		delay := wait.NextBackOff()
-		c.Log.Error("capture stopped; it goes on from the checkpoint", "error", err, "again_in", delay.Round(time.Millisecond).String())
+		var delay time.Duration
+		switch {
+		case errors.Is(err, errAgain):
+		case errors.Is(err, topic.ErrFenced):
+			delay = fencedPause
+			c.Log.Info("a command changed the checkpoint, or a transaction ran out of time; capture begins again from the checkpoint")
+		default:
+			delay = wait.NextBackOff()
+			c.metrics.failures.Inc()
+			c.Log.Error("capture stopped; it goes on from the checkpoint", "error", err, "again_in", delay.Round(time.Millisecond).String())
+		}
 		select {
 		case <-ctx.Done():
 			return nil
@@ -92,22 +97,21 @@ func (c *Connector) Run(ctx context.Context) error {
 // before we fence it.
 const fencedPause = time.Second
 
-// fenced tells the reasons apart for which a producer is fenced. With another
-// owner this connector is the one too many and ends (case 34). Otherwise it was
-// a command that changed the checkpoint, or a transaction that ran out of time
-// while the machine slept: the next session goes on.
-func (c *Connector) fenced(ctx context.Context, err error) error {
-	s, readErr := readStates(ctx, c.Kafka)
-	switch owner := s.owners[c.Source]; {
-	case readErr != nil:
-		return errors.Join(err, readErr)
-	case owner != c.id:
+// stillOwner tells the reasons apart for which a session ends. With another
+// owner this connector is the one too many: beginning again would fence the
+// other (case 34). Otherwise a server or a network failed, a command changed
+// the checkpoint, or a transaction ran out of time while the machine slept, and
+// the next session goes on.
+func (c *Connector) stillOwner(ctx context.Context) error {
+	if !c.owned {
+		return nil
+	}
+	s, err := readStates(ctx, c.Kafka)
+	if err != nil {
+		return err
+	}
+	if s.owners[c.Source] != c.id {
 		return &SupersededError{Source: c.Source}
 	}
-	c.Log.Info("the transaction was taken over or ran out of time; capture begins again from the checkpoint")
-	select {
-	case <-ctx.Done():
-	case <-time.After(fencedPause):
-	}
-	return errAgain
+	return nil
 }

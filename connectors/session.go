@@ -61,6 +61,9 @@ func (c *Connector) session(ctx context.Context) (err error) {
 	}
 	defer closeReplication(repl)
 
+	if err := s.stillOwner(ctx); err != nil {
+		return err
+	}
 	// Making the producer fences a connector that lost its way and may still
 	// run (case 34), and aborts what it left open: the checkpoint read after it
 	// is final.
@@ -73,6 +76,7 @@ func (c *Connector) session(ctx context.Context) (err error) {
 	if s.checkpoint, err = ownState(ctx, s.Kafka, writer, s.Source, s.id); err != nil {
 		return err
 	}
+	s.owned = true
 	s.forget()
 	s.showQuarantine()
 

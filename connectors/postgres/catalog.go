@@ -55,11 +55,11 @@ func (c *Catalog) Relation(ctx context.Context, schema, table string) (Relation,
 		SELECT c.oid, c.relreplident::text,
 		       coalesce((SELECT array_agg(a.attname::text ORDER BY k.ord)
 		                 FROM pg_index i, unnest(i.indkey) WITH ORDINALITY k(num, ord), pg_attribute a
-		                 WHERE i.indrelid = c.oid AND i.indisprimary AND a.attrelid = c.oid AND a.attnum = k.num), '{}'),
+		                 WHERE i.indrelid = c.oid AND i.indisprimary AND a.attrelid = c.oid AND a.attnum = k.num AND k.ord <= i.indnkeyatts), '{}'),
 		       coalesce((SELECT array_agg(a.attname::text ORDER BY a.attnum)
-		                 FROM pg_index i, pg_attribute a
+		                 FROM pg_index i, unnest(i.indkey) WITH ORDINALITY k(num, ord), pg_attribute a
 		                 WHERE i.indrelid = c.oid AND (i.indisreplident AND c.relreplident = 'i' OR i.indisprimary AND c.relreplident = 'd')
-		                   AND a.attrelid = c.oid AND a.attnum = ANY (i.indkey)), '{}'),
+		                   AND a.attrelid = c.oid AND a.attnum = k.num AND k.ord <= i.indnkeyatts), '{}'),
 		       c.relkind = 'p'
 		FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 		WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind IN ('r', 'p')`, schema, table).Scan(&r.OID, &r.Identity, &r.Primary, &r.IdentityColumns, &r.Partitioned)

@@ -3,19 +3,20 @@ package capture
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"math/big"
 	"net/http/httptest"
 	"os"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/hopluu/hopluu/connectors"
 	"github.com/hopluu/hopluu/connectors/postgres"
+	"github.com/hopluu/hopluu/connectors/postgres/checkpoint"
 	"github.com/hopluu/hopluu/integration/harness"
-	"github.com/hopluu/hopluu/schemas/avro"
+	"github.com/hopluu/hopluu/schemas/event"
 	"github.com/hopluu/hopluu/schemas/registry"
 	"github.com/hopluu/hopluu/schemas/sectors"
 	"github.com/hopluu/hopluu/schemas/token"
@@ -25,7 +26,12 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestMain(m *testing.M) { os.Exit(harness.Main(m)) }
+func TestMain(m *testing.M) {
+	if os.Getenv(childEnv) != "" {
+		os.Exit(child())
+	}
+	os.Exit(harness.Main(m))
+}
 
 // clinic is the sector that these tests capture.
 const clinic = `
@@ -64,43 +70,29 @@ type rig struct {
 	client   *topic.Client
 	registry *registry.Client
 	setup    postgres.Setup
+	brokers  []string
+	web      string // the registry's address
+	sector   string // its file's text
 }
 
-func newRig(t *testing.T, options ...harness.Option) *rig {
+// newRig is a clinic on the servers that all tests share.
+func newRig(t *testing.T) *rig {
 	t.Helper()
-	return newRigOn(t, harness.Postgres(t, options...), harness.Kafka(t))
+	return newRigOn(t, harness.Postgres(t), harness.Kafka(t))
 }
 
 func newRigOn(t *testing.T, server *harness.PostgresServer, broker *harness.KafkaBroker) *rig {
 	t.Helper()
-	database, admin := server.NewDatabase(t)
-	sector, err := sectors.Parse("clinic.yaml", []byte(clinic))
-	require.NoError(t, err)
-	client, err := topic.Dial(t.Context(), topic.Config{Brokers: broker.Brokers(), ClientID: "test"})
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, client.Close()) })
-	server2, err := registry.NewServer(t.Context(), client, registry.ServerConfig{Topic: harness.Name("_schemas"), Replication: 1})
-	require.NoError(t, err)
-	web := httptest.NewServer(server2)
-	t.Cleanup(func() { web.Close(); require.NoError(t, server2.Close()) })
-	tokens, err := token.New(token.Key{Version: 1, Secret: []byte(strings.Repeat("k", 32))})
-	require.NoError(t, err)
-	source := database
-	r := &rig{t: t, admin: admin, client: client, registry: registry.New(web.URL)}
-	r.config = connectors.Config{
-		Source: source, DSN: admin, Slot: "slot_" + source, Publication: "pub_" + source, Sector: *sector,
-		Kafka: client, Registry: r.registry, Tokens: tokens,
-		Topics: connectors.Topics{Partitions: 2, Replication: 1, MinISR: 1}, MaxRowBytes: 8 << 20,
-		Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
-	}
-	r.exec(clinicSQL)
-	r.setup = postgres.Setup{Database: database, Role: "role_" + source, Password: "it's a secret", Slot: r.config.Slot, Publication: r.config.Publication, Tables: sector.Tables}
+	return newRigOf(t, server, broker, clinic, clinicSQL)
+}
+
+// newRigOf makes a source of the tables that a sector file describes and SQL
+// makes, ready for a connector.
+func newRigOf(t *testing.T, server *harness.PostgresServer, broker *harness.KafkaBroker, sectorFile, sql string) *rig {
+	t.Helper()
+	r := newBareRig(t, server, broker, sectorFile, sql)
 	conn := r.connect()
 	require.NoError(t, postgres.Apply(t.Context(), conn, r.setup.EnableScript()))
-	// The connector itself runs under the least-privilege role.
-	config, err := pgx.ParseConfig(admin)
-	require.NoError(t, err)
-	r.config.DSN = "user=" + r.setup.Role + " password='it\\'s a secret' host=" + config.Host + " port=" + portOf(config) + " dbname=" + database + " sslmode=disable"
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 		defer cancel()
@@ -115,6 +107,43 @@ func newRigOn(t *testing.T, server *harness.PostgresServer, broker *harness.Kafk
 		require.NoError(t, admin.Close(ctx))
 	})
 	return r
+}
+
+// newBareRig is a source whose database was not prepared.
+func newBareRig(t *testing.T, server *harness.PostgresServer, broker *harness.KafkaBroker, sectorFile, sql string) *rig {
+	t.Helper()
+	database, admin := server.NewDatabase(t)
+	sector, err := sectors.Parse("clinic.yaml", []byte(sectorFile))
+	require.NoError(t, err)
+	client, err := topic.Dial(t.Context(), topic.Config{Brokers: broker.Brokers(), ClientID: "test"})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, client.Close()) })
+	schemas, err := registry.NewServer(t.Context(), client, registry.ServerConfig{Topic: harness.Name("_schemas"), Replication: 1})
+	require.NoError(t, err)
+	web := httptest.NewServer(schemas)
+	t.Cleanup(func() { web.Close(); require.NoError(t, schemas.Close()) })
+	r := &rig{t: t, admin: admin, client: client, registry: registry.New(web.URL), brokers: broker.Brokers(), web: web.URL, sector: sectorFile}
+	r.config = connectors.Config{
+		Source: database, DSN: admin, Slot: "slot_" + database, Publication: "pub_" + database, Sector: *sector,
+		Kafka: client, Registry: r.registry, Tokens: newTokens(),
+		Topics: connectors.Topics{Partitions: 2, Replication: 1, MinISR: 1}, MaxRowBytes: 1 << 20,
+		Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
+	}
+	r.exec(sql)
+	r.setup = postgres.Setup{Database: database, Role: "role_" + database, Password: "it's a secret", Slot: r.config.Slot, Publication: r.config.Publication, Tables: sector.Tables}
+	// The connector itself runs under the least-privilege role.
+	config, err := pgx.ParseConfig(admin)
+	require.NoError(t, err)
+	r.config.DSN = "user=" + r.setup.Role + " password='it\\'s a secret' host=" + config.Host + " port=" + portOf(config) + " dbname=" + database + " sslmode=disable"
+	return r
+}
+
+func newTokens() *token.Tokenizer {
+	tokens, err := token.New(token.Key{Version: 1, Secret: []byte(strings.Repeat("k", 32))})
+	if err != nil {
+		panic(err) // the key is a constant
+	}
+	return tokens
 }
 
 func portOf(c *pgx.ConnConfig) string { return big.NewInt(int64(c.Port)).String() }
@@ -136,149 +165,118 @@ func (r *rig) exec(sql string) {
 	require.NoError(r.t, conn.Close(r.t.Context()))
 }
 
+// running is a connector in this process.
+type running struct {
+	*connectors.Connector
+	cancel context.CancelFunc
+	done   chan struct{} // closed when it has ended
+	err    error         // how, after done
+}
+
+// stop asks it to end and tells how it did.
+func (c *running) stop() error {
+	c.cancel()
+	<-c.done
+	return c.err
+}
+
 // start runs the connector until stop, which gives how it ended.
-func (r *rig) start() (stop func() error) {
+func (r *rig) start() *running {
 	r.t.Helper()
 	config := r.config
 	config.Metrics = prometheus.NewRegistry()
 	ctx, cancel := context.WithCancel(r.t.Context())
-	ended := make(chan error, 1)
-	go func() { ended <- connectors.New(config).Run(ctx) }()
-	stop = sync.OnceValue(func() error { cancel(); return <-ended })
-	r.t.Cleanup(func() { _ = stop() }) // a test that cares has asked already
-	return stop
+	c := &running{Connector: connectors.New(config), cancel: cancel, done: make(chan struct{})}
+	go func() {
+		defer close(c.done)
+		c.err = c.Run(ctx)
+	}()
+	r.t.Cleanup(func() { _ = c.stop() }) // a test that cares has asked already
+	return c
 }
 
-// ended gives how a connector ends by itself.
-func (r *rig) ended() error {
+// ends gives how a connector ends by itself.
+func (r *rig) ends() error {
 	r.t.Helper()
-	config := r.config
-	config.Metrics = prometheus.NewRegistry()
-	ctx, cancel := context.WithTimeout(r.t.Context(), 30*time.Second)
-	defer cancel()
-	err := connectors.New(config).Run(ctx)
-	require.NoError(r.t, ctx.Err(), "the connector did not end by itself")
-	return err
+	return r.endOf(r.start())
 }
 
-// message is a decoded event, or a tombstone (Event nil).
-type message struct {
-	topic.Record
-	Event *avro.Decoded
-	// Row is After (or Before of a delete) by column, as text.
-	Row map[string]string
-}
-
-// messages reads a topic from its beginning to its end.
-func (r *rig) messages(name string) []message {
+func (r *rig) endOf(c *running) error {
 	r.t.Helper()
-	var all []message
-	envelopes := map[uint32]*avro.Envelope{}
-	require.NoError(r.t, r.client.ReadAll(r.t.Context(), name, func(record topic.Record) error {
-		m := message{Record: record}
-		if record.Value != nil {
-			id, payload, err := avro.SplitWire(record.Value)
-			if err != nil {
-				return err
-			}
-			if envelopes[id] == nil {
-				schema, err := r.registry.Schema(r.t.Context(), id)
-				if err != nil {
-					return err
-				}
-				if envelopes[id], err = avro.ParseEnvelope(schema); err != nil {
-					return err
-				}
-			}
-			m.Event = &avro.Decoded{}
-			if err := envelopes[id].Decode(payload, m.Event); err != nil {
-				return err
-			}
-			m.Row = map[string]string{}
-			cells := m.Event.After
-			if !m.Event.HasAfter {
-				cells = m.Event.Before
-			}
-			for i, c := range envelopes[id].Columns() {
-				if i < len(cells) && !cells[i].Null {
-					m.Row[c.Name] = text(c, cells[i])
-				}
-			}
-		}
-		all = append(all, m)
+	select {
+	case <-c.done:
+		return c.err
+	case <-time.After(30 * time.Second):
+		require.Fail(r.t, "the connector did not end by itself", "%v", c.Ready())
 		return nil
-	}))
-	return all
-}
-
-func text(c avro.Column, cell avro.Cell) string {
-	switch {
-	case c.Type.Kind == avro.String:
-		return string(cell.B)
-	case c.Type.Kind == avro.Bytes && c.Type.Scale > 0:
-		return "decimal " + string(cell.B)
-	case c.Type.Kind == avro.Bytes:
-		return string(cell.B)
 	}
-	return big.NewInt(cell.N).String()
 }
 
-func (r *rig) public(table string) string { return topic.Public(r.config.Source, "public", table) }
-func (r *rig) vault(table string) string  { return topic.Vault(r.config.Source, "public", table) }
-
-// await waits until the topic has n events (without tombstones) and gives all
-// of its messages.
-func (r *rig) await(name string, n int) []message {
+// eventually waits for a condition.
+func (r *rig) eventually(condition func() error) {
 	r.t.Helper()
-	var all []message
-	harness.Eventually(r.t, 60*time.Second, func(ctx context.Context) error {
-		counts, err := r.client.PartitionCounts(ctx, name)
-		if err != nil || counts[name] == 0 {
-			return errors.Join(err, errors.New("the topic is not there"))
-		}
-		all = r.messages(name)
-		if got := len(events(all)); got < n {
-			return errors.New("too few events: " + big.NewInt(int64(got)).String())
+	harness.Eventually(r.t, time.Minute, func(context.Context) error { return condition() })
+}
+
+// ready waits until the connector streams.
+func (r *rig) ready(c *running) { r.t.Helper(); r.eventually(c.Ready) }
+
+// checkpoint is what the connector last saved.
+func (r *rig) checkpoint() checkpoint.Checkpoint {
+	r.t.Helper()
+	all, err := connectors.Checkpoints(r.t.Context(), r.client)
+	require.NoError(r.t, err)
+	return all[r.config.Source]
+}
+
+// complete waits until a table's snapshot is.
+func (r *rig) complete(table string) {
+	r.t.Helper()
+	r.eventually(func() error {
+		if c := r.checkpoint(); !c.Tables[table].Complete {
+			return fmt.Errorf("the snapshot of %s is not complete: %+v", table, c.Tables[table])
 		}
 		return nil
 	})
-	return all
 }
 
-func events(all []message) []message {
-	var out []message
-	for _, m := range all {
-		if m.Event != nil {
-			out = append(out, m)
+// caughtUp waits until the connector has confirmed all that was written so far.
+func (r *rig) caughtUp() {
+	r.t.Helper()
+	var text string
+	require.NoError(r.t, r.query(`SELECT pg_current_wal_lsn()::text`).Scan(&text))
+	now, err := event.ParseLSN(text)
+	require.NoError(r.t, err)
+	r.eventually(func() error {
+		if got := r.confirmed(); got < now {
+			return fmt.Errorf("the slot stands at %s of %s", got, now)
 		}
-	}
-	return out
+		return nil
+	})
 }
 
-func ops(all []message) string {
-	var b strings.Builder
-	for _, m := range all {
-		if m.Event == nil {
-			b.WriteByte('-')
-		} else {
-			b.WriteString(m.Event.Op.String())
-		}
-	}
-	return b.String()
+// confirmed is the slot's confirmed_flush_lsn.
+func (r *rig) confirmed() (lsn event.LSN) {
+	r.t.Helper()
+	var text string
+	require.NoError(r.t, r.query(`SELECT confirmed_flush_lsn::text FROM pg_replication_slots WHERE slot_name = $1`, r.config.Slot).Scan(&text))
+	lsn, err := event.ParseLSN(text)
+	require.NoError(r.t, err)
+	return lsn
 }
 
-// byKey gives the messages of one patient.
-func byID(all []message, id string) []message {
-	var out []message
-	last := ""
-	for _, m := range all {
-		if m.Event != nil && m.Row["patient_id"] == id {
-			out = append(out, m)
-			last = string(m.Key)
-		} else if m.Event == nil && last != "" && string(m.Key) == last {
-			out = append(out, m)
-		}
-	}
-	return out
+// oneRow closes its connection when it is scanned.
+type oneRow struct {
+	pgx.Row
+	conn *pgx.Conn
 }
 
+func (o oneRow) Scan(into ...any) error {
+	return errors.Join(o.Row.Scan(into...), o.conn.Close(context.Background()))
+}
+
+func (r *rig) query(sql string, args ...any) oneRow {
+	r.t.Helper()
+	conn := r.connect()
+	return oneRow{conn.QueryRow(r.t.Context(), sql, args...), conn}
+}
