@@ -20,7 +20,7 @@ import (
 
 func devCommand() *cobra.Command {
 	c := dev.Config{Out: os.Stdout}
-	command := &cobra.Command{
+	command := group(&cobra.Command{
 		Use:   "dev",
 		Short: "Run everything on this one machine, with source systems that keep changing",
 		Long: `Run everything on this one machine: five PostgreSQL servers with the source
@@ -30,31 +30,34 @@ keeps registering births, visits, payments, permits, corrections and deaths.
 
 For trying things out, not for production. Ctrl-C stops everything; starting again
 goes on from the same data. Ports that are taken are replaced by free ones. Every
-flag has an environment variable too: HOPLUU_DEMO_ and its name in capitals.`,
-		Args: cobra.NoArgs,
-		PreRunE: func(cmd *cobra.Command, _ []string) error {
-			return flagsFromEnvironment(cmd, "HOPLUU_DEMO_")
-		},
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			c.Terminal = term.IsTerminal(int(os.Stdout.Fd())) && !c.Exit
-			return dev.Run(cmd.Context(), c, func(ctx context.Context, path string) (bool, error) {
-				return reconcileDev(ctx, path, os.Stdout)
-			})
-		},
+flag has an environment variable too: HOPLUU_DEMO_ and its name in capitals. It
+makes a configuration of its own, hopluu.yaml in the folder, which other commands
+can read meanwhile.
+
+With --exit it exits with 0 if everything agrees in the end, with 1 if not.`,
+		Example: `  hopluu dev
+  hopluu connector status -c .hopluu/demo/hopluu.yaml     # in another terminal
+  hopluu dev --exit --persons 3000 --data /tmp/demo
+  hopluu dev clean`,
+	}, devClean(&c))
+	command.DisableFlagsInUseLine = false
+	command.Args = noArgs
+	command.PreRunE = devPreRun
+	command.RunE = func(cmd *cobra.Command, _ []string) error {
+		if vars := config.Overrides(os.Environ()); len(vars) > 0 {
+			// They would send what is generated here to the servers of a real
+			// installation.
+			return fmt.Errorf("environment variable %s is set, but hopluu dev makes its own configuration: unset it", vars[0])
+		}
+		c.Terminal = term.IsTerminal(int(os.Stdout.Fd())) && !c.Exit
+		err := dev.Run(cmd.Context(), c, func(ctx context.Context, path string) (bool, error) {
+			return reconcileDev(ctx, path, os.Stdout)
+		})
+		if errors.Is(err, dev.ErrDiffers) {
+			err = fmt.Errorf("%w: %w", err, errFound)
+		}
+		return err
 	}
-	clean := &cobra.Command{
-		Use: "clean", Short: "Remove the demonstration's data", Args: cobra.NoArgs,
-		PreRunE: command.PreRunE,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := dev.Clean(c.Dir); err != nil {
-				return err
-			}
-			_, err := fmt.Fprintln(cmd.OutOrStdout(), "removed", c.Dir)
-			return err
-		},
-	}
-	clean.Flags().StringVar(&c.Dir, "data", ".hopluu/demo", "folder of all data and logs")
-	command.AddCommand(clean)
 	f := command.Flags()
 	f.StringVar(&c.Dir, "data", ".hopluu/demo", "folder for all data and logs")
 	f.BoolVar(&c.Exit, "exit", false, "run the fixed load, compare, and end: 0 only if everything agrees")
@@ -66,6 +69,65 @@ flag has an environment variable too: HOPLUU_DEMO_ and its name in capitals.`,
 	f.IntVar(&c.Ports.ClickHouse, "clickhouse-port", 8123, "wanted port of ClickHouse's HTTP interface")
 	f.IntVar(&c.Ports.Postgres, "postgres-port", 5441, "wanted port of the first PostgreSQL; the others follow")
 	return command
+}
+
+func devClean(c *dev.Config) *cobra.Command {
+	clean := &cobra.Command{
+		Use:   "clean",
+		Short: "Remove the demonstration's data",
+		Long: `Remove the folder with all data and logs of the demonstration. What was fetched to
+run it (PostgreSQL, Kafka, ClickHouse's engine) stays for the next time.`,
+		Example: "  hopluu dev clean --data /tmp/demo",
+		Args:    noArgs,
+		PreRunE: devPreRun,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := dev.Clean(c.Dir); err != nil {
+				return err
+			}
+			_, err := fmt.Fprintln(cmd.OutOrStdout(), "removed", c.Dir)
+			return err
+		},
+	}
+	clean.Flags().StringVar(&c.Dir, "data", ".hopluu/demo", "folder of all data and logs")
+	return clean
+}
+
+// demoPrefix begins the environment variables of hopluu dev.
+const demoPrefix = "HOPLUU_DEMO_"
+
+// devPreRun reads the environment, and refuses what makes no sense.
+func devPreRun(cmd *cobra.Command, _ []string) error {
+	if err := flagsFromEnvironment(cmd, demoPrefix); err != nil {
+		return err
+	}
+	known := map[string]bool{}
+	for c := cmd; c != nil; c = c.Parent() {
+		c.LocalNonPersistentFlags().VisitAll(func(f *pflag.Flag) { known[variable(demoPrefix, f)] = true })
+	}
+	for _, e := range os.Environ() {
+		if name, _, _ := strings.Cut(e, "="); strings.HasPrefix(name, demoPrefix) && !known[name] {
+			return fmt.Errorf("environment variable %s names no flag of hopluu dev: unset it, or see 'hopluu dev --help'", name)
+		}
+	}
+	for flag, sensible := range map[string]func(float64) bool{
+		"persons": func(n float64) bool { return n >= 1 }, "rate": func(n float64) bool { return n > 0 },
+		"kafka-port": isPort, "registry-port": isPort, "clickhouse-port": isPort, "postgres-port": isPort,
+	} {
+		f := cmd.Flags().Lookup(flag)
+		if f == nil {
+			continue
+		}
+		if n, err := strconv.ParseFloat(f.Value.String(), 64); err != nil || !sensible(n) {
+			return fmt.Errorf("--%s is %s: see 'hopluu dev --help'", flag, f.Value)
+		}
+	}
+	return nil
+}
+
+func isPort(n float64) bool { return n >= 0 && n <= 65535 }
+
+func variable(prefix string, f *pflag.Flag) string {
+	return prefix + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
 }
 
 // reconcileDev compares all sources of a demonstration and prints one line a
@@ -89,9 +151,7 @@ func reconcileDev(ctx context.Context, path string, out io.Writer) (ok bool, err
 			r.Source, r.Table, r.SourceRows, r.ClickHouseRows, r.SourceChecksum, r.ClickHouseChecksum, r.Duplicates+r.Topic.Duplicates, verdict)
 	}
 	if !ok {
-		err := printReconciliation(out, results, false)
-		var failed *exitError
-		if !errors.As(err, &failed) {
+		if err := printReconciliation(out, results, false); !errors.Is(err, errFound) {
 			return false, err
 		}
 	}
@@ -101,11 +161,8 @@ func reconcileDev(ctx context.Context, path string, out io.Writer) (ok bool, err
 // reconcileAll compares the chosen sources; settings says how, and is completed
 // with the connections.
 func reconcileAll(ctx context.Context, c config.Config, names []string, settings reconcile.Config) (all []reconcile.Result, err error) {
-	sources, err := loadSources(c)
+	sources, err := databases(c, names)
 	if err != nil {
-		return nil, err
-	}
-	if sources, err = choose(sources, names); err != nil {
 		return nil, err
 	}
 	if settings.Tokens, err = newTokenizer(c); err != nil {
@@ -145,7 +202,7 @@ func reconcileAll(ctx context.Context, c config.Config, names []string, settings
 func flagsFromEnvironment(cmd *cobra.Command, prefix string) error {
 	var err error
 	cmd.Flags().VisitAll(func(f *pflag.Flag) {
-		name := prefix + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
+		name := variable(prefix, f)
 		if value, ok := os.LookupEnv(name); ok && !f.Changed && err == nil {
 			if setErr := f.Value.Set(value); setErr != nil {
 				err = fmt.Errorf("%s is %s: %w", name, strconv.Quote(value), setErr)

@@ -10,27 +10,78 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 )
+
+// The exit codes. Scripts rely on them; the help of the root command tells
+// them.
+const (
+	exitFound       = 1   // a check or comparison found something, and said what
+	exitFailed      = 2   // it could not be done; one line says why
+	exitInterrupted = 130 // as shells have it: 128 and SIGINT
+)
+
+// errFound ends a command that has printed what it found.
+var errFound = errors.New("something was found")
 
 func main() {
 	// The first Ctrl-C or SIGTERM ends the work cleanly; a second one ends the
 	// program at once.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop)
-	if err := rootCommand().ExecuteContext(ctx); err != nil {
-		var silent *exitError
-		if !errors.As(err, &silent) {
-			fmt.Fprintln(os.Stderr, "hopluu:", err)
-		}
-		os.Exit(1)
-	}
+	os.Exit(exitCode(ctx, rootCommand().ExecuteContext(ctx), os.Stderr))
 }
 
-// exitError ends the program with 1 after a command has said all there is to
-// say.
-type exitError struct{}
+// exitCode tells of the error in one line, and gives the program's exit code.
+func exitCode(ctx context.Context, err error, stderr io.Writer) int {
+	switch {
+	case err == nil:
+		return 0
+	case err == errFound:
+		return exitFound
+	case errors.Is(err, context.Canceled) && ctx.Err() != nil:
+		fmt.Fprintln(stderr, "hopluu: interrupted")
+		return exitInterrupted
+	}
+	fmt.Fprintln(stderr, "hopluu:", oneLine(err))
+	switch {
+	case errors.Is(err, errFound):
+		return exitFound
+	case ctx.Err() != nil:
+		return exitInterrupted
+	}
+	return exitFailed
+}
 
-func (*exitError) Error() string { return "failed" }
+// oneLine makes one line of an error that may be several joined ones, or that
+// a library has laid out over lines.
+func oneLine(err error) string {
+	var b strings.Builder
+	for line := range strings.Lines(err.Error()) {
+		line = strings.Join(strings.Fields(line), " ")
+		switch {
+		case line == "":
+			continue
+		case b.Len() == 0:
+		case strings.HasSuffix(b.String(), ":") || strings.HasSuffix(b.String(), ","):
+			b.WriteByte(' ')
+		default:
+			b.WriteString("; ")
+		}
+		b.WriteString(line)
+	}
+	return b.String()
+}
+
+// stopped makes an end that was asked for a clean one, for commands that run
+// until they are stopped.
+func stopped(ctx context.Context, err error) error {
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
+}

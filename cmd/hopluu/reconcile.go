@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -20,10 +19,19 @@ func (a *app) reconcileCommand() *cobra.Command {
 		Use:   "reconcile [SOURCE...]",
 		Short: "Compare sources, topics and ClickHouse by count and checksum",
 		Long: `Compare sources, topics and ClickHouse, table by table: by count, by checksum over
-key ranges, and where these differ by key. The source is read as one snapshot;
-ClickHouse once it has applied that snapshot's LSN; keys that changed meanwhile
-are looked at again. Exits with 1 when something differs, and names the ranges and
-keys.`,
+key ranges, and where these differ by key. The source is read as one snapshot, with
+no lock that anybody notices; ClickHouse once it has applied that snapshot's LSN;
+keys that changed meanwhile are looked at again, so rows may go on flowing. The
+events that a topic still holds are compared with bronze.
+
+Exits with 0 when everything agrees; with 1 when something differs, and names the
+ranges and keys; with 2 when it could not be compared. The result is noted in
+ops.reconciliation. It needs the sources' dsn, kafka.brokers, clickhouse.dsn and
+the token key, under which identifiers are compared.`,
+		Example: `  hopluu reconcile
+  hopluu reconcile health tax --json | jq '.[] | select(.ok | not)'
+  hopluu reconcile --catch-up 30m          # while a first load still runs`,
+		ValidArgsFunction: a.completeSources(false),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, _, err := a.load()
 			if err != nil {
@@ -54,9 +62,7 @@ func printReconciliation(w io.Writer, all []reconcile.Result, asJSON bool) error
 		ok = ok && r.OK
 	}
 	if asJSON {
-		encoder := json.NewEncoder(w)
-		encoder.SetIndent("", "  ")
-		if err := encoder.Encode(all); err != nil {
+		if err := printJSON(w, all); err != nil {
 			return err
 		}
 	} else {
@@ -86,7 +92,7 @@ func printReconciliation(w io.Writer, all []reconcile.Result, asJSON bool) error
 		}
 	}
 	if !ok {
-		return &exitError{}
+		return errFound
 	}
 	return nil
 }

@@ -1,9 +1,10 @@
 package main
 
 import (
+	"fmt"
 	"log/slog"
 	"os"
-	"runtime/debug"
+	"strings"
 
 	"github.com/hopluu/hopluu/cmd/hopluu/config"
 	"github.com/spf13/cobra"
@@ -16,7 +17,7 @@ type app struct {
 
 func rootCommand() *cobra.Command {
 	a := &app{}
-	root := &cobra.Command{
+	root := group(&cobra.Command{
 		Use:   "hopluu",
 		Short: "Join the data that a city's departments keep apart",
 		Long: `hopluu (hợp lưu, where rivers meet) streams changes out of sector databases into
@@ -24,26 +25,93 @@ Kafka, matches every record to its citizen, and lands them in ClickHouse.
 
   sector database -> connector -> Kafka topics -> processor (identity) -> sink -> ClickHouse
 
-To see it all on one machine: hopluu dev
-To begin with a real database: hopluu config example > hopluu.yaml, fill it in,
-then hopluu connector check.`,
-		Version:       version(),
+Every command reads one configuration file, named by --config or HOPLUU_CONFIG;
+an environment variable wins over it (HOPLUU_KAFKA_BROKERS over kafka.brokers).
+
+Exit codes: 0 all is well; 1 a check or comparison found something, and says what;
+2 it could not be done, and one line on standard error says why; 130 interrupted.
+Commands named run work until SIGTERM or Ctrl-C, which ends them with 0.`,
+		Example: `  # Everything on this one machine, to look at:
+  hopluu dev
+
+  # With a real database:
+  hopluu config example > hopluu.yaml      # fill it in
+  export HOPLUU_CONFIG=hopluu.yaml
+  hopluu config check
+  hopluu connector enable health           # the script for the DBA
+  hopluu connector check
+  hopluu topics create
+  hopluu connector run & hopluu processor run --http :9465 & hopluu sink run --http :9466 &
+  hopluu reconcile`,
+		Version:       version().String(),
 		SilenceUsage:  true,
 		SilenceErrors: true,
-	}
-	root.PersistentFlags().StringVarP(&a.configPath, "config", "c", os.Getenv("HOPLUU_CONFIG"), "configuration file (see 'hopluu config example'; also HOPLUU_CONFIG)")
-	root.AddCommand(
+	},
 		a.connectorCommand(), a.processorCommand(), a.sinkCommand(), a.registryCommand(),
-		a.topicsCommand(), a.reconcileCommand(), a.configCommand(), devCommand(), embeddedCommand(),
+		a.topicsCommand(), a.reconcileCommand(), a.configCommand(), devCommand(), embeddedCommand(), versionCommand(),
 	)
+	root.SetVersionTemplate("hopluu {{.Version}}\n")
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return fmt.Errorf("%w: see '%s --help'", err, cmd.CommandPath())
+	})
+	flags := root.PersistentFlags()
+	flags.StringVarP(&a.configPath, "config", "c", os.Getenv("HOPLUU_CONFIG"), "configuration file (see 'hopluu config example'; also HOPLUU_CONFIG)")
+	if err := root.MarkPersistentFlagFilename("config", "yaml", "yml"); err != nil {
+		panic(err) // the flag is the one above
+	}
 	return root
 }
 
-func version() string {
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		return info.Main.Version
+// group completes a command that only holds others. Of cobra's own accord an
+// unknown one among them would print the help and count as success.
+func group(command *cobra.Command, subs ...*cobra.Command) *cobra.Command {
+	command.DisableFlagsInUseLine = true
+	command.Args = cobra.ArbitraryArgs
+	command.RunE = func(cmd *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return cmd.Help()
+		}
+		hint := "see '" + cmd.CommandPath() + " --help'"
+		if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+			hint = "did you mean " + strings.Join(near, " or ") + "?"
+		}
+		return fmt.Errorf("%s has no command %q: %s", cmd.CommandPath(), args[0], hint)
 	}
-	return "unknown"
+	command.SuggestionsMinimumDistance = 2
+	command.AddCommand(subs...)
+	return command
+}
+
+// noArgs refuses arguments of commands that take none.
+func noArgs(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return fmt.Errorf("%s takes no argument, but was given %q: see '%s --help'", cmd.CommandPath(), args[0], cmd.CommandPath())
+	}
+	return nil
+}
+
+// oneSource wants the name of one source.
+func oneSource(cmd *cobra.Command, args []string) error {
+	if len(args) != 1 {
+		return fmt.Errorf("%s needs the name of one source: %s", cmd.CommandPath(), cmd.UseLine())
+	}
+	return nil
+}
+
+// completeSources gives the shell the names of the configured sources; only
+// first says that no more than one is taken.
+func (a *app) completeSources(only bool) cobra.CompletionFunc {
+	return func(_ *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		c, err := config.Load(a.configPath)
+		if err != nil || only && len(args) > 0 {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		var names []cobra.Completion
+		for _, s := range c.Sources {
+			names = append(names, cobra.CompletionWithDesc(s.Name, "sector "+s.Sector))
+		}
+		return names, cobra.ShellCompDirectiveNoFileComp
+	}
 }
 
 // load reads the configuration and makes the logger that it asks for.

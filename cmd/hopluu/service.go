@@ -9,9 +9,11 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/hopluu/hopluu/cmd/hopluu/config"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/spf13/cobra"
 )
 
 // newMetrics makes a registry with what every process tells of itself.
@@ -19,6 +21,19 @@ func newMetrics() *prometheus.Registry {
 	r := prometheus.NewRegistry()
 	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return r
+}
+
+// httpFlag is --http, over http.listen.
+type httpFlag struct{ listen string }
+
+func (f *httpFlag) on(command *cobra.Command) {
+	command.Flags().StringVar(&f.listen, "http", "", "address for /metrics, /healthz and /readyz, over http.listen; an empty one for none")
+}
+
+func (f *httpFlag) lay(command *cobra.Command, c *config.Config) {
+	if command.Flags().Changed("http") {
+		c.HTTP.Listen = f.listen
+	}
 }
 
 // serve runs a long-running subcommand beside its HTTP side: /metrics,
@@ -37,7 +52,7 @@ func serve(ctx context.Context, listen string, log *slog.Logger, metrics *promet
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, "ok") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
 		if err := ready(); err != nil {
-			answer(w, http.StatusServiceUnavailable, err.Error())
+			answer(w, http.StatusServiceUnavailable, oneLine(err))
 			return
 		}
 		answer(w, http.StatusOK, "ready")

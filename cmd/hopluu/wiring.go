@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -18,6 +19,7 @@ import (
 	"github.com/hopluu/hopluu/schemas/sectors"
 	"github.com/hopluu/hopluu/schemas/token"
 	"github.com/hopluu/hopluu/schemas/topic"
+	"github.com/jackc/pgx/v5"
 )
 
 // startBound is how long a server may take to answer at start before it counts
@@ -29,18 +31,9 @@ func dialKafka(ctx context.Context, c config.Config) (*topic.Client, error) {
 	if c.Kafka.SASL.Mechanism != "" {
 		kafka.SASL = &topic.SASL{Mechanism: c.Kafka.SASL.Mechanism, Username: c.Kafka.SASL.User, Password: c.Kafka.SASL.Password}
 	}
-	if c.Kafka.TLS.Enabled {
-		kafka.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
-		if c.Kafka.TLS.CAFile != "" {
-			pem, err := os.ReadFile(c.Kafka.TLS.CAFile)
-			if err != nil {
-				return nil, fmt.Errorf("kafka.tls.ca_file: %w", err)
-			}
-			kafka.TLS.RootCAs = x509.NewCertPool()
-			if !kafka.TLS.RootCAs.AppendCertsFromPEM(pem) {
-				return nil, fmt.Errorf("kafka.tls.ca_file %s holds no PEM certificate", c.Kafka.TLS.CAFile)
-			}
-		}
+	var err error
+	if kafka.TLS, err = kafkaTLS(c.Kafka.TLS); err != nil {
+		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, startBound)
 	defer cancel()
@@ -49,6 +42,26 @@ func dialKafka(ctx context.Context, c config.Config) (*topic.Client, error) {
 		return nil, fmt.Errorf("kafka.brokers: %w", err)
 	}
 	return client, nil
+}
+
+// kafkaTLS is nil without encryption.
+func kafkaTLS(c config.TLS) (*tls.Config, error) {
+	if !c.Enabled {
+		return nil, nil
+	}
+	settings := &tls.Config{MinVersion: tls.VersionTLS12}
+	if c.CAFile == "" {
+		return settings, nil
+	}
+	pem, err := os.ReadFile(c.CAFile)
+	if err != nil {
+		return nil, fmt.Errorf("kafka.tls.ca_file: %w: name the PEM file of the authority that signed the brokers' certificates", err)
+	}
+	settings.RootCAs = x509.NewCertPool()
+	if !settings.RootCAs.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("kafka.tls.ca_file %s holds no PEM certificate: name the file of the authority that signed the brokers' certificates", c.CAFile)
+	}
+	return settings, nil
 }
 
 func dialRegistry(ctx context.Context, c config.Config) (*registry.Client, error) {
@@ -66,7 +79,7 @@ func dialRegistry(ctx context.Context, c config.Config) (*registry.Client, error
 
 func clickhouseOptions(c config.Config) (*clickhouse.Options, error) {
 	if c.ClickHouse.DSN == "" {
-		return nil, errors.New("clickhouse.dsn is not set: for example clickhouse://user:password@host:9000/default")
+		return nil, errors.New("clickhouse.dsn is not set: give one there or in HOPLUU_CLICKHOUSE_DSN, such as clickhouse://user:password@host:9000/default")
 	}
 	options, err := clickhouse.ParseDSN(c.ClickHouse.DSN)
 	if err != nil {
@@ -85,9 +98,31 @@ func pingClickHouse(ctx context.Context, options *clickhouse.Options) error {
 		return fmt.Errorf("clickhouse.dsn: %w", err)
 	}
 	if err := conn.Ping(ctx); err != nil {
-		return errors.Join(fmt.Errorf("clickhouse.dsn: %s does not answer: %w", strings.Join(options.Addr, ", "), err), conn.Close())
+		return errors.Join(pingError(options, err), conn.Close())
 	}
 	return conn.Close()
+}
+
+// ClickHouse's codes of a login that it refuses
+// (https://github.com/ClickHouse/ClickHouse/blob/master/src/Common/ErrorCodes.cpp).
+const (
+	unknownUser          = 192
+	wrongPassword        = 193
+	requiredPassword     = 194
+	authenticationFailed = 516
+)
+
+func pingError(options *clickhouse.Options, err error) error {
+	addr := strings.Join(options.Addr, ", ")
+	var exception *clickhouse.Exception
+	if errors.As(err, &exception) {
+		switch exception.Code {
+		case unknownUser, wrongPassword, requiredPassword, authenticationFailed:
+			return fmt.Errorf("clickhouse.dsn: %s refuses user %s: set the right user and password", addr, cmp.Or(options.Auth.Username, "default"))
+		}
+		return fmt.Errorf("clickhouse.dsn: %s: %w", addr, err)
+	}
+	return fmt.Errorf("clickhouse.dsn: %s does not answer: %w; check the address and its protocol (clickhouse:// for port 9000, http:// for port 8123), and that ClickHouse runs", addr, err)
 }
 
 // source is a configured source with the sector that describes it.
@@ -138,14 +173,54 @@ func choose(sources []source, names []string) ([]source, error) {
 		return sources, nil
 	}
 	var chosen []source
-	for _, name := range names {
-		i := slices.IndexFunc(sources, func(s source) bool { return s.Name == name })
-		if i < 0 {
-			return nil, fmt.Errorf("source %s is not in the configuration", name)
+	for i, name := range names {
+		at := slices.IndexFunc(sources, func(s source) bool { return s.Name == name })
+		switch {
+		case at < 0:
+			var known []string
+			for _, s := range sources {
+				known = append(known, s.Name)
+			}
+			return nil, fmt.Errorf("source %s is not in the configuration, which has %s", name, strings.Join(known, ", "))
+		case slices.Contains(names[:i], name):
+			return nil, fmt.Errorf("source %s is named twice", name)
 		}
-		chosen = append(chosen, sources[i])
+		chosen = append(chosen, sources[at])
 	}
 	return chosen, nil
+}
+
+// databases gives the named sources, or all, for commands that connect to
+// them.
+func databases(c config.Config, names []string) ([]source, error) {
+	sources, err := loadSources(c)
+	if err != nil {
+		return nil, err
+	}
+	if sources, err = choose(sources, names); err != nil {
+		return nil, err
+	}
+	for _, s := range sources {
+		if err := checkDSN(s.Source); err != nil {
+			return nil, err
+		}
+	}
+	return sources, nil
+}
+
+func checkDSN(s config.Source) error {
+	if s.DSN == "" {
+		return fmt.Errorf("sources: %s has no dsn: give its connection string there or in HOPLUU_SOURCE_%s_DSN", s.Name, strings.ToUpper(s.Name))
+	}
+	parsed, err := pgx.ParseConfig(s.DSN)
+	if err != nil {
+		// The library's error may repeat the password.
+		return fmt.Errorf("sources: the dsn of %s cannot be read: write postgres://user:password@host:5432/database", s.Name)
+	}
+	if parsed.Database == "" {
+		return fmt.Errorf("sources: the dsn of %s names no database: write postgres://user:password@host:5432/database", s.Name)
+	}
+	return nil
 }
 
 func newTokenizer(c config.Config) (*token.Tokenizer, error) {

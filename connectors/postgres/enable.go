@@ -28,6 +28,15 @@ type Setup struct {
 // it can make others wait behind it.
 const setupLockTimeout = "5s"
 
+// roleComment marks a role as made by EnableScript. DisableScript drops no
+// other: the dsn may name a role that the database has for more than us (P7).
+const roleComment = "hopluu connector"
+
+// ownRole finds the role if EnableScript made it.
+func ownRole(role string) string {
+	return "SELECT rolname FROM pg_roles WHERE rolname = " + literal(role) + " AND shobj_description(oid, 'pg_authid') = " + literal(roleComment)
+}
+
 // EnableScript gives the least that a connector needs: a role that may
 // replicate and read the named tables, and a publication of them. It can be run
 // again.
@@ -37,10 +46,10 @@ func (s Setup) EnableScript() []Statement {
 	var tables []string
 	script := []Statement{
 		{SQL: "SET lock_timeout = '" + setupLockTimeout + "'", Why: "no step waits longer than this for a lock"},
-		{SQL: fmt.Sprintf("DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = %s) THEN CREATE ROLE %s LOGIN REPLICATION; END IF; END $$", literal(s.Role), role), Why: "a role of its own; no lock on tables"},
+		{SQL: do("IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = %[1]s) THEN CREATE ROLE %[2]s LOGIN REPLICATION; COMMENT ON ROLE %[2]s IS %[3]s; END IF;", literal(s.Role), role, literal(roleComment)), Why: "a role of its own; no lock on tables"},
 	}
 	if s.Password != "" {
-		script = append(script, Statement{SQL: fmt.Sprintf("ALTER ROLE %s PASSWORD %s", role, literal(s.Password)), Why: "its password; no lock on tables"})
+		script = append(script, Statement{SQL: do("IF EXISTS (%s) THEN ALTER ROLE %s PASSWORD %s; END IF;", ownRole(s.Role), role, literal(s.Password)), Why: "its password, if the role is ours; no lock on tables"})
 	}
 	script = append(script, Statement{SQL: fmt.Sprintf("GRANT CONNECT ON DATABASE %s TO %s", pgx.Identifier{s.Database}.Sanitize(), role), Why: "no lock on tables"})
 	for _, t := range s.Tables {
@@ -55,7 +64,7 @@ func (s Setup) EnableScript() []Statement {
 	publication := pgx.Identifier{s.Publication}.Sanitize()
 	list := strings.Join(tables, ", ")
 	script = append(script,
-		Statement{SQL: fmt.Sprintf("DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_publication WHERE pubname = %s) THEN CREATE PUBLICATION %s; END IF; END $$", literal(s.Publication), publication), Why: "an empty publication; no lock on tables"},
+		Statement{SQL: do("IF NOT EXISTS (SELECT FROM pg_publication WHERE pubname = %s) THEN CREATE PUBLICATION %s; END IF;", literal(s.Publication), publication), Why: "an empty publication; no lock on tables"},
 		Statement{SQL: fmt.Sprintf("ALTER PUBLICATION %s SET (%s)", publication, publishEverything), Why: "nothing is left out, also of a publication that was there; no lock on tables"},
 		Statement{SQL: fmt.Sprintf("ALTER PUBLICATION %s SET TABLE %s", publication, list), Why: "SHARE UPDATE EXCLUSIVE on each table for a moment: reads and writes go on, VACUUM and ALTER TABLE wait"},
 	)
@@ -71,8 +80,17 @@ func (s Setup) DisableScript() []Statement {
 		{SQL: fmt.Sprintf("SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE slot_name = %s AND active", literal(s.Slot)), Why: "ends a connector that still streams"},
 		{SQL: fmt.Sprintf("SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = %s", literal(s.Slot)), Why: "lets the WAL go that the slot kept"},
 		{SQL: fmt.Sprintf("DROP PUBLICATION IF EXISTS %s", pgx.Identifier{s.Publication}.Sanitize()), Why: "no lock that readers or writers notice"},
-		{SQL: fmt.Sprintf("DO $$ BEGIN IF EXISTS (SELECT FROM pg_roles WHERE rolname = %s) THEN EXECUTE 'DROP OWNED BY ' || %s; EXECUTE 'DROP ROLE ' || %s; END IF; END $$", literal(s.Role), literal(role), literal(role)), Why: "takes back its grants, then the role"},
+		{SQL: do("IF EXISTS (%s) THEN DROP OWNED BY %[2]s; DROP ROLE %[2]s; END IF;", ownRole(s.Role), role), Why: "takes back its grants, then the role; only if 'hopluu connector enable' made it"},
 	}
+}
+
+// do makes a block of PL/pgSQL, in a dollar quote that the body does not hold.
+func do(format string, args ...any) string {
+	body, quote := "BEGIN "+fmt.Sprintf(format, args...)+" END", "$$"
+	for strings.Contains(body, quote) {
+		quote = quote[:len(quote)-1] + "_$"
+	}
+	return "DO " + quote + " " + body + " " + quote
 }
 
 // literal quotes a string for SQL.
@@ -109,7 +127,7 @@ func (s Setup) Leftovers(ctx context.Context, conn *pgx.Conn) ([]string, error) 
 	rows, err := conn.Query(ctx, `
 		SELECT 'replication slot ' || slot_name FROM pg_replication_slots WHERE slot_name = $1
 		UNION ALL SELECT 'publication ' || pubname FROM pg_publication WHERE pubname = $2
-		UNION ALL SELECT 'role ' || rolname FROM pg_roles WHERE rolname = $3`, s.Slot, s.Publication, s.Role)
+		UNION ALL SELECT 'role ' || rolname FROM (`+ownRole(s.Role)+`) AS ours`, s.Slot, s.Publication)
 	if err != nil {
 		return nil, fmt.Errorf("look for leftovers: %w", err)
 	}

@@ -1,0 +1,155 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/hopluu/hopluu/cmd/hopluu/config"
+	"github.com/hopluu/hopluu/connectors/postgres"
+	"github.com/spf13/cobra"
+)
+
+// checkReport is what `hopluu connector check` found.
+type checkReport struct {
+	OK bool `json:"ok"`
+	// Common is what all sources need: the token key, Kafka, the registry.
+	Common  []postgres.Finding `json:"common"`
+	Sources []postgres.Report  `json:"sources"`
+}
+
+func (a *app) connectorCheck() *cobra.Command {
+	var asJSON bool
+	command := &cobra.Command{
+		Use:   "check [SOURCE...]",
+		Short: "Look at the databases and at Kafka, and say what stands in the way",
+		Long: `Look at the databases of the named sources, or of all, and at what their connectors
+need beside: Kafka, the registry, the token key. Nothing is changed anywhere.
+
+Every finding is a fault (capture would not start, lose events, or harm the
+database), a warning (it may later), or a note, with the statement that mends it.
+Exits with 1 when there is a fault.`,
+		Example: `  hopluu connector check
+  hopluu connector check health --json | jq '.sources[].findings'`,
+		ValidArgsFunction: a.completeSources(false),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, _, err := a.load()
+			if err != nil {
+				return err
+			}
+			sources, err := databases(c, args)
+			if err != nil {
+				return err
+			}
+			report := checkReport{OK: true, Common: []postgres.Finding{}, Sources: []postgres.Report{}}
+			common, err := commonFindings(cmd.Context(), c, sources)
+			if err != nil {
+				return err
+			}
+			report.Common = append(report.Common, common...)
+			report.OK = len(faults(common)) == 0
+			for _, s := range sources {
+				found, err := preflight(cmd.Context(), s)
+				if cmd.Context().Err() != nil {
+					return cmd.Context().Err()
+				}
+				if err != nil {
+					// The others are looked at all the same.
+					found.Source = s.Name
+					found.Findings = append(found.Findings, postgres.Finding{Level: postgres.Fault, What: oneLine(err)})
+				}
+				report.OK = report.OK && found.OK()
+				report.Sources = append(report.Sources, found)
+			}
+			return printCheck(cmd.OutOrStdout(), report, asJSON)
+		},
+	}
+	command.Flags().BoolVar(&asJSON, "json", false, "print the report as JSON: ok, common and sources with their findings")
+	return command
+}
+
+// commonFindings looks at what all sources need.
+func commonFindings(ctx context.Context, c config.Config, sources []source) (findings []postgres.Finding, err error) {
+	fault := func(err error) {
+		findings = append(findings, postgres.Finding{Level: postgres.Fault, What: oneLine(err)})
+	}
+	if _, err := newTokenizer(c); err != nil {
+		fault(err)
+	}
+	if _, err := dialRegistry(ctx, c); err != nil {
+		fault(err)
+	}
+	kafka, err := dialKafka(ctx, c)
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	if err != nil {
+		fault(err)
+		return findings, nil
+	}
+	defer func() { err = errors.Join(err, kafka.Close()) }()
+	cluster, topics, err := checkCluster(ctx, kafka, c.Topics, sourceTopics(c, sources))
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	if err != nil {
+		fault(fmt.Errorf("kafka.brokers: %w", err))
+	}
+	return append(append(findings, cluster...), summary(topics)...), nil
+}
+
+func preflight(ctx context.Context, s source) (report postgres.Report, err error) {
+	bound, cancel := context.WithTimeout(ctx, startBound)
+	defer cancel()
+	conn, err := postgres.Connect(bound, s.DSN)
+	if err != nil {
+		return postgres.Report{}, err
+	}
+	defer func() { err = errors.Join(err, conn.Close(ctx)) }()
+	return postgres.Preflight(ctx, conn, s.Name, s.Slot, s.Publication, s.Described)
+}
+
+func printCheck(w io.Writer, report checkReport, asJSON bool) error {
+	if asJSON {
+		if err := printJSON(w, report); err != nil {
+			return err
+		}
+	} else {
+		fmt.Fprintln(w, "Kafka, the registry and the token key")
+		for _, f := range report.Common {
+			printFinding(w, "", f)
+		}
+		if len(report.Common) == 0 {
+			fmt.Fprintln(w, "  nothing stands in the way")
+		}
+		for _, r := range report.Sources {
+			printReport(w, r)
+		}
+	}
+	if !report.OK {
+		return errFound
+	}
+	return nil
+}
+
+func printReport(w io.Writer, r postgres.Report) {
+	if r.Version == "" {
+		fmt.Fprintln(w, r.Source)
+	} else {
+		fmt.Fprintf(w, "%s: PostgreSQL %s, %d tables\n", r.Source, r.Version, r.Tables)
+	}
+	for _, f := range r.Findings {
+		printFinding(w, "", f)
+	}
+	if len(r.Findings) == 0 {
+		fmt.Fprintln(w, "  nothing stands in the way")
+	}
+}
+
+func printFinding(w io.Writer, subject string, f postgres.Finding) {
+	fmt.Fprintf(w, "  %-8s %s%s\n", f.Level, subject, f.What)
+	if f.Mend != "" {
+		fmt.Fprintf(w, "           mend: %s\n", f.Mend)
+	}
+}

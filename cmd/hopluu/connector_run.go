@@ -1,0 +1,130 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"github.com/hopluu/hopluu/cmd/hopluu/config"
+	"github.com/hopluu/hopluu/connectors"
+	"github.com/hopluu/hopluu/connectors/postgres"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+)
+
+func (a *app) connectorRun() *cobra.Command {
+	var listen httpFlag
+	command := &cobra.Command{
+		Use:   "run [SOURCE...]",
+		Short: "Capture the named sources, or all, until stopped",
+		Long: `Capture the named sources, or all of the configuration, in one process, until
+SIGTERM or Ctrl-C. Progress is kept in Kafka: a connector that is killed goes on
+where it was, with no event lost and none doubled. Starting a second connector for
+a source ends the first.
+
+At start everything is checked as 'hopluu connector check' does; a fault ends it
+with 2. Later a server that goes away is waited for. A source that a person must
+mend is no longer captured while the others are; /readyz says which and why.`,
+		Example: `  hopluu connector run
+  hopluu connector run health tax --http :9464
+  curl -s localhost:9464/readyz`,
+		ValidArgsFunction: a.completeSources(false),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, log, err := a.load()
+			if err != nil {
+				return err
+			}
+			listen.lay(cmd, &c)
+			return stopped(cmd.Context(), runConnectors(cmd.Context(), c, args, log))
+		},
+	}
+	listen.on(command)
+	return command
+}
+
+func runConnectors(ctx context.Context, c config.Config, names []string, log *slog.Logger) (err error) {
+	sources, err := databases(c, names)
+	if err != nil {
+		return err
+	}
+	tokens, err := newTokenizer(c)
+	if err != nil {
+		return err
+	}
+	kafka, err := dialKafka(ctx, c)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, kafka.Close()) }()
+	schemas, err := dialRegistry(ctx, c)
+	if err != nil {
+		return err
+	}
+	cluster, topics, err := checkCluster(ctx, kafka, c.Topics, sourceTopics(c, sources))
+	if err != nil {
+		return err
+	}
+	if err := refusal("connector check", append(cluster, summary(topics)...)); err != nil {
+		return err
+	}
+	metrics := newMetrics()
+	var all []*connectors.Connector
+	for _, s := range sources {
+		report, err := preflight(ctx, s)
+		if err == nil {
+			err = refusal("connector check "+s.Name, report.Findings)
+		}
+		if err != nil {
+			return fmt.Errorf("source %s: %w", s.Name, err)
+		}
+		all = append(all, connectors.New(connectors.Config{
+			Source: s.Name, DSN: s.DSN, Slot: s.Slot, Publication: s.Publication, Sector: s.Described,
+			Kafka: kafka, Registry: schemas, Tokens: tokens.Clone(), Topics: topicSettings(c),
+			MaxRowBytes: c.MaxRowBytes, Log: log, Metrics: metrics,
+		}))
+	}
+	return runAll(ctx, c.HTTP.Listen, all, log, metrics)
+}
+
+// refusal makes one line of the faults among the findings; command lists them.
+func refusal(command string, findings []postgres.Finding) error {
+	bad := faults(findings)
+	if len(bad) == 0 {
+		return nil
+	}
+	text := bad[0].What
+	if bad[0].Mend != "" {
+		text += "; mend: " + bad[0].Mend
+	}
+	if n := len(bad) - 1; n > 0 {
+		text += fmt.Sprintf("; and %d more, see 'hopluu %s'", n, command)
+	}
+	return errors.New(text)
+}
+
+func runAll(ctx context.Context, listen string, all []*connectors.Connector, log *slog.Logger, metrics *prometheus.Registry) error {
+	ready := func() error {
+		var errs []error
+		for _, connector := range all {
+			errs = append(errs, connector.Ready())
+		}
+		return errors.Join(errs...)
+	}
+	return serve(ctx, listen, log, metrics, ready, func(ctx context.Context) error {
+		// One source that a person must mend does not stop the others: its
+		// error is told at once and again at the end.
+		var group errgroup.Group
+		for _, connector := range all {
+			group.Go(func() error {
+				err := connector.Run(ctx)
+				if err != nil {
+					log.Error("a source is no longer captured", "source", connector.Source, "error", err)
+				}
+				return err
+			})
+		}
+		return group.Wait()
+	})
+}
