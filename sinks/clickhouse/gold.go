@@ -7,8 +7,8 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"maps"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -16,15 +16,16 @@ import (
 	"github.com/hopluu/hopluu/sinks/clickhouse/tables"
 )
 
-//go:embed views/gold/*.sql
+//go:embed views/gold/*.sql views/indicators/*.sql
 var goldFiles embed.FS
 
 func quote(s string) string { return tables.Quote(s) }
 
 // gold keeps the views of gold: each file of views/gold is one statement that
-// makes the view of its name, or, when its name begins with "indicators_", the
-// query of headline numbers that gold.indicators unions. A view whose tables
-// are not there yet is made when they are.
+// makes the mart of its name, and the files of views/indicators hold queries of
+// one headline number each, divided by UNION ALL, which gold.indicators unions.
+// A mart whose tables are not there yet is made when they are, and so is what
+// reads it.
 type gold struct {
 	server *server
 	log    *slog.Logger
@@ -68,18 +69,14 @@ func (g *gold) keep(ctx context.Context) {
 	}
 }
 
-// indicators is the file name prefix of the views that gold.indicators unions.
-const indicators = "indicators_"
-
-// make makes every view that this process has not made yet and whose tables are
-// there, and then those over them.
+// make makes every mart that this process has not made yet and whose tables are
+// there, and then what is over them.
 func (g *gold) make(ctx context.Context) error {
 	files, err := fs.Glob(goldFiles, "views/gold/*.sql")
 	if err != nil {
 		return err
 	}
 	files = slices.DeleteFunc(files, func(file string) bool { return g.made[goldName(file)] })
-	slices.Sort(files)
 	var failed []error
 	for len(files) > 0 {
 		var waiting []string
@@ -89,13 +86,9 @@ func (g *gold) make(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			name, statement := goldName(file), string(sql)
-			if strings.HasPrefix(name, indicators) {
-				statement = indicatorsView(name, statement)
-			}
-			switch err := g.server.exec(ctx, statement); {
+			switch err := g.server.exec(ctx, string(sql)); {
 			case err == nil:
-				g.made[name] = true
+				g.made[goldName(file)] = true
 			case missing(err):
 				waiting, last = append(waiting, file), err
 			default:
@@ -103,41 +96,58 @@ func (g *gold) make(ctx context.Context) error {
 			}
 		}
 		if len(waiting) == len(files) {
-			// A view may wait for another one of this round, but not for ever.
+			// A mart may wait for another one of this round, but not for ever.
 			g.log.Debug("gold views wait for their tables", "views", strings.Join(waiting, " "), "error", last)
 			break
 		}
 		files = waiting
 	}
-	if err := g.server.exec(ctx, unionView(g.made)); err != nil {
-		failed = append(failed, err)
+	queries, err := indicators(g.made)
+	if err != nil {
+		return err
 	}
-	if err := g.server.exec(ctx, goldCatalogue); err != nil {
-		failed = append(failed, err)
+	for _, sql := range []string{indicatorsView(queries), goldCatalogue} {
+		if err := g.server.exec(ctx, sql); err != nil {
+			failed = append(failed, err)
+		}
 	}
 	return errors.Join(failed...)
 }
 
 func goldName(file string) string { return strings.TrimSuffix(path.Base(file), ".sql") }
 
-// unionView is gold.indicators: the headline numbers of the sectors that are
-// there.
-func unionView(made map[string]bool) string {
-	var union []string
-	for _, name := range slices.Sorted(maps.Keys(made)) {
-		if strings.HasPrefix(name, indicators) {
-			union = append(union, "SELECT * FROM gold."+name)
+var martName = regexp.MustCompile(`\bgold\.(\w+)`)
+
+// indicators gives the queries of the headline numbers whose marts are made.
+func indicators(made map[string]bool) (queries []string, err error) {
+	files, err := fs.Glob(goldFiles, "views/indicators/*.sql")
+	if err != nil {
+		return nil, err
+	}
+	for _, file := range files {
+		sql, err := goldFiles.ReadFile(file)
+		if err != nil {
+			return nil, err
+		}
+		for _, query := range strings.Split(strings.TrimSpace(string(sql)), "\nUNION ALL\n") {
+			there := true
+			for _, mart := range martName.FindAllStringSubmatch(query, -1) {
+				there = there && made[mart[1]]
+			}
+			if there {
+				queries = append(queries, query)
+			}
 		}
 	}
-	if len(union) == 0 {
-		union = []string{"SELECT '' AS code, '' AS name_vi, '' AS name_en, '' AS unit, CAST(NULL, 'Nullable(Float64)') AS value, CAST(NULL, 'Nullable(DateTime64(6))') AS as_of, CAST([], 'Array(String)') AS sources WHERE 0"}
-	}
-	return indicatorsView("indicators", strings.Join(union, "\nUNION ALL\n"))
+	return queries, nil
 }
 
-// indicatorsView is a view of headline numbers.
-func indicatorsView(name, query string) string {
-	return `CREATE OR REPLACE VIEW gold.` + name + `
+// indicatorsView is gold.indicators.
+func indicatorsView(queries []string) string {
+	if len(queries) == 0 {
+		queries = []string{"SELECT '' AS code, '' AS name_vi, '' AS name_en, '' AS unit, CAST(NULL, 'Nullable(Float64)') AS value, CAST(NULL, 'Nullable(DateTime64(6))') AS as_of, CAST([], 'Array(String)') AS sources WHERE 0"}
+	}
+	return `CREATE OR REPLACE VIEW gold.indicators
 (
     code String COMMENT 'Mã chỉ số — Code of the indicator',
     name_vi String COMMENT 'Tên chỉ số — Name in Vietnamese',
@@ -149,7 +159,7 @@ func indicatorsView(name, query string) string {
 )
 AS SELECT * FROM
 (
-` + query + `
+` + strings.Join(queries, "\nUNION ALL\n") + `
 ) AS i
 COMMENT 'Các chỉ số chính cho lãnh đạo — Headline indicators for leaders'`
 }
