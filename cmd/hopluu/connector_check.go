@@ -8,6 +8,7 @@ import (
 
 	"github.com/hopluu/hopluu/cmd/hopluu/config"
 	"github.com/hopluu/hopluu/connectors/postgres"
+	"github.com/jackc/pgx/v5"
 	"github.com/spf13/cobra"
 )
 
@@ -102,12 +103,22 @@ func commonFindings(ctx context.Context, c config.Config, sources []source) (fin
 func preflight(ctx context.Context, s source) (report postgres.Report, err error) {
 	bound, cancel := context.WithTimeout(ctx, startBound)
 	defer cancel()
-	conn, err := postgres.Connect(bound, s.DSN)
+	conn, err := connectSource(bound, s)
 	if err != nil {
 		return postgres.Report{}, err
 	}
 	defer func() { err = errors.Join(err, conn.Close(ctx)) }()
 	return postgres.Preflight(ctx, conn, s.Name, s.Slot, s.Publication, s.Described)
+}
+
+// connectSource connects as a connector would.
+func connectSource(ctx context.Context, s source) (*pgx.Conn, error) {
+	conn, err := postgres.Connect(ctx, s.DSN)
+	var config *postgres.ConfigError
+	if err != nil && !errors.As(err, &config) {
+		err = fmt.Errorf("%w; check the source's dsn, and that PostgreSQL runs", err)
+	}
+	return conn, err
 }
 
 func printCheck(w io.Writer, report checkReport, asJSON bool) error {

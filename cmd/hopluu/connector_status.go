@@ -12,6 +12,8 @@ import (
 
 	"github.com/hopluu/hopluu/connectors"
 	"github.com/hopluu/hopluu/connectors/postgres"
+	"github.com/hopluu/hopluu/connectors/postgres/checkpoint"
+	"github.com/hopluu/hopluu/schemas/topic"
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/spf13/cobra"
 )
@@ -79,7 +81,7 @@ func (a *app) status(ctx context.Context, names []string) (all []sourceStatus, e
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, kafka.Close()) }()
-	checkpoints, err := connectors.Checkpoints(ctx, kafka)
+	checkpoints, err := readCheckpoints(ctx, kafka)
 	if err != nil {
 		return nil, err
 	}
@@ -101,10 +103,19 @@ func (a *app) status(ctx context.Context, names []string) (all []sourceStatus, e
 	return all, nil
 }
 
+// readCheckpoints gives no checkpoint before anything was ever captured.
+func readCheckpoints(ctx context.Context, kafka *topic.Client) (map[string]checkpoint.Checkpoint, error) {
+	counts, err := kafka.PartitionCounts(ctx, connectors.StateTopic)
+	if err != nil || counts[connectors.StateTopic] == 0 {
+		return nil, err
+	}
+	return connectors.Checkpoints(ctx, kafka)
+}
+
 func slotStatus(ctx context.Context, s source) (status postgres.SlotStatus, err error) {
 	bound, cancel := context.WithTimeout(ctx, startBound)
 	defer cancel()
-	conn, err := postgres.Connect(bound, s.DSN)
+	conn, err := connectSource(bound, s)
 	if err != nil {
 		return postgres.SlotStatus{}, err
 	}
@@ -168,6 +179,13 @@ connector begins at once, a stopped one when it is started.`,
 				return err
 			}
 			defer func() { err = errors.Join(err, kafka.Close()) }()
+			checkpoints, err := readCheckpoints(ctx, kafka)
+			if err != nil {
+				return err
+			}
+			if c := checkpoints[args[0]]; !c.Started() {
+				return fmt.Errorf("source %s was never captured: start it with 'hopluu connector run %s'", args[0], args[0])
+			}
 			if err := connectors.Resnapshot(ctx, kafka, args[0], args[1:]...); err != nil {
 				return err
 			}
