@@ -185,6 +185,12 @@ func (f *follower) produce(ctx context.Context, t *table, frame []byte, ev *even
 		t.reason = err.Error()
 		f.quarantine(t.name(), err)
 	} else if t.provisional && !f.superseded(t) {
+		if _, ok := f.sectorTable(t.relation); !ok {
+			// What comes of it is kept, not skipped (P3), until a person decides.
+			if _, err := f.Kafka.Ensure(ctx, f.Topics.deadLetterSpec(DeadLetters(f.Source, t.sector))); err != nil {
+				return err
+			}
+		}
 		t.provisional = false
 		f.quarantine(t.name(), errors.New(t.reason))
 	}

@@ -2,7 +2,6 @@ package connectors
 
 import (
 	"context"
-	"fmt"
 	"strconv"
 
 	"github.com/hopluu/hopluu/schemas/event"
@@ -80,14 +79,4 @@ func (s *session) addLetter(ctx context.Context, t sectors.Table, format string,
 		}
 	}
 	return nil
-}
-
-// undescribed sets a table aside that is published but not in the sector file:
-// what comes of it is kept, not skipped (P3), until a person decides.
-func (s *session) undescribed(ctx context.Context, t *table) error {
-	name := DeadLetters(s.Source, t.sector)
-	if _, err := s.Kafka.Ensure(ctx, s.Topics.deadLetterSpec(name)); err != nil {
-		return err
-	}
-	return &QuarantineError{Table: t.name(), Err: fmt.Errorf("it is published but not described in sector %s: describe it, or take it out of publication %s", s.Sector.Sector, s.Publication)}
 }

@@ -42,10 +42,9 @@ func (f *follower) relation(ctx context.Context, frame []byte, m *pgoutput.Relat
 	}
 	t.message, t.frame = m, bytes.Clone(frame)
 	if err != nil && t.reason == "" {
-		t.reason = err.Error()
-		if t.provisional = f.superseded(t); !t.provisional {
-			f.quarantine(name, err)
-		}
+		// The first change of it decides. For a partition, whose changes come
+		// under its root, there is none.
+		t.reason, t.provisional = err.Error(), true
 	}
 	f.tables[m.OID] = t
 	return nil

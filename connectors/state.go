@@ -35,6 +35,9 @@ type states struct {
 
 func readStates(ctx context.Context, kafka *topic.Client) (states, error) {
 	s := states{checkpoints: map[string]checkpoint.Checkpoint{}, owners: map[string]string{}, barriers: map[string]string{}}
+	if counts, err := kafka.PartitionCounts(ctx, StateTopic); err != nil || counts[StateTopic] == 0 {
+		return s, err // no connector ever ran
+	}
 	tables := map[string]map[string]checkpoint.Table{}
 	err := kafka.ReadAll(ctx, StateTopic, func(r topic.Record) error {
 		prefix, source, ok := strings.Cut(string(r.Key), "/")

@@ -22,10 +22,6 @@ const (
 	// idleCheckpoint is how often an idle source's progress is noted, so that
 	// a quiet table in a busy database does not hold WAL (case 10).
 	idleCheckpoint = time.Second
-	// statusInterval is how often the server hears of us when nothing else is
-	// to be told; it gives a silent client up after wal_sender_timeout, a
-	// minute unless set otherwise.
-	statusInterval = 10 * time.Second
 )
 
 // stream is what a follower reads from and confirms to; its users are
@@ -82,7 +78,7 @@ func newFollower(s *session, source stream) *follower {
 func (f *follower) run(ctx context.Context) error {
 	tick := time.NewTicker(transactionWait)
 	defer tick.Stop()
-	lastIdle, lastStatus, lastWatch := time.Now(), time.Now(), time.Now()
+	lastIdle, lastWatch := time.Now(), time.Now()
 	var frames []postgres.Frame
 	for {
 		select {
@@ -109,15 +105,12 @@ func (f *follower) run(ctx context.Context) error {
 					return err
 				}
 			}
-			if now.Sub(lastStatus) >= statusInterval {
-				lastStatus = now
-				if err := f.source.Confirm(ctx, f.checkpoint.Confirmed); err != nil {
-					return err
-				}
-			}
 			if now.Sub(lastWatch) >= watchInterval {
 				lastWatch = now
 				if err := f.look(ctx, f.names()...); err != nil {
+					return err
+				}
+				if err := f.commit(ctx); err != nil {
 					return err
 				}
 			}

@@ -31,8 +31,8 @@ type table struct {
 	vault  lane // topic "" when the table has no vault
 
 	// reason is why its events are dead letters; empty when they flow.
-	// provisional: it is not quarantined yet, because a snapshot that was
-	// taken later has what these events say.
+	// provisional: it is not quarantined yet, because none of its changes has
+	// come, or a snapshot that was taken later has what they say.
 	reason      string
 	provisional bool
 	// message and frame are the stream's description of the table, read and
@@ -141,7 +141,7 @@ func (s *session) compile(ctx context.Context, relation postgres.Relation) (*tab
 	t := s.bare(relation)
 	sector, ok := s.sectorTable(relation)
 	if !ok {
-		return t, s.undescribed(ctx, t)
+		return t, &QuarantineError{Table: t.name(), Err: fmt.Errorf("it is published but not described in sector %s: describe it, or take it out of publication %s", s.Sector.Sector, s.Publication)}
 	}
 	t.public.topic = topic.Public(s.Source, relation.Schema, relation.Table)
 	names := []string{t.public.topic}

@@ -9,8 +9,8 @@ import (
 )
 
 // watchInterval is how often the tables are compared with what the topics say
-// of them.
-const watchInterval = 10 * time.Second
+// of them, and an idle connector finds out that it was fenced.
+const watchInterval = 5 * time.Second
 
 // watch looks for what no event tells: rows that changed with their table's
 // definition, and tables that left the publication. It marks the first for a

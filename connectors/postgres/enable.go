@@ -77,7 +77,7 @@ func (s Setup) DisableScript() []Statement {
 	role := pgx.Identifier{s.Role}.Sanitize()
 	return []Statement{
 		{SQL: "SET lock_timeout = '" + setupLockTimeout + "'", Why: "no step waits longer than this for a lock"},
-		{SQL: fmt.Sprintf("SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE slot_name = %s AND active", literal(s.Slot)), Why: "ends a connector that still streams"},
+		{SQL: fmt.Sprintf("SELECT pg_terminate_backend(active_pid, 10000) FROM pg_replication_slots WHERE slot_name = %s AND active", literal(s.Slot)), Why: "ends a connector that still streams, and waits for its end"},
 		{SQL: fmt.Sprintf("SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = %s", literal(s.Slot)), Why: "lets the WAL go that the slot kept"},
 		{SQL: fmt.Sprintf("DROP PUBLICATION IF EXISTS %s", pgx.Identifier{s.Publication}.Sanitize()), Why: "no lock that readers or writers notice"},
 		{SQL: do("IF EXISTS (%s) THEN DROP OWNED BY %[2]s; DROP ROLE %[2]s; END IF;", ownRole(s.Role), role), Why: "takes back its grants, then the role; only if 'hopluu connector enable' made it"},

@@ -280,3 +280,9 @@ func (r *rig) query(sql string, args ...any) oneRow {
 	conn := r.connect()
 	return oneRow{conn.QueryRow(r.t.Context(), sql, args...), conn}
 }
+
+// resnapshot asks for tables to be read anew.
+func (r *rig) resnapshot(tables ...string) {
+	r.t.Helper()
+	require.NoError(r.t, connectors.Resnapshot(r.t.Context(), r.client, r.config.Source, tables...))
+}
