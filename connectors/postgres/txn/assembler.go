@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"maps"
+	"slices"
 
 	"github.com/hopluu/hopluu/connectors/postgres/pgoutput"
 	"github.com/hopluu/hopluu/connectors/postgres/spool"
@@ -284,7 +286,9 @@ func (a *Assembler) commit(m pgoutput.StreamCommit) (Step, error) {
 // A table's description holds for what comes after it. One that came within
 // this transaction is older than one that came after it in another, though it
 // is handed on later: then the younger one is handed on again at the end, since
-// it is what the server goes by from here on.
+// it is what the server goes by from here on. One that says again what was said
+// within the transaction is left out: the server repeats them after every
+// savepoint that was rolled back.
 func (a *Assembler) Committed() iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
 		c := a.committed
@@ -292,21 +296,22 @@ func (a *Assembler) Committed() iter.Seq2[[]byte, error] {
 		if !yield(a.message, nil) {
 			return
 		}
-		again := map[uint32][]byte{}
+		said := map[uint32][]byte{} // in this transaction, by table
 		for f, err := range a.spool.Replay(c.Xid) {
+			repeated := false
 			if err == nil && f.Data[0] == 'R' {
-				err = a.redescribe(f, again)
+				repeated, err = a.redescribe(f, said)
 			}
 			if err != nil {
 				yield(nil, err)
 				return
 			}
-			if !yield(f.Data, nil) {
+			if !repeated && !yield(f.Data, nil) {
 				return
 			}
 		}
-		for _, frame := range again {
-			if !yield(frame, nil) {
+		for _, oid := range slices.Sorted(maps.Keys(said)) {
+			if now := a.described[oid].frame; !bytes.Equal(now, said[oid]) && !yield(now, nil) {
 				return
 			}
 		}
@@ -320,20 +325,22 @@ func (a *Assembler) Committed() iter.Seq2[[]byte, error] {
 	}
 }
 
-// redescribe notes a description that comes out of the spool.
-func (a *Assembler) redescribe(f spool.Frame, again map[uint32][]byte) error {
+// redescribe notes a description that comes out of the spool, and tells whether
+// it was the last one that was said.
+func (a *Assembler) redescribe(f spool.Frame, said map[uint32][]byte) (repeated bool, err error) {
 	m, err := a.decoder.Decode(f.Data)
 	if err != nil {
-		return err
+		return false, err
 	}
 	oid := m.(*pgoutput.Relation).OID // by its first byte
-	if now, ok := a.described[oid]; ok && now.arrival > f.Arrival {
-		again[oid] = now.frame
-		return nil
+	repeated = bytes.Equal(said[oid], f.Data)
+	if !repeated {
+		said[oid] = bytes.Clone(f.Data)
 	}
-	delete(again, oid)
-	a.described[oid] = description{f.Arrival, bytes.Clone(f.Data)}
-	return nil
+	if a.described[oid].arrival < f.Arrival {
+		a.described[oid] = description{f.Arrival, said[oid]}
+	}
+	return repeated, nil
 }
 
 // Held gives the LSN of the oldest prepare that is not committed: what is sent

@@ -126,8 +126,8 @@ func TestSegmentsBecomeWhole(t *testing.T) {
 	require.NoError(t, err)
 	requireFrames(t, [][]byte{
 		relation(1), begin(30, 100), insert("c"), commit(100),
-		begin(20, 200), relation(1), insert("b1"), relation(1), commit(200),
-		begin(10, 300), relation(1), insert("a1"), insert("a2"), relation(1), commit(300),
+		begin(20, 200), relation(1), insert("b1"), commit(200),
+		begin(10, 300), relation(1), insert("a1"), insert("a2"), commit(300),
 	}, out)
 	_, held := a.Held()
 	require.False(t, held)
@@ -143,7 +143,7 @@ func TestCase03SavepointRollback(t *testing.T) {
 		streamCommit(10, 100),
 	)
 	require.NoError(t, err)
-	requireFrames(t, [][]byte{begin(10, 100), relation(1), insert("before"), relation(1), insert("after"), commit(100)}, out)
+	requireFrames(t, [][]byte{begin(10, 100), relation(1), insert("before"), insert("after"), commit(100)}, out)
 }
 
 // Case 4: an abort of a transaction of which nothing was sent, streamed or not
@@ -169,7 +169,7 @@ func TestRolledBackShapeDoesNotLeak(t *testing.T) {
 	require.NoError(t, err)
 	requireFrames(t, [][]byte{
 		relation(1), begin(5, 50), insert("x"), commit(50),
-		begin(10, 100), relation(1), insert("a"), relation(1), insert("c"), commit(100),
+		begin(10, 100), relation(1), insert("a"), insert("c"), commit(100),
 		begin(6, 110), insert("y"), commit(110),
 	}, out)
 }
