@@ -9,7 +9,6 @@ import (
 	"github.com/hopluu/hopluu/cmd/hopluu/config"
 	"github.com/hopluu/hopluu/connectors"
 	"github.com/hopluu/hopluu/connectors/postgres"
-	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 )
@@ -85,7 +84,7 @@ func runConnectors(ctx context.Context, c config.Config, names []string, log *sl
 			MaxRowBytes: c.MaxRowBytes, Log: log, Metrics: metrics,
 		}))
 	}
-	return runAll(ctx, c.HTTP.Listen, all, log, metrics)
+	return serve(ctx, c.HTTP.Listen, log, metrics, service{kafka, readyAll(all), runAll(all, log)})
 }
 
 // refusal makes one line of the faults among the findings; command lists them.
@@ -104,17 +103,20 @@ func refusal(command string, findings []postgres.Finding) error {
 	return errors.New(text)
 }
 
-func runAll(ctx context.Context, listen string, all []*connectors.Connector, log *slog.Logger, metrics *prometheus.Registry) error {
-	ready := func() error {
+func readyAll(all []*connectors.Connector) func() error {
+	return func() error {
 		var errs []error
 		for _, connector := range all {
 			errs = append(errs, connector.Ready())
 		}
 		return errors.Join(errs...)
 	}
-	return serve(ctx, listen, log, metrics, ready, func(ctx context.Context) error {
-		// One source that a person must mend does not stop the others: its
-		// error is told at once and again at the end.
+}
+
+// runAll captures all sources. One that a person must mend does not stop the
+// others: its error is told at once and again at the end.
+func runAll(all []*connectors.Connector, log *slog.Logger) func(context.Context) error {
+	return func(ctx context.Context) error {
 		var group errgroup.Group
 		for _, connector := range all {
 			group.Go(func() error {
@@ -126,5 +128,5 @@ func runAll(ctx context.Context, listen string, all []*connectors.Connector, log
 			})
 		}
 		return group.Wait()
-	})
+	}
 }

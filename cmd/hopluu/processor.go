@@ -87,5 +87,5 @@ func runProcessor(ctx context.Context, c config.Config, log *slog.Logger) (err e
 	if err != nil {
 		return err
 	}
-	return serve(ctx, c.HTTP.Listen, log, metrics, m.Ready, m.Run)
+	return serve(ctx, c.HTTP.Listen, log, metrics, service{kafka, m.Ready, m.Run})
 }

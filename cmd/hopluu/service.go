@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/hopluu/hopluu/cmd/hopluu/config"
+	"github.com/hopluu/hopluu/schemas/topic"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -36,12 +37,49 @@ func (f *httpFlag) lay(command *cobra.Command, c *config.Config) {
 	}
 }
 
+// troubleAfter is how long Kafka may keep us waiting before it is told: longer
+// than a change of leader or a restart of a broker takes.
+const troubleAfter = 8 * time.Second
+
+// watchKafka logs when Kafka begins to keep us waiting, and when it is over:
+// the stages themselves hear of it only when their patience ends.
+func watchKafka(ctx context.Context, kafka *topic.Client, log *slog.Logger) {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	waiting := false
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		switch err := kafka.Trouble(troubleAfter); {
+		case err != nil && !waiting:
+			waiting = true
+			log.Error("Kafka keeps us waiting; nothing is confirmed that it does not have", "error", oneLine(err))
+		case err == nil && waiting:
+			waiting = false
+			log.Info("Kafka is back")
+		}
+	}
+}
+
+// service is a long-running subcommand's work beside its HTTP side.
+type service struct {
+	kafka *topic.Client
+	ready func() error
+	run   func(context.Context) error
+}
+
 // serve runs a long-running subcommand beside its HTTP side: /metrics,
 // /healthz (the process lives) and /readyz (the work goes on). It ends when the
 // work ends.
-func serve(ctx context.Context, listen string, log *slog.Logger, metrics *prometheus.Registry, ready func() error, run func(context.Context) error) error {
+func serve(ctx context.Context, listen string, log *slog.Logger, metrics *prometheus.Registry, s service) error {
+	watched, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go watchKafka(watched, s.kafka, log)
 	if listen == "" {
-		return run(ctx)
+		return s.run(ctx)
 	}
 	listener, err := net.Listen("tcp", listen)
 	if err != nil {
@@ -51,7 +89,7 @@ func serve(ctx context.Context, listen string, log *slog.Logger, metrics *promet
 	mux.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, "ok") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
-		if err := ready(); err != nil {
+		if err := errors.Join(s.ready(), s.kafka.Trouble(troubleAfter)); err != nil {
 			answer(w, http.StatusServiceUnavailable, oneLine(err))
 			return
 		}
@@ -61,7 +99,7 @@ func serve(ctx context.Context, listen string, log *slog.Logger, metrics *promet
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
 	log.Info("serving metrics and health", "address", listener.Addr().String())
-	err = run(ctx)
+	err = s.run(ctx)
 	closeErr := server.Close()
 	if serveErr := <-served; !errors.Is(serveErr, http.ErrServerClosed) {
 		closeErr = errors.Join(closeErr, serveErr)

@@ -44,7 +44,7 @@ func (c *Client) Ensure(ctx context.Context, specs ...Spec) (created []string, e
 		}
 		req.Topics = append(req.Topics, t)
 	}
-	_, err = retry(ctx, c.patience, func(ctx context.Context) (struct{}, error) {
+	_, err = retry(ctx, c, func(ctx context.Context) (struct{}, error) {
 		res, err := ask[*createtopics.Response](ctx, c, req)
 		if err != nil {
 			return struct{}{}, err
@@ -66,7 +66,7 @@ func (c *Client) Ensure(ctx context.Context, specs ...Spec) (created []string, e
 	slices.Sort(created)
 	created = slices.Compact(created)
 	// A new topic shows on the brokers a moment later.
-	_, err = retry(ctx, c.patience, func(ctx context.Context) (struct{}, error) {
+	_, err = retry(ctx, c, func(ctx context.Context) (struct{}, error) {
 		missing, err := c.missing(ctx, names, specs)
 		if err == nil && len(missing) > 0 {
 			err = fmt.Errorf("topic %s was created but does not show: %w", missing[0].Name, kafka.UnknownTopicOrPartition)
@@ -96,7 +96,7 @@ func (c *Client) missing(ctx context.Context, names []string, specs []Spec) ([]S
 // PartitionCounts gives the number of partitions of each topic as the broker
 // has it now; an unknown topic is absent. Without names it gives all topics.
 func (c *Client) PartitionCounts(ctx context.Context, topics ...string) (map[string]int32, error) {
-	return retry(ctx, c.patience, func(ctx context.Context) (map[string]int32, error) {
+	return retry(ctx, c, func(ctx context.Context) (map[string]int32, error) {
 		res, err := c.metadata(ctx, topics...)
 		if err != nil {
 			return nil, fmt.Errorf("topics cannot be listed: %w", err)
@@ -138,7 +138,7 @@ func (c *Client) offsets(ctx context.Context, at int64, parts []Partition) (map[
 	if len(parts) == 0 {
 		return map[Partition]int64{}, nil
 	}
-	return retry(ctx, c.patience, func(ctx context.Context) (map[Partition]int64, error) {
+	return retry(ctx, c, func(ctx context.Context) (map[Partition]int64, error) {
 		req := &listoffsets.Request{ReplicaID: -1, IsolationLevel: readCommitted}
 		for topic, ids := range byTopic(parts) {
 			t := listoffsets.RequestTopic{Topic: topic}
@@ -176,7 +176,7 @@ func (c *Client) Committed(ctx context.Context, group string, parts ...Partition
 	if len(parts) == 0 {
 		return map[Partition]int64{}, nil
 	}
-	return retry(ctx, c.patience, func(ctx context.Context) (map[Partition]int64, error) {
+	return retry(ctx, c, func(ctx context.Context) (map[Partition]int64, error) {
 		req := &offsetfetch.Request{GroupID: group}
 		for topic, ids := range byTopic(parts) {
 			req.Topics = append(req.Topics, offsetfetch.RequestTopic{Name: topic, PartitionIndexes: ids})

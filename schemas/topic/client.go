@@ -53,6 +53,7 @@ type Client struct {
 	transport *kafka.Transport
 	kafka     *kafka.Client
 	patience  time.Duration
+	calls     calls
 }
 
 // dialTimeout bounds the making of one connection.

@@ -23,7 +23,7 @@ const resourceTopic int8 = 2
 
 // Brokers gives how many brokers of the cluster are up.
 func (c *Client) Brokers(ctx context.Context) (int, error) {
-	return retry(ctx, c.patience, func(ctx context.Context) (int, error) {
+	return retry(ctx, c, func(ctx context.Context) (int, error) {
 		res, err := c.metadata(ctx)
 		if err != nil {
 			return 0, fmt.Errorf("brokers cannot be listed: %w", err)
@@ -38,7 +38,7 @@ func (c *Client) Describe(ctx context.Context, topics ...string) (map[string]Des
 	if len(topics) == 0 {
 		return map[string]Description{}, nil
 	}
-	return retry(ctx, c.patience, func(ctx context.Context) (map[string]Description, error) {
+	return retry(ctx, c, func(ctx context.Context) (map[string]Description, error) {
 		res, err := c.metadata(ctx, topics...)
 		if err != nil {
 			return nil, fmt.Errorf("topics cannot be listed: %w", err)

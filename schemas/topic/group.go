@@ -170,7 +170,7 @@ func (gen *Generation) Commit(ctx context.Context, offsets map[Partition]int64) 
 	for p, offset := range offsets {
 		topics[p.Topic] = append(topics[p.Topic], kafka.OffsetCommit{Partition: int(p.ID), Offset: offset})
 	}
-	_, err := retry(ctx, gen.group.c.patience, func(ctx context.Context) (struct{}, error) {
+	_, err := retry(ctx, gen.group.c, func(ctx context.Context) (struct{}, error) {
 		res, err := gen.group.c.kafka.OffsetCommit(ctx, &kafka.OffsetCommitRequest{
 			GroupID:      gen.group.config.ID,
 			GenerationID: int(gen.inner.ID),

@@ -93,7 +93,7 @@ func (c *Client) NewProducer(ctx context.Context, config ProducerConfig) (*Produ
 
 // initialise gets the producer's id and a new epoch.
 func (p *Producer) initialise(ctx context.Context, id int64, epoch int16) error {
-	session, err := retry(ctx, p.c.patience, func(ctx context.Context) (*kafka.ProducerSession, error) {
+	session, err := retry(ctx, p.c, func(ctx context.Context) (*kafka.ProducerSession, error) {
 		res, err := p.c.kafka.InitProducerID(ctx, &kafka.InitProducerIDRequest{
 			TransactionalID:      p.config.TransactionalID,
 			TransactionTimeoutMs: int(p.config.TransactionTimeout.Milliseconds()),
@@ -315,7 +315,7 @@ func (p *Producer) drop() {
 // end ends the transaction at the coordinator. Asked again, the coordinator
 // gives the same answer.
 func (p *Producer) end(ctx context.Context, commit bool) error {
-	_, err := retry(ctx, p.c.patience, func(ctx context.Context) (struct{}, error) {
+	_, err := retry(ctx, p.c, func(ctx context.Context) (struct{}, error) {
 		res, err := p.c.kafka.EndTxn(ctx, &kafka.EndTxnRequest{
 			TransactionalID: p.config.TransactionalID,
 			ProducerID:      int(p.id),

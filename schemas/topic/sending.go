@@ -140,7 +140,7 @@ func (p *Producer) enrol(ctx context.Context) error {
 	if len(added) == 0 {
 		return nil
 	}
-	_, err := retry(ctx, p.c.patience, func(ctx context.Context) (struct{}, error) {
+	_, err := retry(ctx, p.c, func(ctx context.Context) (struct{}, error) {
 		res, err := p.c.kafka.AddPartitionsToTxn(ctx, &kafka.AddPartitionsToTxnRequest{
 			TransactionalID: p.config.TransactionalID,
 			ProducerID:      int(p.id),
@@ -196,7 +196,7 @@ func (c *Client) deliver(ctx context.Context, config ProducerConfig, batches []*
 			left = append(left, s)
 		}
 	}
-	_, err := retry(ctx, c.patience, func(ctx context.Context) (struct{}, error) {
+	_, err := retry(ctx, c, func(ctx context.Context) (struct{}, error) {
 		var err error
 		left, err = c.attempt(ctx, config.TransactionalID, left)
 		return struct{}{}, err
