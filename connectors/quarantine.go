@@ -22,16 +22,6 @@ func (s *session) quarantine(name string, err error) {
 		"mend", "remove the cause, then: hopluu connector resnapshot "+s.Source+" "+name)
 }
 
-// showQuarantine sets the gauges to what the checkpoint says.
-func (s *session) showQuarantine() {
-	s.metrics.quarantined.Reset()
-	for name, t := range s.checkpoint.Tables {
-		if t.Quarantined != "" {
-			s.metrics.quarantined.WithLabelValues(name).Set(1)
-		}
-	}
-}
-
 // letterBytes is how much of an event one dead letter holds; a larger one is
 // divided.
 const letterBytes = 8 << 20

@@ -77,8 +77,7 @@ func (c *Connector) session(ctx context.Context) (err error) {
 		return err
 	}
 	s.owned = true
-	s.forget()
-	s.showQuarantine()
+	s.takeStock()
 
 	snapshot, err := s.ensureSlot(ctx, repl)
 	if err != nil {
@@ -103,14 +102,23 @@ func (s *session) names() []string {
 	return names
 }
 
-// forget drops what is known of tables that were published without being in
-// the sector file and of which no row was ever read. Those that still are come
-// back with their next change.
-func (s *session) forget() {
+// takeStock brings the checkpoint's tables in line with the sector file: a new
+// one is to be read, and one that was published without being in the file, and
+// of which no row was ever read, is forgotten. If it still is, it comes back
+// with its next change.
+func (s *session) takeStock() {
+	for _, name := range s.names() {
+		if _, ok := s.checkpoint.Tables[name]; !ok {
+			s.setTable(name, checkpoint.Table{})
+		}
+	}
+	s.metrics.quarantined.Reset()
 	for name, t := range s.checkpoint.Tables {
 		if t.Columns == nil && !t.Restart && !slices.Contains(s.names(), name) {
 			delete(s.checkpoint.Tables, name)
 			s.tablesChanged = true
+		} else if t.Quarantined != "" {
+			s.metrics.quarantined.WithLabelValues(name).Set(1)
 		}
 	}
 }

@@ -28,6 +28,7 @@ func StatusOf(source string, c checkpoint.Checkpoint, slot postgres.SlotStatus) 
 		Source: source, Epoch: c.Epoch, Confirmed: c.Confirmed.String(), Tables: len(c.Tables),
 		BehindBytes: slot.BehindBytes, RetainedBytes: slot.RetainedBytes, SafeBytes: slot.SafeBytes, Quarantined: []string{},
 	}
+	reading := false
 	for name, t := range c.Tables {
 		if t.Complete {
 			s.TablesComplete++
@@ -35,6 +36,8 @@ func StatusOf(source string, c checkpoint.Checkpoint, slot postgres.SlotStatus) 
 		if t.Quarantined != "" {
 			s.Quarantined = append(s.Quarantined, name)
 		}
+		// A table that was set aside waits for a person, not for its snapshot.
+		reading = reading || !t.Complete && t.Quarantined == ""
 	}
 	slices.Sort(s.Quarantined)
 	switch {
@@ -46,7 +49,7 @@ func StatusOf(source string, c checkpoint.Checkpoint, slot postgres.SlotStatus) 
 		s.State = "slot lost"
 	case !slot.Active:
 		s.State = "stopped"
-	case s.TablesComplete < s.Tables:
+	case reading:
 		s.State = "snapshot"
 	default:
 		s.State = "streaming"

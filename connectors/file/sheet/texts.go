@@ -26,7 +26,7 @@ type texts struct {
 
 // maxTexts bounds the places: more than a worksheet has cells that differ in
 // practice.
-const maxTexts = 64 << 20
+const maxTexts = 16 << 20
 
 var errTooMany = errors.New("it has too many texts")
 

@@ -172,7 +172,10 @@ func (w *workbook) decode(name string, into any) error {
 	if err != nil {
 		return err
 	}
-	err = xml.NewDecoder(&bounded{in: part, left: maxPartBytes}).Decode(into)
+	in := &bounded{in: part, left: maxPartBytes}
+	if err = xml.NewDecoder(in).Decode(into); err == nil {
+		_, err = io.Copy(io.Discard, in) // for the check sum at its end
+	}
 	if err = errors.Join(err, part.Close()); err != nil {
 		return damaged(name, err)
 	}
