@@ -62,34 +62,25 @@ func dropTemporary(ctx context.Context, repl *pgconn.PgConn, slot string) error 
 	return nil
 }
 
-func (s *session) readTables(ctx context.Context, snapshot postgres.Snapshot, pending []string) (err error) {
-	var reader *postgres.Reader
-	closeReader := func() error {
-		if reader == nil {
-			return nil
-		}
-		ctx, cancel := context.WithTimeout(context.Background(), closeBound)
-		defer cancel()
-		err := reader.Close(ctx)
-		reader = nil
-		return err
-	}
-	defer func() { err = errors.Join(err, closeReader()) }()
+// readTables reads each table in a transaction of its own on the one snapshot:
+// its lock is let go as soon as it is read, and an ALTER TABLE waits for one
+// table at the most (P7).
+func (s *session) readTables(ctx context.Context, snapshot postgres.Snapshot, pending []string) error {
 	for _, name := range pending {
-		if reader == nil {
-			if reader, err = postgres.OpenReader(ctx, s.DSN, snapshot); err != nil {
-				return err
-			}
+		reader, err := postgres.OpenReader(ctx, s.DSN, snapshot)
+		if err != nil {
+			return err
 		}
-		err := s.readTable(ctx, reader, snapshot, name)
+		err = s.readTable(ctx, reader, snapshot, name)
 		var bad *QuarantineError
 		if errors.As(err, &bad) {
 			s.quarantine(name, err)
 			// The rows read so far stay in the open transaction; they are right.
-			// What is left of the COPY is not: the next table gets a reader of
-			// its own.
-			err = errors.Join(s.save(ctx), closeReader())
+			err = s.save(ctx)
 		}
+		bound, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeBound)
+		err = errors.Join(err, reader.Close(bound))
+		cancel()
 		if err != nil {
 			return err
 		}

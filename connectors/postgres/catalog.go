@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/hopluu/hopluu/connectors/postgres/checkpoint"
 	"github.com/hopluu/hopluu/connectors/postgres/pgvalue"
@@ -88,11 +89,16 @@ func (c *Catalog) Relation(ctx context.Context, schema, table string) (Relation,
 // Shapes describes tables, "schema.table" each, as they are now and as they
 // stand in the publication. One that is not there has OID 0.
 func (c *Catalog) Shapes(ctx context.Context, publication string, tables ...string) (map[string]checkpoint.Shape, error) {
+	// Not the view pg_publication_tables: it locks every table of the
+	// publication, and would wait behind an ALTER TABLE that waits for us.
+	bySchema := "false"
+	if !strings.HasPrefix(c.conn.PgConn().ParameterStatus("server_version"), "14") {
+		bySchema = "EXISTS (SELECT FROM pg_publication_namespace s WHERE s.pnpubid = p.oid AND s.pnnspid = n.oid)"
+	}
 	rows, err := c.conn.Query(ctx, `
-		WITH published AS (SELECT schemaname, tablename FROM pg_publication_tables WHERE pubname = $1)
 		SELECT n.nspname || '.' || c.relname, c.oid, c.relfilenode,
-		       CASE WHEN (n.nspname, c.relname) IN (SELECT schemaname, tablename FROM published)
-		            THEN coalesce((SELECT r.oid FROM pg_publication_rel r WHERE r.prpubid = p.oid AND r.prrelid = c.oid), p.oid, 0) ELSE 0 END,
+		       coalesce((SELECT r.oid FROM pg_publication_rel r WHERE r.prpubid = p.oid AND r.prrelid = c.oid),
+		                CASE WHEN p.puballtables OR `+bySchema+` THEN p.oid END, 0),
 		       array_agg(a.attname::text ORDER BY a.attnum), array_agg(a.attnum ORDER BY a.attnum),
 		       array_agg(a.atttypid::bigint ORDER BY a.attnum), array_agg(a.atttypmod ORDER BY a.attnum), array_agg(a.atthasmissing ORDER BY a.attnum)
 		FROM pg_class c
@@ -100,7 +106,7 @@ func (c *Catalog) Shapes(ctx context.Context, publication string, tables ...stri
 		JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
 		LEFT JOIN pg_publication p ON p.pubname = $1
 		WHERE c.relkind IN ('r', 'p') AND n.nspname || '.' || c.relname = ANY ($2)
-		GROUP BY n.nspname, c.relname, c.oid, c.relfilenode, p.oid`, publication, tables)
+		GROUP BY n.oid, n.nspname, c.relname, c.oid, c.relfilenode, p.oid, p.puballtables`, publication, tables)
 	if err != nil {
 		return nil, fmt.Errorf("describe the tables: %w", err)
 	}
