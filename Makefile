@@ -52,6 +52,10 @@ bench: ## A benchmark a stage: rows/s, CPU seconds a million rows, peak memory
 	$(GO) test -run '^$$' -bench . -benchtime 2s ./schemas/... ./connectors/... ./processors/... ./sinks/...
 	$(GO) run ./integration/bench
 
+.PHONY: bench-capture
+bench-capture: ## Capture beside pg_recvlogical and Debezium: rows/s, CPU, memory, latency (RUNS, ARGS; see integration/bench/peers)
+	$(GO) run ./integration/bench/peers -runs $(or $(RUNS),3) $(ARGS)
+
 .PHONY: crash
 crash: ## Kill 200 processes of the whole stack, one after another, and compare (KILLS, SEED)
 	$(GO) test ./integration/crash -v -timeout 120m -kills $(or $(KILLS),200) -seed $(or $(SEED),0) -persons 2000
