@@ -232,18 +232,15 @@ func serverArgs(dir string, port int, settings map[string]string) []string {
 // stillDying gives a check whether the server may have refused to start
 // because the backends of a killed one were still holding its shared memory:
 // for some seconds, while postmaster.pid remains, it is worth another try.
-func stillDying(data string) func() bool {
-	var first time.Time
-	return func() bool {
-		if _, err := os.Stat(filepath.Join(data, "postmaster.pid")); err != nil {
-			return false
-		}
-		if first.IsZero() || time.Since(first) > time.Minute {
-			first = time.Now()
-		}
-		return time.Since(first) < 5*time.Second
+func stillDying(data string) func(time.Duration) bool {
+	return func(since time.Duration) bool {
+		_, err := os.Stat(filepath.Join(data, "postmaster.pid"))
+		return err == nil && since < dyingBound
 	}
 }
+
+// dyingBound is how long a killed server's children may take to go.
+const dyingBound = 20 * time.Second
 
 // ProbePostgres is a probe of readiness: the server takes connections. A wrong
 // password is no matter of waiting, and ends it.

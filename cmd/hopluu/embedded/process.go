@@ -35,7 +35,9 @@ type launch struct {
 	stop    syscall.Signal                  // asks for a graceful end
 	orphan  syscall.Signal                  // what it gets when this process dies
 	grace   time.Duration                   // how long a graceful end may take
-	again   func() bool                     // whether an end while starting is worth another try; nil: never
+	// again says whether an end while starting, this long after the start was
+	// asked for, is worth another try; nil: never.
+	again func(since time.Duration) bool
 }
 
 // maxLog is the size in bytes above which a log is put aside at the next start.
@@ -177,6 +179,7 @@ func (p *Process) Restart(ctx context.Context) error {
 
 // start starts a life and waits until it is ready. ctx bounds the waiting, not the life.
 func (p *Process) start(ctx context.Context) error {
+	began := time.Now()
 	for {
 		c, err := p.spawn()
 		if err != nil {
@@ -184,7 +187,7 @@ func (p *Process) start(ctx context.Context) error {
 		}
 		err = p.await(ctx, c, p.launch.ready)
 		var exit *ExitError
-		if errors.As(err, &exit) && p.launch.again != nil && p.launch.again() {
+		if errors.As(err, &exit) && p.launch.again != nil && p.launch.again(time.Since(began)) {
 			select {
 			case <-ctx.Done():
 				return err
