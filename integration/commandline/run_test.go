@@ -2,7 +2,11 @@ package commandline
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net"
+	"os/exec"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -44,5 +48,50 @@ func TestLongRunningCommands(t *testing.T) {
 		stages[i].stop(signal)
 		require.NotContains(t, stages[i].log(), "level=ERROR")
 		require.NotContains(t, stages[i].log(), "hopluu: ")
+	}
+}
+
+// A command that is stopped before it has begun ends as cleanly: one that runs
+// until stopped with 0, one that was to answer with the shells' code of an
+// interrupt.
+func TestInterruptedWhileConnecting(t *testing.T) {
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, silent.Close()) })
+	asked := make(chan net.Conn, 16)
+	go func() {
+		for {
+			conn, err := silent.Accept()
+			if err != nil {
+				return
+			}
+			asked <- conn
+		}
+	}()
+	w := shared(t)
+	w.set("kafka.brokers", []string{silent.Addr().String()})
+	path := w.save()
+	for _, c := range []struct {
+		args []string
+		code int
+	}{
+		{[]string{"processor", "run"}, 0},
+		{[]string{"connector", "run"}, 0},
+		{[]string{"registry", "run"}, 0},
+		{[]string{"topics", "check"}, 130},
+		{[]string{"connector", "status"}, 130},
+	} {
+		p := w.program.Start(t, strings.Join(c.args, "-"), append(c.args, "-c", path))
+		conn := <-asked
+		require.NoError(t, p.Signal(syscall.SIGINT))
+		<-p.Done()
+		require.NoError(t, conn.Close())
+		var exit *exec.ExitError
+		if err := p.Wait(); errors.As(err, &exit) {
+			require.Equal(t, c.code, exit.ExitCode(), "%v: %v", c.args, err)
+		} else {
+			require.NoError(t, err)
+			require.Zero(t, c.code, c.args)
+		}
 	}
 }
