@@ -1,0 +1,260 @@
+package file
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/hopluu/hopluu/connectors/file/diff"
+	"github.com/hopluu/hopluu/schemas/topic"
+)
+
+// The kinds of records in the state topic. A key is "<kind>/<source>" and, but
+// for the first three, "/" and a name; no source's name has a slash.
+const (
+	stateCheckpoint = "checkpoint"
+	stateOwner      = "owner"
+	stateBarrier    = "barrier" // says nothing: such a record is written to be seen
+	stateContent    = "content" // name is "<table>/<hash of a file's content>"
+	stateName       = "name"    // name is that of a file
+	stateRow        = "row"     // name is "<table>/<key>", value the row's digest
+)
+
+// checkpoint is the progress of a source.
+type checkpoint struct {
+	// Epoch is the source epoch (event.Position).
+	Epoch uint32 `json:"epoch"`
+	// Sequence is the number of the last file that was begun. It takes the
+	// place of the LSN in positions.
+	Sequence uint64 `json:"sequence"`
+	// Current is the file that is being taken in.
+	Current *current `json:"current,omitempty"`
+	// Columns are the columns that files have had, by table.
+	Columns map[string][]string `json:"columns,omitempty"`
+}
+
+// current is a file that is being taken in. Its times are noted once, so that
+// an event is the same however often it is made (P6).
+type current struct {
+	Name     string `json:"name"`
+	Table    string `json:"table"`
+	Content  string `json:"content"` // hash
+	Sequence uint64 `json:"sequence"`
+	// ModifiedMicros is the file's own time: the commit time of its events.
+	ModifiedMicros int64 `json:"modified_us"`
+	// SeenMillis is when it was first taken up: the time of its records in
+	// Kafka, whose retention must not count from the day an old file was made.
+	SeenMillis int64 `json:"seen_ms"`
+	// Shape is a hash of how rows are read: another one means other events.
+	Shape string `json:"shape"`
+	// Line is the last line whose event is in Kafka.
+	Line   uint32 `json:"line"`
+	Counts counts `json:"counts"`
+}
+
+// counts are what became of a file's rows.
+type counts struct {
+	Created int64 `json:"created"`
+	Updated int64 `json:"updated"`
+	Removed int64 `json:"removed"`
+	Same    int64 `json:"same"`
+	Refused int64 `json:"refused"`
+}
+
+// taken is a content that was taken in, or refused as a whole.
+type taken struct {
+	Name           string `json:"name"`
+	Sequence       uint64 `json:"sequence"`
+	ModifiedMicros int64  `json:"modified_us"`
+	SeenMillis     int64  `json:"seen_ms"`
+	Counts         counts `json:"counts"`
+	// Reason is why it was refused as a whole.
+	Reason string `json:"reason,omitempty"`
+}
+
+// known is what a name stood for when it was last dealt with: while nothing
+// speaks for another content, the file is not read again.
+type known struct {
+	Size           int64  `json:"size"`
+	ModifiedMicros int64  `json:"modified_us"`
+	Tag            string `json:"tag,omitempty"`
+	// Reported: there is a report of refused rows.
+	Reported bool `json:"reported,omitempty"`
+}
+
+// readState gives every record of the source in the state topic, in order.
+func (c *Connector) readState(ctx context.Context, fn func(kind, name string, value []byte) error) error {
+	part := statePartition(c.Source)
+	start, err := c.Kafka.StartOffsets(ctx, part)
+	if err != nil {
+		return err
+	}
+	ends, err := c.Kafka.EndOffsets(ctx, part)
+	if err != nil {
+		return err
+	}
+	at, end := start[part], ends[part]
+	if at >= end {
+		return nil
+	}
+	reader := c.Kafka.NewReader(map[topic.Partition]int64{part: at})
+	for at < end {
+		batches, err := reader.Poll(ctx)
+		if err != nil {
+			return errors.Join(err, reader.Close())
+		}
+		for _, b := range batches {
+			at = b.Next
+			for _, r := range b.Records {
+				kind, rest, _ := strings.Cut(string(r.Key), "/")
+				source, name, _ := strings.Cut(rest, "/")
+				if r.Offset >= end || source != c.Source {
+					continue
+				}
+				if err := fn(kind, name, r.Value); err != nil {
+					return errors.Join(fmt.Errorf("topic %s, offset %d: %w", b.Partition, r.Offset, err), reader.Close())
+				}
+			}
+		}
+	}
+	return reader.Close()
+}
+
+func (s *session) put(ctx context.Context, kind, name string, value []byte) error {
+	s.stateKey = append(append(append(s.stateKey[:0], kind...), '/'), s.Source...)
+	if name != "" {
+		s.stateKey = append(append(s.stateKey, '/'), name...)
+	}
+	return s.producer.Add(ctx, statePartition(s.Source), s.stateKey, value, time.Now().UnixMilli())
+}
+
+func (s *session) putJSON(ctx context.Context, kind, name string, value any) error {
+	data, err := json.Marshal(value)
+	if err != nil {
+		return err
+	}
+	return s.put(ctx, kind, name, data)
+}
+
+// save commits the open transaction with the checkpoint in it.
+func (s *session) save(ctx context.Context) error {
+	if err := s.putJSON(ctx, stateCheckpoint, "", s.checkpoint); err != nil {
+		return err
+	}
+	began := time.Now()
+	if err := s.producer.Commit(ctx); err != nil {
+		return err
+	}
+	s.metrics.commits.Observe(time.Since(began).Seconds())
+	return nil
+}
+
+// barrierPause is how long to wait before the state is read again.
+const barrierPause = 50 * time.Millisecond
+
+// own makes the source ours and reads its state. Readers see a partition only
+// up to the first transaction that is still open, which another source's
+// connector may have left when it was killed: old state would then look like
+// the last. So a record is written and waited for; what is below it is all
+// there is.
+func (s *session) own(ctx context.Context) error {
+	barrier := rand.Text()
+	if err := errors.Join(s.put(ctx, stateBarrier, "", []byte(barrier)), s.put(ctx, stateOwner, "", []byte(s.id))); err != nil {
+		return err
+	}
+	if err := s.producer.Commit(ctx); err != nil {
+		return err
+	}
+	for {
+		seen, err := s.load(ctx)
+		if err != nil {
+			return err
+		}
+		if seen == barrier {
+			if s.checkpoint.Epoch == 0 {
+				s.checkpoint.Epoch = 1
+			}
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(barrierPause):
+		}
+	}
+}
+
+// load reads the state and gives the last barrier in it.
+func (s *session) load(ctx context.Context) (barrier string, err error) {
+	if err := s.forget(); err != nil {
+		return "", err
+	}
+	s.checkpoint = checkpoint{Columns: map[string][]string{}}
+	s.taken, s.names = map[string]taken{}, map[string]known{}
+	histories := map[string]*diff.History{}
+	for _, t := range s.tables {
+		histories[t.name()] = diff.NewHistory(s.scratch.create, diff.DefaultMemory)
+	}
+	err = s.readState(ctx, func(kind, name string, value []byte) error {
+		switch kind {
+		case stateCheckpoint:
+			s.checkpoint = checkpoint{}
+			return json.Unmarshal(value, &s.checkpoint)
+		case stateBarrier:
+			barrier = string(value)
+		case stateContent:
+			var t taken
+			if err := json.Unmarshal(value, &t); err != nil {
+				return err
+			}
+			s.taken[name] = t
+		case stateName:
+			var k known
+			if err := json.Unmarshal(value, &k); err != nil {
+				return err
+			}
+			s.names[name] = k
+		case stateRow:
+			table, key, _ := strings.Cut(name, "/")
+			if h := histories[table]; h != nil {
+				return h.Put([]byte(key), value)
+			}
+		}
+		return nil
+	})
+	if s.checkpoint.Columns == nil {
+		s.checkpoint.Columns = map[string][]string{}
+	}
+	for _, t := range s.tables {
+		if err != nil {
+			err = errors.Join(err, histories[t.name()].Close())
+			continue
+		}
+		t.known, err = histories[t.name()].Run()
+	}
+	return barrier, err
+}
+
+// forget gives the storage of what is known of the rows back.
+func (s *session) forget() error {
+	var errs []error
+	for _, t := range s.tables {
+		if t.known != nil {
+			errs = append(errs, t.known.Close())
+			t.known = nil
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// addColumns notes the columns that a file has.
+func (c *checkpoint) addColumns(table string, names []string) {
+	all := append(slices.Clone(c.Columns[table]), names...)
+	slices.Sort(all)
+	c.Columns[table] = slices.Compact(all)
+}
