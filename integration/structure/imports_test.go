@@ -91,7 +91,7 @@ func TestLibrariesStayWhereTheyBelong(t *testing.T) {
 // logger, file or network.
 var pure = []string{
 	"schemas/event", "schemas/avro", "schemas/token", "schemas/topic/recordbatch",
-	"connectors/postgres/pgoutput", "connectors/postgres/pgvalue", "connectors/postgres/copytext", "connectors/postgres/checkpoint",
+	"connectors/postgres/pgoutput", "connectors/postgres/pgvalue", "connectors/postgres/copytext", "connectors/postgres/checkpoint", "connectors/postgres/walbudget",
 	"processors/identity", "sinks/clickhouse/tables",
 }
 
