@@ -9,6 +9,7 @@ import (
 
 	"github.com/hopluu/hopluu/connectors/postgres"
 	"github.com/hopluu/hopluu/connectors/postgres/pgoutput"
+	"github.com/hopluu/hopluu/connectors/postgres/txn"
 	"github.com/hopluu/hopluu/schemas/event"
 )
 
@@ -24,7 +25,23 @@ func (f *follower) frame(ctx context.Context, frame *postgres.Frame) error {
 		}
 		return nil
 	}
-	message, err := f.decoder.Decode(frame.Data)
+	step, err := f.assembler.Take(frame.Data)
+	if err != nil {
+		return f.unplaced(err)
+	}
+	switch step {
+	case txn.Kept:
+		return nil
+	case txn.Commit:
+		return f.committed(ctx)
+	}
+	return f.message(ctx, frame.Data)
+}
+
+// message takes in one message of a transaction that is sent whole, or was put
+// together.
+func (f *follower) message(ctx context.Context, data []byte) error {
+	message, err := f.decoder.Decode(data)
 	if err != nil {
 		return f.broken("%w", err)
 	}
@@ -43,24 +60,21 @@ func (f *follower) frame(ctx context.Context, frame *postgres.Frame) error {
 		f.inTransaction = false
 		f.complete = m.EndLSN
 	case *pgoutput.Relation:
-		return f.relation(ctx, frame.Data, m)
+		return f.relation(ctx, data, m)
 	case *pgoutput.Insert:
-		return f.row(ctx, frame.Data, m.Relation, event.Event{Op: event.Create, After: m.New})
+		return f.row(ctx, data, m.Relation, event.Event{Op: event.Create, After: m.New})
 	case *pgoutput.Update:
-		return f.update(ctx, frame.Data, m)
+		return f.update(ctx, data, m)
 	case *pgoutput.Delete:
-		return f.row(ctx, frame.Data, m.Relation, event.Event{Op: event.Delete, Before: m.Old, BeforeKeyOnly: m.OldKind == pgoutput.OldKey})
+		return f.row(ctx, data, m.Relation, event.Event{Op: event.Delete, Before: m.Old, BeforeKeyOnly: m.OldKind == pgoutput.OldKey})
 	case *pgoutput.Truncate:
 		for _, id := range m.Relations {
-			if err := f.row(ctx, frame.Data, id, event.Event{Op: event.Truncate}); err != nil {
+			if err := f.row(ctx, data, id, event.Event{Op: event.Truncate}); err != nil {
 				return err
 			}
 		}
 	case *pgoutput.Type, *pgoutput.Origin, *pgoutput.LogicalMessage:
 		// They carry nothing that a row needs.
-	case *pgoutput.StreamAbort:
-		// Servers send one for a transaction of which they sent nothing,
-		// although streaming was not asked for (case 4).
 	default:
 		return f.broken("a message %T that was not asked for", message)
 	}
@@ -128,7 +142,7 @@ func (f *follower) reselect(ctx context.Context, t *table, ev *event.Event) erro
 	if len(columns) == 0 || t.reason != "" || f.checkpoint.Produced(next) {
 		return nil
 	}
-	values, found, err := postgres.Reselect(ctx, f.sql, t.relation, t.key, ev.After, columns)
+	values, found, err := postgres.Reselect(ctx, f.sql, f.xid, t.relation, t.key, ev.After, columns)
 	if err != nil || !found {
 		// Gone already: its delete follows in the stream.
 		return err

@@ -29,6 +29,14 @@ type Config struct {
 	// MaxRowBytes is the largest encoded row; a larger one quarantines its
 	// table (P8).
 	MaxRowBytes int
+	// SpoolDir is where transactions in progress are kept that are larger than
+	// memory, in files that have no name and cannot be read without the
+	// process; empty is the system's folder for temporary files.
+	SpoolDir string
+	// Protocol is the highest version of pgoutput's protocol to ask for; 0 is
+	// the highest that both sides speak. 1 leaves transactions in progress on
+	// the server's disk instead of ours.
+	Protocol int
 
 	Log     *slog.Logger
 	Metrics prometheus.Registerer

@@ -95,7 +95,7 @@ func (c *Connector) Run(ctx context.Context) error {
 
 // fencedPause leaves a command that fenced us the time to write its checkpoint
 // before we fence it.
-const fencedPause = time.Second
+const fencedPause = 300 * time.Millisecond
 
 // stillOwner tells the reasons apart for which a session ends. With another
 // owner this connector is the one too many: beginning again would fence the

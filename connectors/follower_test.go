@@ -154,19 +154,19 @@ func frames(all ...[]byte) []postgres.Frame {
 // P3: what cannot be read or placed stops the stream with an error that says
 // where, and nothing from it on is confirmed or produced.
 func TestBrokenStreamConfirmsNothing(t *testing.T) {
-	stray := append(binary.BigEndian.AppendUint32([]byte{'S'}, 9), 1)
+	stray := append(binary.BigEndian.AppendUint32([]byte{'S'}, 9), 0)
 	for name, c := range map[string]struct {
 		frames []postgres.Frame
 		says   string
 	}{
-		"unknown relation":        {frames(begin(300), insert(99, "5", "x"), commit(300)), "relation 99 was never described"},
-		"unknown kind":            {frames(begin(300), []byte("?")), "a message of an unknown kind"},
-		"cut short":               {frames(begin(300), insert(patientOID, "5", "x")[:12]), "ends too early"},
-		"change outside":          {frames(insert(patientOID, "5", "x")), "a change outside a transaction"},
-		"begin within":            {frames(begin(300), begin(400)), "a transaction begins within another"},
-		"commit of another":       {frames(begin(300), commit(400)), "is of no transaction that began"},
-		"commit of nothing":       {frames(commit(400)), "is of no transaction that began"},
-		"streaming not asked for": {frames(stray), "was not asked for"},
+		"unknown relation":       {frames(begin(300), insert(99, "5", "x"), commit(300)), "relation 99 was never described"},
+		"unknown kind":           {frames(begin(300), []byte("?")), "a message of an unknown kind"},
+		"cut short":              {frames(begin(300), insert(patientOID, "5", "x")[:12]), "ends too early"},
+		"change outside":         {frames(insert(patientOID, "5", "x")), "a change outside a transaction"},
+		"begin within":           {frames(begin(300), begin(400)), "a transaction begins within another"},
+		"commit of another":      {frames(begin(300), commit(400)), "is of no transaction that began"},
+		"commit of nothing":      {frames(commit(400)), "is of no transaction that began"},
+		"segment of the unknown": {frames(stray), "no such transaction is in progress"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f, w := newTestFollower(t)

@@ -10,6 +10,8 @@ type metrics struct {
 	failures    prometheus.Counter
 	lag         prometheus.Gauge
 	confirmed   prometheus.Gauge
+	inProgress  prometheus.Gauge
+	spooled     *prometheus.GaugeVec
 }
 
 func newMetrics(registerer prometheus.Registerer, source string) *metrics {
@@ -22,7 +24,9 @@ func newMetrics(registerer prometheus.Registerer, source string) *metrics {
 		failures:    prometheus.NewCounter(prometheus.CounterOpts{Name: "hopluu_connector_failures_total", Help: "Sessions that ended with an error.", ConstLabels: labels}),
 		lag:         prometheus.NewGauge(prometheus.GaugeOpts{Name: "hopluu_connector_lag_seconds", Help: "Age of the last produced event's commit when it was durable in Kafka.", ConstLabels: labels}),
 		confirmed:   prometheus.NewGauge(prometheus.GaugeOpts{Name: "hopluu_connector_confirmed_lsn", Help: "Last LSN confirmed to PostgreSQL, as a number.", ConstLabels: labels}),
+		inProgress:  prometheus.NewGauge(prometheus.GaugeOpts{Name: "hopluu_connector_transactions_in_progress", Help: "Transactions that are received while they are in progress.", ConstLabels: labels}),
+		spooled:     prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "hopluu_connector_spool_bytes", Help: "What transactions in progress take, in memory and on disk.", ConstLabels: labels}, []string{"where"}),
 	}
-	registerer.MustRegister(m.events, m.letters, m.quarantined, m.commits, m.failures, m.lag, m.confirmed)
+	registerer.MustRegister(m.events, m.letters, m.quarantined, m.commits, m.failures, m.lag, m.confirmed, m.inProgress, m.spooled)
 	return m
 }

@@ -7,6 +7,8 @@ import (
 
 	"github.com/hopluu/hopluu/connectors/postgres"
 	"github.com/hopluu/hopluu/connectors/postgres/pgoutput"
+	"github.com/hopluu/hopluu/connectors/postgres/spool"
+	"github.com/hopluu/hopluu/connectors/postgres/txn"
 	"github.com/hopluu/hopluu/schemas/event"
 	"github.com/jackc/pgx/v5/pgconn"
 )
@@ -35,11 +37,14 @@ type stream interface {
 // follower is the state of the stream between two messages.
 type follower struct {
 	*session
-	source  stream
-	decoder pgoutput.Decoder
-	tables  map[uint32]*table // by relation OID
+	source stream
+	// assembler puts transactions together that come in pieces.
+	assembler *txn.Assembler
+	spool     *spool.Spool
+	decoder   pgoutput.Decoder
+	tables    map[uint32]*table // by relation OID
 
-	// The source's transaction that is being received.
+	// The source's transaction that is being taken in, whole.
 	inTransaction bool
 	position      event.Position // its commit LSN; Ordinal counts its events
 	xid           uint32
@@ -53,26 +58,36 @@ type follower struct {
 	// opened is when the open Kafka transaction got its first event.
 	opened time.Time
 	dirty  bool
+	// heard is when the server heard of us last, while a transaction that was
+	// put together is taken in.
+	heard time.Time
 }
 
 // stream follows the slot until something breaks or the context ends.
-func (s *session) stream(ctx context.Context, repl *pgconn.PgConn) error {
-	source, err := postgres.Start(ctx, repl, s.Slot, s.Publication, s.checkpoint.Confirmed)
+func (s *session) stream(ctx context.Context, repl *pgconn.PgConn) (err error) {
+	source, err := postgres.Start(ctx, repl, postgres.Options{Slot: s.Slot, Publication: s.Publication, From: s.checkpoint.Confirmed, Protocol: s.Protocol})
 	if err != nil {
 		return err
 	}
 	f := newFollower(s, source)
+	defer func() { err = errors.Join(err, source.Stop(), f.spool.Close()) }()
+	if err := f.spool.Try(); err != nil {
+		return err
+	}
 	s.setState(nil)
 	s.Log.Info("streaming", "slot", s.Slot, "from", s.checkpoint.Confirmed.String())
 	err = f.run(ctx)
-	if errors.Is(err, postgres.ErrNoPublication) {
+	var lost *txn.LostError
+	if errors.Is(err, postgres.ErrNoPublication) || errors.As(err, &lost) {
 		err = &GapError{Source: s.Source, Err: err}
 	}
-	return errors.Join(err, source.Stop())
+	return err
 }
 
 func newFollower(s *session, source stream) *follower {
-	return &follower{session: s, source: source, tables: map[uint32]*table{}, complete: s.checkpoint.Confirmed}
+	inProgress := spool.New(spool.Config{Dir: s.SpoolDir})
+	return &follower{session: s, source: source, spool: inProgress, assembler: txn.New(inProgress),
+		tables: map[uint32]*table{}, complete: s.checkpoint.Confirmed}
 }
 
 func (f *follower) run(ctx context.Context) error {
@@ -94,6 +109,7 @@ func (f *follower) run(ctx context.Context) error {
 				return err
 			}
 		case now := <-tick.C:
+			f.showSpool()
 			if f.dirty && now.Sub(f.opened) >= transactionWait {
 				if err := f.commit(ctx); err != nil {
 					return err
@@ -138,10 +154,19 @@ func (f *follower) frames(ctx context.Context, frames []postgres.Frame) error {
 // nothing of it is open.
 func (f *follower) rest(ctx context.Context) error {
 	f.complete = max(f.idle, f.complete)
-	if f.complete <= f.checkpoint.Confirmed && !f.tablesChanged {
+	if f.confirmable() <= f.checkpoint.Confirmed && !f.tablesChanged {
 		return nil
 	}
 	return f.commit(ctx)
+}
+
+// confirmable is how far the server need not keep the log for us once Kafka has
+// what was received.
+func (f *follower) confirmable() event.LSN {
+	if held, ok := f.assembler.Held(); ok {
+		return min(f.complete, held)
+	}
+	return f.complete
 }
 
 // look watches tables while they are streamed.
@@ -172,7 +197,7 @@ func (f *follower) commit(ctx context.Context) error {
 	if f.dirty {
 		f.checkpoint.LSN, f.checkpoint.Ordinal = f.position.LSN, f.position.Ordinal
 	}
-	f.checkpoint.Confirmed = max(f.checkpoint.Confirmed, f.complete)
+	f.checkpoint.Confirmed = max(f.checkpoint.Confirmed, f.confirmable())
 	if err := f.save(ctx); err != nil {
 		return err
 	}

@@ -3,6 +3,8 @@
 // replication stream and confirms what the connector tells it to confirm.
 //
 //	pgoutput/    bytes of the stream -> messages        (pure)
+//	txn/         messages in any order of transactions -> whole transactions
+//	spool/       where a transaction in progress is kept meanwhile
 //	copytext/    bytes of COPY -> rows                  (pure)
 //	pgvalue/     text of a value -> Avro, one table for both (pure)
 //	checkpoint/  what a connector knows of its progress (pure)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/hopluu/hopluu/connectors/postgres/copytext"
 	"github.com/hopluu/hopluu/schemas/event"
@@ -165,12 +166,45 @@ func (w *lineWriter) Write(data []byte) (int, error) {
 	return n, nil
 }
 
-// Reselect reads single columns of one row as they are now. A change of key
-// does not send the TOAST values that it left alone (P4), and under the new
-// key no earlier event has them. A later change of such a column has an event
-// of its own with a higher version, so reading late still converges. found is
-// false when the row is gone.
-func Reselect(ctx context.Context, conn *pgx.Conn, relation Relation, key []int, row event.Row, columns []int) (values []event.Value, found bool, err error) {
+// settlePause is how long to wait before a transaction's end is asked for again.
+const settlePause = time.Millisecond
+
+// settle waits until a transaction that the stream has sent is visible. The
+// server sends it as soon as its commit is written, and ends it for other
+// sessions a moment later.
+func settle(ctx context.Context, conn *pgx.Conn, xid uint32) error {
+	for {
+		var visible bool
+		// The stream's number lacks the epoch: it is within half the circle
+		// of the next one to be given.
+		err := conn.QueryRow(ctx, `
+			WITH now AS (SELECT pg_current_snapshot() AS shot), next AS (SELECT pg_snapshot_xmax(shot)::text::numeric AS id FROM now),
+			     guess AS (SELECT id, id - mod(id, 4294967296) + $1::bigint AS xid FROM next)
+			SELECT pg_visible_in_snapshot((CASE WHEN xid > id + 2147483648 THEN xid - 4294967296 WHEN xid < id - 2147483648 THEN xid + 4294967296 ELSE xid END)::text::xid8, shot)
+			FROM guess, now`, int64(xid)).Scan(&visible)
+		if err != nil {
+			return fmt.Errorf("ask for the end of transaction %d: %w", xid, err)
+		}
+		if visible {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(settlePause):
+		}
+	}
+}
+
+// Reselect reads single columns of one row as they are now, at least as its
+// transaction xid left them. A change of key does not send the TOAST values
+// that it left alone (P4), and under the new key no earlier event has them. A
+// later change of such a column has an event of its own with a higher version,
+// so reading late still converges. found is false when the row is gone.
+func Reselect(ctx context.Context, conn *pgx.Conn, xid uint32, relation Relation, key []int, row event.Row, columns []int) (values []event.Value, found bool, err error) {
+	if err := settle(ctx, conn, xid); err != nil {
+		return nil, false, err
+	}
 	selected := make([]string, len(columns))
 	for i, c := range columns {
 		selected[i] = pgx.Identifier{relation.Columns[c].Name}.Sanitize()

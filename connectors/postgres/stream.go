@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/hopluu/hopluu/schemas/event"
@@ -21,18 +22,68 @@ type Stream struct {
 	done chan struct{}
 }
 
-// Start asks the server to send what follows the LSN. The connection belongs
-// to the stream from here on.
-func Start(ctx context.Context, conn *pgconn.PgConn, slot, publication string, from event.LSN) (*Stream, error) {
-	err := pglogrepl.StartReplication(ctx, conn, slot, pglogrepl.LSN(from), pglogrepl.StartReplicationOptions{
-		Mode: pglogrepl.LogicalReplication,
-		PluginArgs: []string{
-			"proto_version '1'",
-			"publication_names '\"" + strings.ReplaceAll(strings.ReplaceAll(publication, `"`, `""`), "'", "''") + "\"'",
-		},
+// Options say what to stream.
+type Options struct {
+	Slot, Publication string
+	// From is the LSN that what is sent follows.
+	From event.LSN
+	// Protocol is the highest version of pgoutput's protocol to ask for; 0 is
+	// the highest that both sides speak. With 1 the server keeps a transaction
+	// until it is committed, on its own disk if it is large; from 2 on it sends
+	// it while it is in progress.
+	Protocol int
+}
+
+// Versions of pgoutput's protocol.
+const (
+	protocolWhole     = 1 // transactions come whole, at their commit
+	protocolStreaming = 2 // large ones in segments while they are in progress: PostgreSQL 14
+	protocolPrepared  = 3 // two_phase: PostgreSQL 15
+	protocolParallel  = 4 // more is told of a rollback: PostgreSQL 16
+)
+
+// protocol gives the version to ask a server for, which names its own version
+// as "15.4 (Debian 15.4-1)". An unknown server is asked for the least.
+func protocol(server string, highest int) int {
+	digits := strings.IndexFunc(server, func(r rune) bool { return r < '0' || r > '9' })
+	if digits < 0 {
+		digits = len(server)
+	}
+	major, err := strconv.Atoi(server[:digits])
+	offered := protocolWhole
+	switch {
+	case err != nil:
+	case major >= 16:
+		offered = protocolParallel
+	case major == 15:
+		offered = protocolPrepared
+	case major == 14:
+		offered = protocolStreaming
+	}
+	if highest > 0 {
+		return min(offered, highest)
+	}
+	return offered
+}
+
+// Start asks the server to send what follows an LSN. The connection belongs to
+// the stream from here on.
+func Start(ctx context.Context, conn *pgconn.PgConn, o Options) (*Stream, error) {
+	version := protocol(conn.ParameterStatus("server_version"), o.Protocol)
+	args := []string{
+		"proto_version '" + strconv.Itoa(version) + "'",
+		"publication_names '\"" + strings.ReplaceAll(strings.ReplaceAll(o.Publication, `"`, `""`), "'", "''") + "\"'",
+	}
+	if version >= protocolStreaming {
+		// Not 'parallel': who applies transactions one after another in the
+		// order of their commits gains nothing by what it tells of rollbacks.
+		args = append(args, "streaming 'on'")
+	}
+	err := pglogrepl.StartReplication(ctx, conn, o.Slot, pglogrepl.LSN(o.From), pglogrepl.StartReplicationOptions{
+		Mode: pglogrepl.LogicalReplication, PluginArgs: args,
 	})
 	if err != nil {
-		return nil, fmt.Errorf("start replication from slot %s: %w", slot, Mend(err))
+		return nil, fmt.Errorf("start replication from slot %s: %w", o.Slot, Mend(err))
 	}
 	s := &Stream{frameQueue: newFrameQueue(), conn: conn, done: make(chan struct{})}
 	go s.receive()

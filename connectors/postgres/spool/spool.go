@@ -42,18 +42,25 @@ const (
 	minBlockBytes = 64
 )
 
-// New makes an empty spool, and tries whether files can be made where they
-// would be.
-func New(config Config) (*Spool, error) {
+// New makes an empty spool. It makes no file before it needs one.
+func New(config Config) *Spool {
 	config.MemoryBytes = cmp.Or(config.MemoryBytes, DefaultMemoryBytes)
 	config.Dir = cmp.Or(config.Dir, os.TempDir())
-	s := &Spool{config: config, open: openFile, transactions: map[uint32]*transaction{},
+	return &Spool{config: config, open: openFile, transactions: map[uint32]*transaction{},
 		blockBytes: min(max(config.MemoryBytes/16, minBlockBytes), maxBlockBytes)}
-	f, err := s.open(config.Dir)
-	if err != nil {
-		return nil, &DiskError{Dir: config.Dir, Err: err}
+}
+
+// Try tells whether a file can be made, so that a folder that cannot be written
+// is known before a transaction needs it. The error is a *DiskError.
+func (s *Spool) Try() error {
+	f, err := s.open(s.config.Dir)
+	if err == nil {
+		err = f.Close()
 	}
-	return s, f.Close()
+	if err != nil {
+		return &DiskError{Dir: s.config.Dir, Err: err}
+	}
+	return nil
 }
 
 // DiskError says that what does not fit into memory cannot be put into files

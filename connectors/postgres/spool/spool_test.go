@@ -15,8 +15,8 @@ import (
 )
 
 func newSpool(t testing.TB, memory int) *Spool {
-	s, err := New(Config{Dir: t.TempDir(), MemoryBytes: memory})
-	require.NoError(t, err)
+	s := New(Config{Dir: t.TempDir(), MemoryBytes: memory})
+	require.NoError(t, s.Try())
 	t.Cleanup(func() { require.NoError(t, s.Close()) })
 	return s
 }
@@ -255,7 +255,7 @@ func TestDiskFull(t *testing.T) {
 }
 
 func TestFolderThatIsNotThere(t *testing.T) {
-	_, err := New(Config{Dir: t.TempDir() + "/none"})
+	err := New(Config{Dir: t.TempDir() + "/none"}).Try()
 	var disk *DiskError
 	require.ErrorAs(t, err, &disk)
 	require.ErrorIs(t, err, os.ErrNotExist)

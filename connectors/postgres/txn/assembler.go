@@ -88,9 +88,11 @@ func (a *Assembler) Take(frame []byte) (Step, error) {
 	case 'I', 'U', 'D', 'T', 'Y', 'O', 'M':
 		return Pass, nil
 	case 'B':
-		return Pass, a.move(between, whole, kind)
+		a.phase = whole
+		return Pass, nil
 	case 'C':
-		return Pass, a.move(whole, between, kind)
+		a.phase = between
+		return Pass, nil
 	}
 	m, err := a.decoder.Decode(frame)
 	if err != nil {
@@ -110,7 +112,7 @@ func (a *Assembler) Take(frame []byte) (Step, error) {
 	case *pgoutput.StreamAbort:
 		return Kept, a.spool.Abort(m.Xid, m.Subxid)
 	case *pgoutput.BeginPrepare:
-		if err := a.move(between, prepare, kind); err != nil {
+		if err := a.enter(prepare, kind); err != nil {
 			return Kept, err
 		}
 		a.open, a.seen = m.Xid, map[uint32]bool{}
@@ -170,11 +172,13 @@ func (e *LostError) Error() string {
 	return fmt.Sprintf("prepared transaction %q (%d) was committed at %s, but its changes were confirmed by another reader of the slot and are not sent again", e.GID, e.Xid, e.LSN)
 }
 
-func (a *Assembler) move(from, to phase, kind byte) error {
-	if a.phase != from {
+// enter begins a segment or a prepare. That Begin and Commit follow one another
+// is for the reader of what comes out to see.
+func (a *Assembler) enter(next phase, kind byte) error {
+	if a.phase != between {
 		return a.wrong(kind, 0, errOrder)
 	}
-	a.phase = to
+	a.phase = next
 	return nil
 }
 
@@ -183,7 +187,7 @@ func (a *Assembler) describe(oid uint32, frame []byte) {
 }
 
 func (a *Assembler) start(m *pgoutput.StreamStart) error {
-	if err := a.move(between, segment, 'S'); err != nil {
+	if err := a.enter(segment, 'S'); err != nil {
 		return err
 	}
 	a.open = m.Xid
