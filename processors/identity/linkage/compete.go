@@ -1,0 +1,98 @@
+package linkage
+
+import (
+	"cmp"
+	"math"
+	"slices"
+)
+
+// A record that is not of the reference is one of its entities or none. So its
+// candidates are no separate questions: with odds o of each candidate against
+// none, the probability of one is o/(1 + sum of all o). A pair alone is
+// believed more the more of the city the register covers, and two candidates
+// that are equally like the record halve one another.
+
+// rivals are the edges from one record to the reference.
+type rivals struct {
+	record int32
+	edges  []int // places
+}
+
+// rivalry groups the edges by the record that is not of the reference.
+func (t *Table) rivalry(edges []Edge) []rivals {
+	type pair struct {
+		record int32
+		edge   int
+	}
+	var pairs []pair
+	for i, e := range edges {
+		switch a, b := t.isReference(e.A), t.isReference(e.B); {
+		case a && !b:
+			pairs = append(pairs, pair{e.B, i})
+		case b && !a:
+			pairs = append(pairs, pair{e.A, i})
+		}
+	}
+	slices.SortFunc(pairs, func(x, y pair) int {
+		return cmp.Or(cmp.Compare(x.record, y.record), cmp.Compare(x.edge, y.edge))
+	})
+	var all []rivals
+	for i := 0; i < len(pairs); {
+		r := rivals{record: pairs[i].record}
+		for ; i < len(pairs) && pairs[i].record == r.record; i++ {
+			r.edges = append(r.edges, pairs[i].edge)
+		}
+		all = append(all, r)
+	}
+	return all
+}
+
+// shift is what makes of a weight the odds against none, in bits.
+func (t *Table) shift(w *weights, coverage float64) float32 {
+	return log2(coverage/float64(t.References())) - log2(1-coverage) - w.priorReference
+}
+
+// compete changes the weights of edges to the reference into what competition
+// leaves of them.
+func (t *Table) compete(edges []Edge, w *weights, coverage float64) {
+	if !t.referenced || coverage <= 0 {
+		return
+	}
+	shift := t.shift(w, coverage)
+	for _, r := range t.rivalry(edges) {
+		var sum float64
+		for _, i := range r.edges {
+			edges[i].Weight += shift
+			sum += math.Exp2(float64(edges[i].Weight))
+		}
+		for _, i := range r.edges {
+			others := max(0, sum-math.Exp2(float64(edges[i].Weight)))
+			edges[i].Weight -= float32(math.Log2(1 + others))
+		}
+	}
+}
+
+// coverage finds the share of records outside the reference whose entity is in
+// it, by expectation and maximisation over the candidates.
+func (t *Table) coverage(edges []Edge, w *weights) float64 {
+	all := t.rivalry(edges)
+	outside := float64(t.Len() - t.References())
+	if outside == 0 {
+		return 0
+	}
+	const most = 0.9995 // a register that covers all would leave no doubt of anything
+	coverage := 0.9
+	for range 40 {
+		shift := t.shift(w, coverage)
+		var found float64
+		for _, r := range all {
+			var sum float64
+			for _, i := range r.edges {
+				sum += math.Exp2(float64(edges[i].Weight + shift))
+			}
+			found += sum / (1 + sum)
+		}
+		coverage = max(0.001, min(most, found/outside))
+	}
+	return coverage
+}

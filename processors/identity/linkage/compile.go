@@ -1,0 +1,173 @@
+package linkage
+
+import (
+	"fmt"
+	"math"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+)
+
+// compiled is a model made ready for work.
+type compiled struct {
+	spec        *Model
+	roles       []role
+	variants    map[string]string
+	comparisons []comparison
+	rules       []rule
+}
+
+func (m *Model) compile() (*compiled, error) {
+	c := &compiled{spec: m, variants: map[string]string{}}
+	for _, column := range m.Columns {
+		c.roles = append(c.roles, roles[column.Role])
+	}
+	for _, group := range m.Variants {
+		if len(group) < 2 {
+			return nil, fmt.Errorf("variants: %v: a group has two words or more", group)
+		}
+		for _, word := range group {
+			if _, again := c.variants[word]; again {
+				return nil, fmt.Errorf("variants: %q stands twice", word)
+			}
+			c.variants[word] = group[0]
+		}
+	}
+	for i := range m.Comparisons {
+		s := &m.Comparisons[i]
+		if len(s.Levels) == 0 || s.Levels[len(s.Levels)-1].Is != levelDiffer {
+			s.Levels = append(s.Levels, LevelSpec{Is: levelDiffer})
+		}
+		q, err := m.compileComparison(s)
+		if err != nil {
+			return nil, fmt.Errorf("comparison %s: %w", s.Name, err)
+		}
+		if slices.ContainsFunc(m.Comparisons[:i], func(o ComparisonSpec) bool { return o.Name == s.Name }) {
+			return nil, fmt.Errorf("comparison %s stands twice", s.Name)
+		}
+		c.comparisons = append(c.comparisons, q)
+	}
+	for i := range m.Blocking {
+		r, err := m.compileRule(&m.Blocking[i])
+		if err != nil {
+			return nil, fmt.Errorf("blocking rule %s: %w", m.Blocking[i].Name, err)
+		}
+		c.rules = append(c.rules, r)
+	}
+	return c, nil
+}
+
+// weights are the logarithms of a model's probabilities, by comparison and
+// level; level 0, missing, is 0 everywhere.
+type weights struct {
+	m, u, kin, twin [maxComparisons][16]float32
+	// hasKin and hasTwins tell what the model knows.
+	hasKin, hasTwins bool
+	// The logarithms of their shares among pairs that do not match.
+	strangers, relatives, twins float32
+	prior                       float32 // of two records outside the reference
+	priorReference              float32
+	n                           int // comparisons
+}
+
+// smallest is the least probability of a level: nothing is impossible.
+const smallest = 1e-9
+
+func log2(p float64) float32 { return float32(math.Log2(max(p, smallest))) }
+
+// weights makes the weights for a table.
+func (t *Table) weights() *weights {
+	m := t.model.spec
+	w := &weights{n: len(m.Comparisons), hasKin: m.Prior != nil && m.Prior.Kin > 0, hasTwins: m.Prior != nil && m.Prior.Twins > 0}
+	for k, q := range m.Comparisons {
+		for i, l := range q.Levels {
+			w.m[k][i+1], w.u[k][i+1] = log2(l.M), log2(l.U)
+			w.kin[k][i+1] = w.u[k][i+1]
+			if l.Kin > 0 {
+				w.kin[k][i+1] = log2(l.Kin)
+			}
+			w.twin[k][i+1] = w.kin[k][i+1]
+			if l.Twin > 0 {
+				w.twin[k][i+1] = log2(l.Twin)
+			}
+		}
+	}
+	if m.Prior == nil {
+		return w
+	}
+	others := float64(t.Len() - 1)
+	if w.hasKin {
+		kin := min(0.5, m.Prior.Kin/others)
+		w.strangers, w.relatives = log2(1-kin), log2(kin)
+		w.twins = log2(min(0.1, m.Prior.Twins/others))
+	}
+	w.prior = odds(min(0.5, m.Prior.Matches/others))
+	w.priorReference = w.prior
+	if n := t.References(); n > 0 && m.Prior.Coverage > 0 {
+		w.priorReference = odds(min(0.5, m.Prior.Coverage/float64(n)))
+	}
+	return w
+}
+
+func odds(p float64) float32 { return log2(p) - log2(1-p) }
+
+// ratio gives log2 of how much likelier a pattern is in a match than in a pair
+// that does not match.
+func (w *weights) ratio(p pattern, rarity float32) float32 {
+	var m, u, kin, twin float32
+	for k := range w.n {
+		l := p >> (4 * k) & 15
+		m += w.m[k][l]
+		u += w.u[k][l]
+		kin += w.kin[k][l]
+		twin += w.twin[k][l]
+	}
+	u -= rarity
+	if !w.hasKin {
+		return m - u
+	}
+	others := logSum(u+w.strangers, kin+w.relatives)
+	if w.hasTwins {
+		others = logSum(others, twin+w.twins)
+	}
+	return m - others
+}
+
+// logSum is log2(2^x + 2^y).
+func logSum(x, y float32) float32 {
+	if x < y {
+		x, y = y, x
+	}
+	if x-y > 24 {
+		return x
+	}
+	return x + float32(math.Log2(1+math.Exp2(float64(y-x))))
+}
+
+// priorOf gives the prior of a pair, in bits.
+func (t *Table) priorOf(w *weights, a, b int32) float32 {
+	if t.isReference(a) || t.isReference(b) {
+		return w.priorReference
+	}
+	return w.prior
+}
+
+// each runs fn for 0 to n-1 on all processors. What fn does must not depend on
+// the order.
+func each(n int, fn func(int)) {
+	var next atomic.Int64
+	var wait sync.WaitGroup
+	for range min(n, runtime.GOMAXPROCS(0)) {
+		wait.Go(func() {
+			for {
+				i := int(next.Add(1)) - 1
+				if i >= n {
+					return
+				}
+				fn(i)
+			}
+		})
+	}
+	wait.Wait()
+}

@@ -1,0 +1,169 @@
+package linkage
+
+import (
+	"cmp"
+	"math"
+	"slices"
+)
+
+// patternCount is how many pairs showed a pattern.
+type patternCount struct {
+	pattern pattern
+	pairs   int64
+}
+
+func sortedCounts(m map[pattern]int64) []patternCount {
+	all := make([]patternCount, 0, len(m))
+	for p, n := range m {
+		all = append(all, patternCount{p, n})
+	}
+	slices.SortFunc(all, func(x, y patternCount) int { return cmp.Compare(x.pattern, y.pattern) })
+	return all
+}
+
+// A pair is a match, of strangers, of kin, or of kin that agree on what the
+// model's twins say (a birth date): among those, names are alike too.
+const (
+	match = iota
+	stranger
+	kin
+	twin
+	classes
+)
+
+// levelTable are probabilities by comparison and level; level 0, missing, is 1.
+type levelTable [maxComparisons][16]float64
+
+// mixture is what EM works on.
+type mixture struct {
+	levels []int // how many each comparison has
+	p      [classes]levelTable
+	share  [classes]float64
+	// free are the classes whose probabilities are found; the others stand.
+	free [classes]bool
+	// skip are the comparisons that say nothing, as they are what brought the
+	// pairs together.
+	skip [maxComparisons]bool
+	// hold is the comparison that twins are known by, -1 for none: what it says
+	// of twins stands.
+	hold int
+}
+
+const (
+	maxIterations = 200
+	converged     = 1e-6
+	// pseudo is added to every count, so that nothing is impossible.
+	pseudo = 0.5
+)
+
+// run finds the shares and the free probabilities by expectation and
+// maximisation over counts of patterns (Dempster, Laird and Rubin 1977; for
+// linkage Winkler 1988), and gives the number of iterations.
+func (x *mixture) run(counts []patternCount) int {
+	for iteration := 1; ; iteration++ {
+		var sums [classes]levelTable
+		var total [classes]float64
+		for _, c := range counts {
+			e := x.expect(c.pattern)
+			for k := range classes {
+				if e[k] == 0 {
+					continue
+				}
+				weight := e[k] * float64(c.pairs)
+				total[k] += weight
+				if x.free[k] {
+					for q := range x.levels {
+						sums[k][q][c.pattern.level(q)] += weight
+					}
+				}
+			}
+		}
+		var change float64
+		all := total[match] + total[stranger] + total[kin] + total[twin]
+		if all == 0 {
+			return iteration
+		}
+		for k := range classes {
+			change = max(change, math.Abs(x.share[k]-total[k]/all))
+			x.share[k] = total[k] / all
+			if x.free[k] {
+				change = max(change, x.maximise(k, &sums[k]))
+			}
+		}
+		if change < converged || iteration == maxIterations {
+			return iteration
+		}
+	}
+}
+
+// expect gives the probabilities of the classes for a pattern.
+func (x *mixture) expect(p pattern) (e [classes]float64) {
+	e = x.share
+	for q := range x.levels {
+		if x.skip[q] {
+			continue
+		}
+		if l := p.level(q); l > 0 {
+			for k := range classes {
+				e[k] *= x.p[k][q][l]
+			}
+		}
+	}
+	sum := e[match] + e[stranger] + e[kin] + e[twin]
+	if sum > 0 {
+		for k := range e {
+			e[k] /= sum
+		}
+	}
+	return e
+}
+
+func (x *mixture) maximise(k int, sums *levelTable) (change float64) {
+	for q, levels := range x.levels {
+		if x.skip[q] || k == twin && q == x.hold {
+			continue
+		}
+		sum := pseudo * float64(levels)
+		for l := 1; l <= levels; l++ {
+			sum += sums[q][l]
+		}
+		for l := 1; l <= levels; l++ {
+			p := (sums[q][l] + pseudo) / sum
+			change = max(change, math.Abs(p-x.p[k][q][l]))
+			x.p[k][q][l] = p
+		}
+	}
+	return change
+}
+
+// average adds the probabilities of a class, weighted by how much each
+// training says.
+type average struct {
+	sums    levelTable
+	weights [maxComparisons]float64
+}
+
+func (a *average) add(x *mixture, k int, weight float64) {
+	for q, levels := range x.levels {
+		if x.skip[q] {
+			continue
+		}
+		a.weights[q] += weight
+		for l := 1; l <= levels; l++ {
+			a.sums[q][l] += weight * x.p[k][q][l]
+		}
+	}
+}
+
+// into writes the averages; comparisons that no training said anything of keep
+// what they have.
+func (a *average) into(t *levelTable, levels []int) {
+	for q, n := range levels {
+		if a.weights[q] == 0 {
+			continue
+		}
+		for l := 1; l <= n; l++ {
+			t[q][l] = a.sums[q][l] / a.weights[q]
+		}
+	}
+}

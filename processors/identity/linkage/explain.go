@@ -1,0 +1,107 @@
+package linkage
+
+import (
+	"fmt"
+	"math"
+	"strings"
+)
+
+// Explanation is the way from the prior to the weight of a pair, in bits. The
+// prior and the steps add up to the weight.
+type Explanation struct {
+	Prior float64 `json:"prior"`
+	Steps []Step  `json:"steps"`
+	// Weight is before competition: that depends on all candidates of a record.
+	Weight      float64 `json:"weight"`
+	Probability float64 `json:"probability"`
+	// Blocks are the blocking rules that bring the two together; without one,
+	// they are never compared.
+	Blocks []string `json:"blocks"`
+}
+
+// Step is what one comparison adds.
+type Step struct {
+	Name  string  `json:"name"`
+	Level string  `json:"level"`
+	Bits  float64 `json:"bits"`
+	// Rarity is the part of Bits that comes of how rare the value is.
+	Rarity float64 `json:"rarity,omitempty"`
+	M      float64 `json:"m,omitempty"`
+	U      float64 `json:"u,omitempty"`
+}
+
+// StepHousehold is the name of the step that weighs the evidence against what
+// people of one household share.
+const StepHousehold = "household"
+
+// Find gives the record of a name: an id, or source/id where several sources
+// have it.
+func (t *Table) Find(name string) (int32, error) {
+	found := int32(-1)
+	for i := range int32(t.Len()) {
+		if id := t.id(i); string(id) != name && t.Source(i)+"/"+string(id) != name {
+			continue
+		}
+		if found >= 0 {
+			return 0, fmt.Errorf("record %q is in %s and in %s: write %s/%s or %s/%s", name, t.Source(found), t.Source(i), t.Source(found), t.ID(found), t.Source(i), t.ID(i))
+		}
+		found = i
+	}
+	if found < 0 {
+		return 0, fmt.Errorf("no file has a record %q: give its id, or source/id, with a source of %s", name, strings.Join(t.sources[:min(8, len(t.sources))], ", "))
+	}
+	return found, nil
+}
+
+// Explain tells how the weight of a pair comes about.
+func (t *Table) Explain(a, b int32) (Explanation, error) {
+	m := t.model.spec
+	if !m.Trained() {
+		return Explanation{}, ErrUntrained
+	}
+	w := t.weights()
+	p, rarity := newComparer(t).compare(a, b)
+	e := Explanation{Prior: float64(t.priorOf(w, a, b))}
+	sum := e.Prior
+	x, y := t.row(a), t.row(b)
+	for k := range m.Comparisons {
+		s := Step{Name: m.Comparisons[k].Name, Level: "missing"}
+		if n := p.level(k); n > 0 {
+			l, c := &m.Comparisons[k].Levels[n-1], &t.model.comparisons[k].levels[n-1]
+			s.Level, s.M, s.U = l.text(m.Comparisons[k].Column), l.M, l.U
+			if c.frequency {
+				s.Rarity = float64(c.rarity(x[c.column], y[c.column]))
+			}
+			s.Bits = float64(w.m[k][n]-w.u[k][n]) + s.Rarity
+		}
+		sum += s.Bits
+		e.Steps = append(e.Steps, s)
+	}
+	e.Weight = e.Prior + float64(w.ratio(p, rarity))
+	if w.hasKin {
+		e.Steps = append(e.Steps, Step{Name: StepHousehold, Level: "what kin share", Bits: e.Weight - sum})
+	}
+	e.Probability = 1 / (1 + math.Exp2(-e.Weight))
+	blocks := newBlocks(t)
+	for r := range blocks.rules {
+		if k := blocks.keys[int(a)*len(blocks.rules)+r]; k != 0 && k == blocks.keys[int(b)*len(blocks.rules)+r] {
+			e.Blocks = append(e.Blocks, m.Blocking[r].Name)
+		}
+	}
+	return e, nil
+}
+
+// text tells a level in a word or two.
+func (l *LevelSpec) text(column string) string {
+	s := l.Is
+	switch {
+	case l.Within > 0:
+		s += fmt.Sprintf(" within %d", l.Within)
+	case l.AtLeast > 0:
+		s += fmt.Sprintf(" at least %g", l.AtLeast)
+	}
+	if l.Of != "" && l.Of != column {
+		s = l.Of + " " + s
+	}
+	return s
+}
