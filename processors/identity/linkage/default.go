@@ -3,11 +3,13 @@ package linkage
 import (
 	"embed"
 	"fmt"
-	"slices"
 	"strings"
 )
 
-//go:embed models/*.yaml
+// models are the models that come with the program, as they are described;
+// those in trained are the same with weights.
+//
+//go:embed models/*.yaml models/trained/*.yaml
 var models embed.FS
 
 // Defaults are the names of the models that come with the program.
@@ -18,17 +20,31 @@ func Defaults() []string {
 	}
 	var all []string
 	for _, e := range entries {
-		all = append(all, strings.TrimSuffix(e.Name(), ".yaml"))
+		if name, ok := strings.CutSuffix(e.Name(), ".yaml"); ok {
+			all = append(all, name)
+		}
 	}
-	slices.Sort(all)
 	return all
 }
 
-// Default gives a model that comes with the program, by its name.
-func Default(name string) (*Model, error) {
+// DefaultText gives the description of a model, with its comments and without
+// weights.
+func DefaultText(name string) ([]byte, error) {
 	text, err := models.ReadFile("models/" + name + ".yaml")
 	if err != nil {
 		return nil, fmt.Errorf("there is no model %q: use a file, or one of %s", name, strings.Join(Defaults(), ", "))
+	}
+	return text, nil
+}
+
+// Default gives a model that comes with the program: with weights where there
+// are any.
+func Default(name string) (*Model, error) {
+	text, err := models.ReadFile("models/trained/" + name + ".yaml")
+	if err != nil {
+		if text, err = DefaultText(name); err != nil {
+			return nil, err
+		}
 	}
 	return ParseModel(text)
 }

@@ -1,0 +1,535 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/hopluu/hopluu/processors/identity/linkage"
+	"github.com/hopluu/hopluu/processors/identity/tablefile"
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+)
+
+func identityCommand() *cobra.Command {
+	return group(&cobra.Command{
+		Use:   "identity",
+		Short: "Link the records of any CSV files, and say how right the links are",
+		Long: `Link the records of any CSV files by a model that names columns, levels of comparison
+and blocking; train it without labels; hold the result against a truth; explain a pair.
+It needs no configuration and no server.`,
+	}, identityLinkCommand(), identityEvaluateCommand(), identityExplainCommand(), identityModelCommand())
+}
+
+// linkResult is what 'identity link' prints.
+type linkResult struct {
+	Records    int             `json:"records"`
+	References int             `json:"references,omitempty"`
+	Clusters   int             `json:"clusters"`
+	Links      int             `json:"links"`
+	Review     int             `json:"review"`
+	Seconds    linkSeconds     `json:"seconds"`
+	Training   *linkage.Report `json:"training,omitempty"`
+	Prior      *linkage.Prior  `json:"prior,omitempty"`
+}
+
+// linkSeconds is how long each part took.
+type linkSeconds struct {
+	Read, Train, Link, Write float64
+}
+
+func identityLinkCommand() *cobra.Command {
+	var model, output, clusters, saveModel string
+	var inputs []string
+	var train, asJSON bool
+	var threshold, review float64
+	command := &cobra.Command{
+		Use:   "link --model MODEL --input A.csv [--input B.csv ...] --output links.csv",
+		Short: "Link records of CSV files, within and across them",
+		Long: `Link records of CSV files, within and across them. MODEL is a file, or the name of a
+model that comes with the program (see 'hopluu identity model'). The files have a
+header; a model says by which columns a record is named, compared and brought together.
+
+With --train the weights are found from the files themselves, without labels, and
+--save-model keeps them with a report of the training; the same files and seed give
+the same weights, in whatever order the rows stand.
+
+The links say the match weight in bits (log2 of the odds): link at the model's link
+threshold or above, review between that and its review threshold.`,
+		Example: `  hopluu identity link --model city --input records.csv --output links.csv --clusters persons.csv
+  hopluu identity link --model febrl --input a.csv --input b.csv --train --save-model trained.yaml --output links.csv`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if model == "" || len(inputs) == 0 || output == "" {
+				return errors.New("identity link needs --model, --input and --output: see 'hopluu identity link --help'")
+			}
+			m, err := loadModel(model)
+			if err != nil {
+				return err
+			}
+			if cmd.Flags().Changed("threshold") {
+				m.Thresholds.Link = threshold
+				m.Thresholds.Review = min(m.Thresholds.Review, threshold)
+			}
+			if cmd.Flags().Changed("review") {
+				m.Thresholds.Review = review
+			}
+			if m.Thresholds.Review > m.Thresholds.Link {
+				return fmt.Errorf("--review %g is above the link threshold %g", m.Thresholds.Review, m.Thresholds.Link)
+			}
+			if !train && !m.Trained() {
+				return linkage.ErrUntrained
+			}
+			if saveModel != "" && !train {
+				return errors.New("--save-model keeps what --train finds: give both")
+			}
+			if train {
+				m.Prior = nil
+			}
+			show := progressTo(os.Stderr, asJSON)
+			result, err := uninterrupted(cmd.Context(), func() (linkResult, error) {
+				return linkFiles(m, inputs, output, clusters, saveModel, train, show)
+			})
+			show.end()
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return printJSON(cmd.OutOrStdout(), result)
+			}
+			return printLinks(cmd.OutOrStdout(), result)
+		},
+	}
+	flags := command.Flags()
+	flags.StringVarP(&model, "model", "m", "", "model file, or the name of a model that comes with the program")
+	flags.StringArrayVarP(&inputs, "input", "i", nil, "CSV file with a header; may be given several times")
+	flags.StringVarP(&output, "output", "o", "", "file for the links")
+	flags.StringVar(&clusters, "clusters", "", "file for the clusters: source, id, cluster")
+	flags.StringVar(&saveModel, "save-model", "", "file for the trained model")
+	flags.BoolVar(&train, "train", false, "find the weights from the files, without labels")
+	flags.Float64Var(&threshold, "threshold", 0, "link at this weight and above, in bits, instead of the model's")
+	flags.Float64Var(&review, "review", 0, "list pairs of this weight and above for review, instead of the model's")
+	flags.BoolVar(&asJSON, "json", false, "print the result as JSON")
+	return command
+}
+
+func linkFiles(m *linkage.Model, inputs []string, output, clusters, saveModel string, train bool, show *progress) (linkResult, error) {
+	var result linkResult
+	last := time.Now()
+	took := func(into *float64) {
+		now := time.Now()
+		*into, last = now.Sub(last).Seconds(), now
+	}
+	t, err := readTable(m, inputs, show)
+	if err != nil {
+		return result, err
+	}
+	result.Records, result.References = t.Len(), t.References()
+	took(&result.Seconds.Read)
+	if train {
+		if err := t.Train(show.tell); err != nil {
+			return result, err
+		}
+		result.Training = m.Report
+		took(&result.Seconds.Train)
+		if saveModel != "" {
+			text, err := m.Marshal()
+			if err != nil {
+				return result, fmt.Errorf("model: %w", err)
+			}
+			if err := writeWhole(saveModel, func(w io.Writer) error { _, err := w.Write(text); return err }); err != nil {
+				return result, err
+			}
+		}
+	}
+	result.Prior = m.Prior
+	edges, err := t.Candidates(show.tell)
+	if err != nil {
+		return result, err
+	}
+	links, err := t.Resolve(edges)
+	if err != nil {
+		return result, err
+	}
+	took(&result.Seconds.Link)
+	for _, l := range links.Edges {
+		if l.Review {
+			result.Review++
+		} else {
+			result.Links++
+		}
+	}
+	for i, c := range links.Cluster {
+		if int32(i) == c {
+			result.Clusters++
+		}
+	}
+	if err := writeWhole(output, func(w io.Writer) error { return tablefile.WriteLinks(w, t, links) }); err != nil {
+		return result, err
+	}
+	if clusters != "" {
+		if err := writeWhole(clusters, func(w io.Writer) error { return tablefile.WriteClusters(w, t, links) }); err != nil {
+			return result, err
+		}
+	}
+	took(&result.Seconds.Write)
+	return result, nil
+}
+
+func printLinks(w io.Writer, r linkResult) error {
+	s := r.Seconds
+	_, err := fmt.Fprintf(w, "%d records (%d of the reference) are %d clusters: %d links, %d pairs to review\nread %.1f s, trained %.1f s, linked %.1f s, written %.1f s\n",
+		r.Records, r.References, r.Clusters, r.Links, r.Review, s.Read, s.Train, s.Link, s.Write)
+	return err
+}
+
+// readTable reads all files. A file is a source by its name without its ending.
+func readTable(m *linkage.Model, inputs []string, show *progress) (*linkage.Table, error) {
+	t, err := linkage.NewTable(m)
+	if err != nil {
+		return nil, err
+	}
+	seen := map[string]string{}
+	for _, path := range inputs {
+		name := strings.TrimSuffix(filepath.Base(path), filepath.Ext(path))
+		if other, again := seen[name]; again {
+			return nil, fmt.Errorf("%s and %s are both named %s, which is their source in the links: rename one", other, path, name)
+		}
+		seen[name] = path
+		if err := readInput(t, name, path, show); err != nil {
+			return nil, err
+		}
+	}
+	return t, t.Close()
+}
+
+func readInput(t *linkage.Table, name, path string, show *progress) (err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	return tablefile.Read(t, name, f, func(rows int64) { show.tell("reading "+path, rows, 0) })
+}
+
+// loadModel reads a model's file, or gives one that comes with the program.
+func loadModel(name string) (*linkage.Model, error) {
+	text, err := os.ReadFile(name)
+	if errors.Is(err, fs.ErrNotExist) && !strings.ContainsAny(name, "./\\") {
+		return linkage.Default(name)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("--model: %w", err)
+	}
+	m, err := linkage.ParseModel(text)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return m, nil
+}
+
+// writeWhole writes a file that is there whole or not at all.
+func writeWhole(path string, write func(io.Writer) error) (err error) {
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(fmt.Errorf("%s: %w", path, err), f.Close(), os.Remove(f.Name()))
+		}
+	}()
+	w := bufio.NewWriterSize(f, 1<<20)
+	if err := write(w); err != nil {
+		return err
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	if err := f.Chmod(0o644); err != nil {
+		return err
+	}
+	if err := f.Sync(); err != nil {
+		return err
+	}
+	if err := os.Rename(f.Name(), path); err != nil {
+		return err
+	}
+	return f.Close()
+}
+
+// uninterrupted runs work that knows no context, and leaves it when the context
+// ends: the program ends then.
+func uninterrupted[T any](ctx context.Context, work func() (T, error)) (T, error) {
+	type outcome struct {
+		value T
+		err   error
+	}
+	done := make(chan outcome, 1)
+	go func() {
+		value, err := work()
+		done <- outcome{value, err}
+	}()
+	select {
+	case o := <-done:
+		return o.value, o.err
+	case <-ctx.Done():
+		var none T
+		return none, ctx.Err()
+	}
+}
+
+// progress shows on a terminal what is being done.
+type progress struct {
+	w    *os.File
+	last time.Time
+}
+
+// progressTo shows progress on a file that is a terminal, else nowhere.
+func progressTo(w *os.File, quiet bool) *progress {
+	if quiet || !term.IsTerminal(int(w.Fd())) {
+		w = nil
+	}
+	return &progress{w: w}
+}
+
+// progressEvery is how often a line of progress is drawn anew.
+const progressEvery = 100 * time.Millisecond
+
+func (p *progress) tell(stage string, done, total int64) {
+	if p.w == nil || done > 0 && done < total && time.Since(p.last) < progressEvery {
+		return
+	}
+	p.last = time.Now()
+	switch {
+	case total > 0:
+		fmt.Fprintf(p.w, "\r\x1b[K%s %d%%", stage, 100*done/total)
+	case done > 0:
+		fmt.Fprintf(p.w, "\r\x1b[K%s %d", stage, done)
+	default:
+		fmt.Fprintf(p.w, "\r\x1b[K%s", stage)
+	}
+}
+
+func (p *progress) end() {
+	if p.w != nil {
+		fmt.Fprint(p.w, "\r\x1b[K")
+	}
+}
+
+func identityEvaluateCommand() *cobra.Command {
+	var links, truth string
+	var asJSON bool
+	command := &cobra.Command{
+		Use:   "evaluate --links links.csv --truth truth.csv",
+		Short: "Hold links against the truth: precision, recall, F1, and their curve",
+		Long: `Hold links against the truth. The truth is a CSV with the columns id and entity, and
+source where ids are unique in their source only. Pairs are all pairs of one cluster,
+compared or not; a cluster is right when it is an entity whole and nothing else.
+'with review' is what would be if every pair to be looked at were decided rightly.`,
+		Example: "  hopluu identity evaluate --links links.csv --truth truth.csv",
+		Args:    noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if links == "" || truth == "" {
+				return errors.New("identity evaluate needs --links and --truth: see 'hopluu identity evaluate --help'")
+			}
+			e, err := evaluateFiles(links, truth)
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return printJSON(cmd.OutOrStdout(), e)
+			}
+			return printEvaluation(cmd.OutOrStdout(), e)
+		},
+	}
+	command.Flags().StringVar(&links, "links", "", "links, as 'identity link' writes them")
+	command.Flags().StringVar(&truth, "truth", "", "CSV with the columns id, entity, and source if need be")
+	command.Flags().BoolVar(&asJSON, "json", false, "print the result as JSON")
+	return command
+}
+
+func evaluateFiles(links, truth string) (_ linkage.Evaluation, err error) {
+	var none linkage.Evaluation
+	tf, err := os.Open(truth)
+	if err != nil {
+		return none, err
+	}
+	defer func() { err = errors.Join(err, tf.Close()) }()
+	t, err := tablefile.ReadTruth(truth, tf)
+	if err != nil {
+		return none, err
+	}
+	lf, err := os.Open(links)
+	if err != nil {
+		return none, err
+	}
+	defer func() { err = errors.Join(err, lf.Close()) }()
+	found, err := t.ReadLinks(links, lf)
+	if err != nil {
+		return none, err
+	}
+	return linkage.Evaluate(t.Entities, found), nil
+}
+
+func printEvaluation(w io.Writer, e linkage.Evaluation) error {
+	t := table.NewWriter()
+	t.SetStyle(table.StyleLight)
+	t.AppendHeader(table.Row{"", "right", "found", "true", "precision", "recall", "F1"})
+	add := func(name string, s linkage.Score) {
+		t.AppendRow(table.Row{name, s.Right, s.Found, s.True, fmt.Sprintf("%.5f", s.Precision), fmt.Sprintf("%.5f", s.Recall), fmt.Sprintf("%.5f", s.F1)})
+	}
+	add("pairs", e.Pairs)
+	add("clusters", e.Clusters)
+	add("pairs with review", e.Review)
+	t.AppendSeparator()
+	for _, c := range e.Curve {
+		add(fmt.Sprintf("pairs, from %g bits", c.Threshold), c.Score)
+	}
+	_, err := fmt.Fprintf(w, "%s\n%d records; %d pairs to review, of which %d are right\n", t.Render(), e.Records, e.ReviewPairs, e.ReviewRight)
+	return err
+}
+
+func identityExplainCommand() *cobra.Command {
+	var model string
+	var inputs []string
+	var asJSON bool
+	command := &cobra.Command{
+		Use:   "explain --model MODEL --input A.csv RECORD RECORD",
+		Short: "Draw the waterfall of weights of two records of CSV files",
+		Long: `Draw the waterfall of weights of two records: what is believed of any pair, what each
+comparison adds in bits, and the sum. A record is named by its id, or by source/id.
+All of the files are read, as how rare a value is depends on the others.`,
+		Example: "  hopluu identity explain --model city --input records.csv 1000017 20000311",
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) != 2 {
+				return errors.New("identity explain needs two records: see 'hopluu identity explain --help'")
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if model == "" || len(inputs) == 0 {
+				return errors.New("identity explain needs --model and --input: see 'hopluu identity explain --help'")
+			}
+			m, err := loadModel(model)
+			if err != nil {
+				return err
+			}
+			if !m.Trained() {
+				return linkage.ErrUntrained
+			}
+			show := progressTo(os.Stderr, asJSON)
+			e, err := uninterrupted(cmd.Context(), func() (linkage.Explanation, error) { return explainFiles(m, inputs, args, show) })
+			show.end()
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return printJSON(cmd.OutOrStdout(), e)
+			}
+			return printExplanation(cmd.OutOrStdout(), m, e)
+		},
+	}
+	command.Flags().StringVarP(&model, "model", "m", "", "model file with weights, or the name of a model that comes with the program")
+	command.Flags().StringArrayVarP(&inputs, "input", "i", nil, "CSV file with a header; may be given several times")
+	command.Flags().BoolVar(&asJSON, "json", false, "print the result as JSON")
+	return command
+}
+
+func explainFiles(m *linkage.Model, inputs, records []string, show *progress) (linkage.Explanation, error) {
+	var none linkage.Explanation
+	t, err := readTable(m, inputs, show)
+	if err != nil {
+		return none, err
+	}
+	a, err := t.Find(records[0])
+	if err != nil {
+		return none, err
+	}
+	b, err := t.Find(records[1])
+	if err != nil {
+		return none, err
+	}
+	if a == b {
+		return none, fmt.Errorf("%s and %s are the same record", records[0], records[1])
+	}
+	return t.Explain(a, b)
+}
+
+func printExplanation(w io.Writer, m *linkage.Model, e linkage.Explanation) error {
+	const bitsPerMark = 1.5
+	bar := func(bits float64) string {
+		n := int(bits / bitsPerMark)
+		if n < 0 {
+			return strings.Repeat("-", -n)
+		}
+		return strings.Repeat("+", n)
+	}
+	t := table.NewWriter()
+	t.SetStyle(table.StyleLight)
+	t.AppendHeader(table.Row{"", "", "bits", "sum", ""})
+	sum := e.Prior
+	t.AppendRow(table.Row{"prior", "any two records", fmt.Sprintf("%+.1f", e.Prior), fmt.Sprintf("%.1f", sum), bar(e.Prior)})
+	for _, s := range e.Steps {
+		sum += s.Bits
+		level := s.Level
+		if s.Rarity != 0 {
+			level += fmt.Sprintf(" (of which rarity %+.1f)", s.Rarity)
+		}
+		t.AppendRow(table.Row{s.Name, level, fmt.Sprintf("%+.1f", s.Bits), fmt.Sprintf("%.1f", sum), bar(s.Bits)})
+	}
+	decision := "apart"
+	switch {
+	case e.Weight >= m.Thresholds.Link:
+		decision = "link"
+	case e.Weight >= m.Thresholds.Review:
+		decision = "review"
+	}
+	blocks := "no blocking rule brings them together, so they are never compared"
+	if len(e.Blocks) > 0 {
+		blocks = "brought together by " + strings.Join(e.Blocks, ", ")
+	}
+	_, err := fmt.Fprintf(w, "%s\n%s: %.1f bits, probability %.6f, before other candidates are considered (link from %g, review from %g)\n%s\n",
+		t.Render(), decision, e.Weight, e.Probability, m.Thresholds.Link, m.Thresholds.Review, blocks)
+	return err
+}
+
+func identityModelCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:     "model [NAME]",
+		Short:   "List the models that come with the program, or print one",
+		Example: "  hopluu identity model febrl > mine.yaml      # then change it",
+		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+			if len(args) > 0 {
+				return nil, cobra.ShellCompDirectiveNoFileComp
+			}
+			return linkage.Defaults(), cobra.ShellCompDirectiveNoFileComp
+		},
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 1 {
+				return errors.New("identity model prints one model: give one name")
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				_, err := fmt.Fprintln(cmd.OutOrStdout(), strings.Join(linkage.Defaults(), "\n"))
+				return err
+			}
+			text, err := linkage.DefaultText(args[0])
+			if err != nil {
+				return err
+			}
+			_, err = cmd.OutOrStdout().Write(text)
+			return err
+		},
+	}
+}
