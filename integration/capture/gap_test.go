@@ -26,6 +26,7 @@ func TestCase08Gap(t *testing.T) {
 			`SELECT pg_create_logical_replication_slot('SLOT', 'pgoutput')`}, "made anew"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			r := newRig(t)
 			r.exec(`INSERT INTO public.visit SELECT n, '2026-01-01', n FROM generate_series(1, 10) n`)
 			r.exec(`INSERT INTO public.patient VALUES (1, NULL, 'An', NULL, 1), (2, NULL, 'Bé', NULL, 2)`)
@@ -82,6 +83,7 @@ const changes = `
 // Case 8: another server under the same address, such as a restored copy, is
 // not the one that was captured.
 func TestCase08AnotherSystem(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	c := r.start()
 	r.ready(c)

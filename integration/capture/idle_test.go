@@ -9,6 +9,7 @@ import (
 // Case 10: an idle table next to a busy one that nobody captures does not hold
 // the WAL: the slot goes on.
 func TestCase10IdleTable(t *testing.T) {
+	t.Parallel()
 	r := started(t)
 	r.exec(`INSERT INTO public.visit VALUES (1, '2026-01-01', 1)`)
 	r.tail(r.public("visit")).shows(visits)

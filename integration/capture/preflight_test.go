@@ -64,6 +64,7 @@ func TestPreflightFindings(t *testing.T) {
 		"may not replicate":      {`ALTER ROLE ROLE NOREPLICATION`, postgres.Fault, "may not replicate", "REPLICATION"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			r := newRig(t)
 			r.exec(strings.NewReplacer("FROM ROLE", "FROM "+r.setup.Role, "ROLE ROLE", "ROLE "+r.setup.Role, "PUB ", r.config.Publication+" ").Replace(c.sql + " "))
 			report := r.preflight()

@@ -52,6 +52,7 @@ func letterOf(t *testing.T, m message) pgoutput.Message {
 // dead letters, the others flow, and once the cause is gone it is captured
 // anew, without a restart.
 func TestRefusedSchema(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	c := r.start()
 	r.ready(c)
@@ -80,6 +81,7 @@ func TestRefusedSchema(t *testing.T) {
 // The same for a schema that is in the way from the beginning: nothing of the
 // table is read, its changes are kept.
 func TestRefusedSchemaAtTheSnapshot(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	subject := r.public("visit") + "-value"
 	_, err := r.registry.Register(t.Context(), subject, `"string"`)
@@ -108,6 +110,7 @@ func TestRowsThatCannotBeCarried(t *testing.T) {
 		"large": {`UPDATE public.patient SET notes = repeat('x', 2000000) WHERE patient_id = 2`, `UPDATE public.patient SET notes = NULL WHERE patient_id = 2`, "max_row_bytes is 1048576"},
 	} {
 		t.Run(name+" in the stream", func(t *testing.T) {
+			t.Parallel()
 			r := newRig(t)
 			r.exec(`INSERT INTO public.patient VALUES (1, '079201001234', 'An', '', 1), (2, '079201005678', 'Bé', '', 1)`)
 			r.ready(r.start())
@@ -136,6 +139,7 @@ func TestRowsThatCannotBeCarried(t *testing.T) {
 			vault.shows(`SELECT patient_id, cccd, full_name FROM public.patient`)
 		})
 		t.Run(name+" in the snapshot", func(t *testing.T) {
+			t.Parallel()
 			r := newRig(t)
 			r.exec(`INSERT INTO public.patient VALUES (1, NULL, 'An', '', 1), (2, NULL, 'Bé', '', 1); INSERT INTO public.visit VALUES (1, '2026-01-01', 1)`)
 			r.exec(c.bad)

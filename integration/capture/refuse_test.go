@@ -55,6 +55,7 @@ func TestCase21PermanentErrors(t *testing.T) {
 		}, []string{"has 2 partitions, the configuration says 3"}},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			r := newRig(t)
 			c.change(r)
 			err := r.ends()
@@ -74,6 +75,7 @@ func TestCase21PermanentErrors(t *testing.T) {
 
 // A database without wal_level=logical says so.
 func TestWALLevel(t *testing.T) {
+	t.Parallel()
 	r := newRigOn(t, harness.Postgres(t, harness.Own(), harness.WithSetting("wal_level", "replica"), harness.WithSetting("max_slot_wal_keep_size", "-1")), harness.Kafka(t))
 	err := r.ends()
 	var config *postgres.ConfigError
@@ -87,6 +89,7 @@ func TestWALLevel(t *testing.T) {
 
 // A database whose replication slots are all in use says so.
 func TestSlotsExhausted(t *testing.T) {
+	t.Parallel()
 	r := newRigOn(t, harness.Postgres(t, harness.Own(), harness.WithSetting("max_replication_slots", "1")), harness.Kafka(t))
 	r.exec(`SELECT pg_create_physical_replication_slot('taken')`)
 	err := r.ends()

@@ -114,6 +114,7 @@ func TestCase02KilledInsideALargeTransaction(t *testing.T) {
 // Case 34: a connector that was stopped, as by a machine that sleeps, and goes
 // on after its successor has started writes nothing, and ends.
 func TestCase34Zombie(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	zombie := r.startProcess()
 	public := r.tail(r.public("patient"))
@@ -138,6 +139,7 @@ func TestCase34Zombie(t *testing.T) {
 // Two connectors of one source: the one that started last captures, the other
 // ends and says why; neither harms the events.
 func TestCase34TwoConnectors(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	first := r.start()
 	r.ready(first)

@@ -42,6 +42,7 @@ func (r *rig) busy() (stop func()) {
 // last column says whether its rows had to be read again, because some changed
 // without an event.
 func TestCase22SchemaChanges(t *testing.T) {
+	t.Parallel()
 	r := started(t)
 	stop := r.busy()
 	r.exec(`INSERT INTO public.visit VALUES (1, '2026-01-01', 1)`)
@@ -97,6 +98,7 @@ func TestCase36DefaultFoundAtStart(t *testing.T) {
 // A table that is published but not described is not skipped: what comes of it
 // is kept, the others flow, and once it is described it is captured whole.
 func TestUndescribedTable(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	r.config.Sector.Tables = r.config.Sector.Tables[:1] // visit is published all the same
 	visit := r.setup.Tables[1]
@@ -121,6 +123,7 @@ func TestUndescribedTable(t *testing.T) {
 // A table that leaves the publication sends nothing more, and the server does
 // not say so. It is set aside; put back, it is read anew.
 func TestTableLeavesThePublication(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	r.exec(`INSERT INTO public.visit SELECT n, '2026-01-01', n FROM generate_series(1, 10) n`)
 	c := r.start()

@@ -160,6 +160,10 @@ func (t *tail) shows(sql string) []message {
 	t.r.t.Helper()
 	deadline := time.Now().Add(time.Minute)
 	for {
+		for n := -1; n < len(t.all); { // all that is there, before it is compared
+			n = len(t.all)
+			t.poll()
+		}
 		want := t.r.rows(sql)
 		got := fold(t.all, want)
 		if len(got) == len(want) && slices.EqualFunc(got, want, func(a, b map[string]string) bool { return fmt.Sprint(a) == fmt.Sprint(b) }) {
@@ -169,7 +173,6 @@ func (t *tail) shows(sql string) []message {
 			require.Equal(t.r.t, want, got, "after a minute")
 			require.FailNow(t.r.t, "not equal")
 		}
-		t.poll()
 	}
 }
 
