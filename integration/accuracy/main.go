@@ -1,0 +1,178 @@
+package main
+
+import (
+	"encoding/csv"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"time"
+
+	"github.com/hopluu/hopluu/processors/identity/linkage"
+)
+
+// options are the flags.
+type options struct {
+	train, test  cityParams
+	ablate       bool
+	save, export string
+	show         int
+}
+
+func main() {
+	var o options
+	persons := flag.Int("persons", 1_000_000, "people of the city that is linked; it has about 2.45 records each")
+	trainPersons := flag.Int("train-persons", 100_000, "people of the city that the model is trained on")
+	flag.Uint64Var(&o.train.seed, "train-seed", 1, "seed of the city that the model is trained on")
+	flag.Uint64Var(&o.test.seed, "seed", 2, "seed of the city that is linked")
+	flag.Float64Var(&o.train.rate, "train-rate", 1, "its rates of faults, in multiples of the fixed ones")
+	flag.Float64Var(&o.test.rate, "rate", 1, "rates of faults of the city that is linked")
+	flag.BoolVar(&o.ablate, "ablate", false, "link again without each column, with at most 50,000 people")
+	flag.StringVar(&o.save, "save", "", "write the trained model to this file")
+	flag.StringVar(&o.export, "export", "", "only write records.csv and truth.csv of the city that is linked to this folder")
+	flag.IntVar(&o.show, "show", 0, "print so many wrong links, and right pairs left to review, of generated people")
+	flag.Parse()
+	o.test.persons, o.train.persons = *persons, *trainPersons
+	if err := run(os.Stdout, o); err != nil {
+		fmt.Fprintln(os.Stderr, "accuracy:", err)
+		os.Exit(1)
+	}
+}
+
+func run(w io.Writer, o options) error {
+	if o.export != "" {
+		return export(o.export, o.test)
+	}
+	m, err := linkage.Default("city")
+	if err != nil {
+		return err
+	}
+	start := time.Now()
+	training, err := load(m, o.train)
+	if err != nil {
+		return err
+	}
+	read := time.Since(start)
+	if err := training.table.Train(nil); err != nil {
+		return err
+	}
+	fmt.Fprintf(w, "trained on %d records (seed %d, %g times the faults) in %.1f s, after %.1f s of generating them\n",
+		training.table.Len(), o.train.seed, o.train.rate, (time.Since(start) - read).Seconds(), read.Seconds())
+	fmt.Fprintf(w, "a record has %.3f others of its person outside the register, which knows %.2f%% of the people\n", m.Prior.Matches, 100*m.Prior.Coverage)
+	if o.save != "" {
+		text, err := m.Marshal()
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(o.save, text, 0o644); err != nil {
+			return err
+		}
+	}
+	test, err := load(m, o.test)
+	if err != nil {
+		return err
+	}
+	result, err := test.link()
+	if err != nil {
+		return err
+	}
+	var memory runtime.MemStats
+	runtime.ReadMemStats(&memory)
+	fmt.Fprintf(w, "linked %d records of %d people (seed %d, %g times the faults) in %.1f s: %.0f records/s, from the normalised table to the clusters; %.1f GB\n",
+		test.table.Len(), o.test.persons, o.test.seed, o.test.rate, result.took.Seconds(), float64(test.table.Len())/result.took.Seconds(), float64(memory.Sys)/1e9)
+	printEvaluation(w, result.evaluation)
+	if o.show > 0 {
+		test.show(w, result.links, o.show)
+	}
+	if o.ablate {
+		return ablate(w, o)
+	}
+	return nil
+}
+
+func printEvaluation(w io.Writer, e linkage.Evaluation) {
+	line := func(name string, s linkage.Score) {
+		fmt.Fprintf(w, "%-22s precision %.5f  recall %.5f  F1 %.5f\n", name, s.Precision, s.Recall, s.F1)
+	}
+	line("pairs", e.Pairs)
+	line("clusters", e.Clusters)
+	line("pairs with review", e.Review)
+	fmt.Fprintf(w, "%d pairs to review (%.2f%% of the records), of which %d are right\n", e.ReviewPairs, 100*float64(e.ReviewPairs)/float64(e.Records), e.ReviewRight)
+	for _, c := range e.Curve {
+		if c.Threshold <= 40 {
+			line(fmt.Sprintf("  from %g bits", c.Threshold), c.Score)
+		}
+	}
+}
+
+// ablate links without each column.
+func ablate(w io.Writer, o options) error {
+	const most = 50_000
+	o.train.persons, o.test.persons = min(most, o.train.persons), min(most, o.test.persons)
+	whole, err := linkage.Default("city")
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(w, "without a column, trained and linked anew, %d people:\n", o.test.persons)
+	for _, column := range append([]string{""}, whole.ColumnNames()...) {
+		m, err := linkage.Default("city")
+		if err != nil {
+			return err
+		}
+		name := "(none)"
+		if column != "" {
+			m, name = m.Without(column), column
+		}
+		e, err := trainAndLink(m, o.train, o.test)
+		if err != nil {
+			return fmt.Errorf("without %s: %w", column, err)
+		}
+		fmt.Fprintf(w, "  %-12s precision %.5f  recall %.5f  F1 %.5f  with review recall %.5f, %d pairs\n", name, e.Pairs.Precision, e.Pairs.Recall, e.Pairs.F1, e.Review.Recall, e.ReviewPairs)
+	}
+	return nil
+}
+
+// export writes a city as CSV, and who each record is of.
+func export(dir string, p cityParams) (err error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	write := func(name string) (*csv.Writer, func() error, error) {
+		f, err := os.Create(filepath.Join(dir, name))
+		if err != nil {
+			return nil, nil, err
+		}
+		w := csv.NewWriter(f)
+		return w, func() error {
+			w.Flush()
+			return errors.Join(w.Error(), f.Close())
+		}, nil
+	}
+	rows, closeRows, err := write("records.csv")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, closeRows()) }()
+	truth, closeTruth, err := write("truth.csv")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, closeTruth()) }()
+	c, err := p.build()
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(rows.Write(header), truth.Write([]string{"id", "entity"})); err != nil {
+		return err
+	}
+	for r := range records(c) {
+		if err := errors.Join(rows.Write(r.row), truth.Write([]string{r.row[0], strconv.FormatInt(r.person, 10)})); err != nil {
+			return err
+		}
+	}
+	return nil
+}
