@@ -9,7 +9,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/hopluu/hopluu/cmd/hopluu/config"
 	"github.com/hopluu/hopluu/cmd/hopluu/dev"
 	"github.com/hopluu/hopluu/cmd/hopluu/operations/reconcile"
@@ -156,45 +155,6 @@ func reconcileDev(ctx context.Context, path string, out io.Writer) (ok bool, err
 		}
 	}
 	return ok, nil
-}
-
-// reconcileAll compares the chosen sources; settings says how, and is completed
-// with the connections.
-func reconcileAll(ctx context.Context, c config.Config, names []string, settings reconcile.Config) (all []reconcile.Result, err error) {
-	sources, err := databases(c, names)
-	if err != nil {
-		return nil, err
-	}
-	if settings.Tokens, err = newTokenizer(c); err != nil {
-		return nil, err
-	}
-	options, err := clickhouseOptions(c)
-	if err != nil {
-		return nil, err
-	}
-	if err := pingClickHouse(ctx, options); err != nil {
-		return nil, err
-	}
-	if settings.ClickHouse, err = clickhouse.Open(options); err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, settings.ClickHouse.Close()) }()
-	if settings.Kafka, err = dialKafka(ctx, c); err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, settings.Kafka.Close()) }()
-	settings.Group = c.Sink.Group
-	for _, s := range sources {
-		results, err := reconcile.Run(ctx, settings, reconcile.Source{Name: s.Name, DSN: s.DSN, Slot: s.Slot, Sector: s.Described})
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, results...)
-	}
-	if err := reconcile.Save(ctx, settings.ClickHouse, all); err != nil {
-		return all, fmt.Errorf("the comparison is done but could not be noted: %w", err)
-	}
-	return all, nil
 }
 
 // flagsFromEnvironment lays the environment under the flags that were not

@@ -1,11 +1,16 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 
+	"github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/hopluu/hopluu/cmd/hopluu/config"
 	"github.com/hopluu/hopluu/cmd/hopluu/operations/reconcile"
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/spf13/cobra"
@@ -45,15 +50,59 @@ the token key, under which identifiers are compared.`,
 				defer fmt.Fprint(os.Stderr, "\r\x1b[K")
 			}
 			all, err := reconcileAll(cmd.Context(), c, args, settings)
-			if err != nil {
-				return err
+			if len(all) > 0 {
+				if printErr := printReconciliation(cmd.OutOrStdout(), all, asJSON); err == nil {
+					err = printErr
+				}
 			}
-			return printReconciliation(cmd.OutOrStdout(), all, asJSON)
+			return err
 		},
 	}
 	command.Flags().BoolVar(&asJSON, "json", false, "print the result as JSON")
 	command.Flags().DurationVar(&catchUp, "catch-up", reconcile.DefaultCatchUp, "how long ClickHouse may take to apply the snapshot's LSN")
 	return command
+}
+
+// reconcileAll compares the chosen sources; settings says how, and is completed
+// with the connections.
+func reconcileAll(ctx context.Context, c config.Config, names []string, settings reconcile.Config) (all []reconcile.Result, err error) {
+	sources, err := databases(c, names)
+	if err != nil {
+		return nil, err
+	}
+	if settings.Tokens, err = newTokenizer(c); err != nil {
+		return nil, err
+	}
+	options, err := clickhouseOptions(c)
+	if err != nil {
+		return nil, err
+	}
+	if err := pingClickHouse(ctx, options); err != nil {
+		return nil, err
+	}
+	if settings.ClickHouse, err = clickhouse.Open(options); err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, settings.ClickHouse.Close()) }()
+	if settings.Kafka, err = dialKafka(ctx, c); err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, settings.Kafka.Close()) }()
+	settings.Group = c.Sink.Group
+	var failed []error
+	for _, s := range sources {
+		results, err := reconcile.Run(ctx, settings, reconcile.Source{Name: s.Name, DSN: s.DSN, Slot: s.Slot, Sector: s.Described})
+		if ctx.Err() != nil {
+			return all, ctx.Err()
+		}
+		// The others are compared all the same.
+		failed = append(failed, err)
+		all = append(all, results...)
+	}
+	if err := reconcile.Save(ctx, settings.ClickHouse, all); err != nil {
+		failed = append(failed, fmt.Errorf("the comparison is done but could not be noted: %w", err))
+	}
+	return all, errors.Join(failed...)
 }
 
 func printReconciliation(w io.Writer, all []reconcile.Result, asJSON bool) error {
@@ -82,7 +131,26 @@ func printReconciliation(w io.Writer, all []reconcile.Result, asJSON bool) error
 			if r.OK {
 				continue
 			}
-			fmt.Fprintf(w, "%s %s: %d keys differ (only in the source: %v; only in ClickHouse: %v; different: %v)\n", r.Source, r.Table, r.Keys, r.Missing, r.Extra, r.Different)
+			fmt.Fprintf(w, "%s %s:\n", r.Source, r.Table)
+			for _, kind := range []struct {
+				what string
+				keys []string
+				all  int
+			}{
+				{"only in the source", r.Missing, r.Counts["missing"]},
+				{"only in ClickHouse", r.Extra, r.Counts["extra"]},
+				{"different", r.Different, r.Counts["different"]},
+			} {
+				if kind.all > len(kind.keys) {
+					kind.keys = append(kind.keys, "…")
+				}
+				if kind.all > 0 {
+					fmt.Fprintf(w, "  %d keys %s: %s\n", kind.all, kind.what, strings.Join(kind.keys, " "))
+				}
+			}
+			if r.Duplicates > 0 {
+				fmt.Fprintf(w, "  %d rows of silver have a key that another has\n", r.Duplicates)
+			}
 			for _, g := range r.Ranges {
 				fmt.Fprintf(w, "  keys %s to %s: source %d rows %s, ClickHouse %d rows %s\n", g.From, g.To, g.SourceRows, g.SourceChecksum, g.ClickHouseRows, g.ClickHouseChecksum)
 			}

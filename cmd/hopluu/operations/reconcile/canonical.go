@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/hopluu/hopluu/connectors/postgres/pgvalue"
@@ -18,57 +19,107 @@ type column struct {
 	domain string
 	// integer keys are ordered as numbers, all others as bytes.
 	integer bool
+	// landed is the column's name in ClickHouse.
+	landed string
 }
 
-// canonical gives the expressions of a column by its PostgreSQL type.
-func canonical(c pgvalue.Column, domain string) column {
+// canonical gives the expressions of a column by its PostgreSQL type and by the
+// type that it has in ClickHouse, "" when it is not there yet: a column that was
+// added to the source comes with its first row, and until then is NULL.
+func canonical(c pgvalue.Column, domain, landed, landedType string) column {
 	pg := pgx.Identifier{c.Name}.Sanitize()
-	ch := "`" + strings.ReplaceAll(c.Name, "`", "\\`") + "`"
-	out := column{name: c.Name, domain: domain, postgres: pg + "::text", clickhouse: "toString(" + ch + ")"}
+	ch := identifier(landed)
+	out := column{name: c.Name, landed: landed, domain: domain}
 	if domain != "" {
-		return out
+		out.postgres, out.clickhouse = outputText(pg), "toString("+ch+")"
+	} else {
+		base := baseOf(c)
+		out.integer = slices.Contains(integers, base.TypeName) && base.Elem == nil && !base.Enum
+		out.postgres, out.clickhouse = texts(base, pg, ch, landedType)
 	}
-	base := c
-	for base.Base != nil {
-		base = *base.Base
-	}
-	if base.Elem != nil {
-		// A NULL array and an empty one are both [] in ClickHouse.
-		out.postgres = fmt.Sprintf(`coalesce(array_to_string(%s, E'\x1f', E'\x1e'), '')`, pg)
-		out.clickhouse = fmt.Sprintf(`arrayStringConcat(arrayMap(x -> ifNull(toString(x), char(30)), %s), char(31))`, ch)
-		return out
-	}
-	switch base.TypeName {
-	case "int2", "int4", "int8", "oid":
-		out.integer = true
-	case "numeric":
-		if scale := numericScale(base.Typmod); scale >= 0 {
-			out.clickhouse = fmt.Sprintf("toDecimalString(%s, %d)", ch, scale)
+	if landedType == "" {
+		out.clickhouse = "NULL"
+		if baseOf(c).Elem != nil {
+			out.clickhouse = "''" // as a NULL array
 		}
-	case "float4", "float8":
-		out.postgres = fmt.Sprintf("encode(%ssend(%s), 'hex')", base.TypeName, pg)
-		out.clickhouse = fmt.Sprintf("lower(hex(reinterpretAsUInt64(toFloat64(%s))))", ch)
-		if base.TypeName == "float4" {
-			out.clickhouse = fmt.Sprintf("lower(hex(reinterpretAsUInt32(%s)))", ch)
-		}
-	case "timestamp":
-		out.postgres = fmt.Sprintf("to_char(%s, 'YYYY-MM-DD HH24:MI:SS.US')", pg)
-	case "timestamptz":
-		out.postgres = fmt.Sprintf("to_char(%s AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US')", pg)
-	case "time":
-		out.postgres = fmt.Sprintf("(extract(epoch FROM %s) * 1000000)::bigint::text", pg)
-	case "bytea":
-		out.postgres = fmt.Sprintf("encode(%s, 'hex')", pg)
-		out.clickhouse = fmt.Sprintf("lower(hex(%s))", ch)
 	}
 	return out
 }
 
-// numericScale reads the scale out of a numeric's typmod: (precision << 16 |
-// scale) + 4; -1 without one.
-func numericScale(typmod int32) int {
-	if typmod < 4 {
-		return -1
+// identifier quotes a name for ClickHouse.
+func identifier(name string) string {
+	return "`" + strings.NewReplacer("\\", "\\\\", "`", "\\`").Replace(name) + "`"
+}
+
+// baseOf takes domains off.
+func baseOf(c pgvalue.Column) pgvalue.Column {
+	for c.Base != nil {
+		c = *c.Base
 	}
-	return int((typmod - 4) & 0x7ff)
+	return c
+}
+
+var integers = []string{"int2", "int4", "int8", "oid"}
+
+// castable are the types whose cast to text is what they print; others have a
+// cast of another text (inet shows its mask, bpchar loses its spaces) or none.
+var castable = append([]string{"text", "varchar", "name", "citext", "uuid", "date", "json", "jsonb", "xml", "numeric", "interval"}, integers...)
+
+// outputText is what a type prints. The comparison with DISTINCT FROM is right
+// also for composite types, which IS NULL takes apart.
+func outputText(pg string) string {
+	return fmt.Sprintf("CASE WHEN %[1]s IS DISTINCT FROM NULL THEN format('%%s', %[1]s) END", pg)
+}
+
+// texts gives the canonical text of a value on both sides.
+func texts(c pgvalue.Column, pg, ch, landedType string) (postgres, clickhouse string) {
+	if c.Elem != nil {
+		return arrayTexts(baseOf(*c.Elem), pg, ch, landedType)
+	}
+	postgres, clickhouse = outputText(pg), "toString("+ch+")"
+	if c.Enum {
+		return pg + "::text", clickhouse
+	}
+	switch c.TypeName {
+	case "bool":
+		postgres = pg + "::text"
+	case "numeric":
+		postgres = pg + "::text"
+		if strings.Contains(landedType, "Decimal") {
+			// The landed scale may be wider; ClickHouse prints no zeros at the end.
+			postgres = "trim_scale(" + pg + ")::text"
+		}
+	case "float4", "float8":
+		// By their bits, of which only those of NaN are not the same everywhere.
+		postgres = fmt.Sprintf("CASE WHEN %[1]s = 'NaN' THEN 'nan' ELSE encode(float8send(%[1]s::float8), 'hex') END", pg)
+		clickhouse = fmt.Sprintf("if(isNaN(%[1]s), 'nan', leftPad(lower(hex(reinterpretAsUInt64(toFloat64(%[1]s)))), 16, '0'))", ch)
+	case "timestamp":
+		postgres = fmt.Sprintf("to_char(%s, 'YYYY-MM-DD HH24:MI:SS.US')", pg)
+	case "timestamptz":
+		postgres = fmt.Sprintf("to_char(%s AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US')", pg)
+	case "time":
+		postgres = fmt.Sprintf("(extract(epoch FROM %s) * 1000000)::bigint::text", pg)
+	case "timetz":
+		// As ISO 8601 writes the offset.
+		postgres = fmt.Sprintf(`regexp_replace(regexp_replace(%s::text, '[+-]00$', 'Z'), '([+-]\d\d)$', '\1:00')`, pg)
+	case "bytea":
+		postgres = fmt.Sprintf("encode(%s, 'hex')", pg)
+		clickhouse = fmt.Sprintf("lower(hex(%s))", ch)
+	default:
+		if slices.Contains(castable, c.TypeName) {
+			postgres = pg + "::text"
+		}
+	}
+	return postgres, clickhouse
+}
+
+// arrayTexts writes every element in its own canonical text, with a sign for
+// NULL and one after each. A NULL array and an empty one are both [] in
+// ClickHouse.
+func arrayTexts(elem pgvalue.Column, pg, ch, landedType string) (postgres, clickhouse string) {
+	pgElem, chElem := texts(elem, "hopluu_element.value", "hopluu_element", landedType)
+	postgres = fmt.Sprintf(`coalesce((SELECT string_agg(coalesce(%s, E'\x1e') || E'\x1f', '' ORDER BY hopluu_element.place)
+		FROM unnest(%s) WITH ORDINALITY AS hopluu_element(value, place)), '')`, pgElem, pg)
+	clickhouse = fmt.Sprintf("arrayStringConcat(arrayMap(hopluu_element -> concat(ifNull(%s, char(30)), char(31)), %s))", chElem, ch)
+	return postgres, clickhouse
 }

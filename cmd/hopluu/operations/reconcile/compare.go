@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"strconv"
-	"strings"
 
 	"github.com/cespare/xxhash/v2"
 )
@@ -71,6 +70,8 @@ type Range struct {
 	ClickHouseRows     int64  `json:"clickhouse_rows"`
 	SourceChecksum     string `json:"source_checksum"`
 	ClickHouseChecksum string `json:"clickhouse_checksum"`
+	// number counts the ranges of a table, those that agree among them.
+	number int
 }
 
 // side sums up one side of a range or a table.
@@ -98,22 +99,34 @@ const (
 	different difference = "different" // in both, with other values
 )
 
+// suspect is a key that differs.
+type suspect struct {
+	difference
+	key []string
+	// place orders the suspects of a table as its keys; inRange is the number of
+	// the range that holds it.
+	place, inRange int
+}
+
 // merger compares two streams of rows in key order.
 type merger struct {
 	integer            []bool
 	source, clickhouse side
 	ranges             []Range
-	suspects           map[string]difference
+	suspects           map[string]suspect
 	overflow           bool
 	duplicates         int64 // rows of ClickHouse whose key came twice
 	last               []string
 
+	place      int
+	number     int
 	from, to   []string
 	rangeLeft  side
 	rangeRight side
 }
 
 func (m *merger) step(key []string, left, right *row) {
+	m.place++
 	if m.from == nil {
 		m.from = key
 	}
@@ -141,7 +154,7 @@ func (m *merger) step(key []string, left, right *row) {
 	}
 	if kind != "" {
 		if len(m.suspects) < maxSuspects {
-			m.suspects[keyText(key)] = kind
+			m.suspects[keyText(key)] = suspect{kind, key, m.place, m.number}
 		} else {
 			m.overflow = true
 		}
@@ -158,13 +171,12 @@ func (m *merger) closeRange() {
 	if m.rangeLeft != m.rangeRight {
 		m.ranges = append(m.ranges, Range{
 			From: keyText(m.from), To: keyText(m.to), SourceRows: m.rangeLeft.rows, ClickHouseRows: m.rangeRight.rows,
-			SourceChecksum: m.rangeLeft.checksum(), ClickHouseChecksum: m.rangeRight.checksum(),
+			SourceChecksum: m.rangeLeft.checksum(), ClickHouseChecksum: m.rangeRight.checksum(), number: m.number,
 		})
 	}
+	m.number++
 	m.from, m.to, m.rangeLeft, m.rangeRight = nil, nil, side{}, side{}
 }
-
-func keyText(key []string) string { return strings.Join(key, "|") }
 
 // merge walks both sides; next gives nil at the end.
 func (m *merger) merge(left, right func() (*row, error)) error {

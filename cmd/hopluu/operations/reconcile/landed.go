@@ -2,12 +2,37 @@ package reconcile
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 	"github.com/cespare/xxhash/v2"
 )
+
+// landedColumns gives the types of a table's columns by name, empty when the
+// table is not there: the sink makes it with its first row.
+func landedColumns(ctx context.Context, conn driver.Conn, database, table string) (types map[string]string, err error) {
+	rows, err := conn.Query(ctx, "SELECT name, type FROM system.columns WHERE database = ? AND table = ?", database, table)
+	if err != nil {
+		return nil, fmt.Errorf("look up %s.%s: %w", database, table, err)
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	types = map[string]string{}
+	for rows.Next() {
+		var name, typ string
+		if err := rows.Scan(&name, &typ); err != nil {
+			return nil, fmt.Errorf("look up %s.%s: %w", database, table, err)
+		}
+		types[name] = typ
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("look up %s.%s: %w", database, table, err)
+	}
+	return types, nil
+}
+
+func noRows() (*row, error) { return nil, nil }
 
 // landedRows gives silver's living rows of one source in key order, one a
 // call, nil at the end.
@@ -18,7 +43,7 @@ func landedRows(ctx context.Context, conn driver.Conn, l layout, silver, source 
 	}
 	for i, k := range l.key {
 		if l.integer[i] {
-			order = append(order, "`"+l.columns[k].name+"`")
+			order = append(order, identifier(l.columns[k].landed))
 		} else {
 			order = append(order, l.columns[k].clickhouse)
 		}

@@ -1,13 +1,17 @@
 package reconcile
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 	"github.com/hopluu/hopluu/connectors/postgres"
+	"github.com/hopluu/hopluu/schemas/event"
 	"github.com/hopluu/hopluu/schemas/sectors"
 	"github.com/hopluu/hopluu/schemas/token"
 	"github.com/hopluu/hopluu/schemas/topic"
@@ -43,15 +47,19 @@ type Result struct {
 	ClickHouseChecksum string      `json:"clickhouse_checksum"`
 	Duplicates         int64       `json:"duplicates"`
 	Topic              TopicResult `json:"topic"`
-	// Ranges that differ, and of the keys that differ up to maxKeys of each
-	// kind.
+	// Ranges that hold a key that differs, and up to maxKeys of each kind of
+	// those keys, in their order.
 	Ranges    []Range  `json:"ranges"`
 	Missing   []string `json:"missing"`
 	Extra     []string `json:"extra"`
 	Different []string `json:"different"`
-	// Keys counts all keys that differ.
-	Keys int  `json:"keys"`
-	OK   bool `json:"ok"`
+	// Keys counts all keys that differ, and Counts them by kind.
+	Keys   int                `json:"keys"`
+	Counts map[difference]int `json:"counts"`
+	// Changed counts keys that could not be compared because they changed again
+	// and again meanwhile.
+	Changed int  `json:"changed"`
+	OK      bool `json:"ok"`
 }
 
 // DefaultCatchUp is how long silver may take to apply the snapshot's LSN.
@@ -65,197 +73,159 @@ const (
 
 // Run compares every table of the source.
 func Run(ctx context.Context, config Config, source Source) ([]Result, error) {
-	results := map[string]*Result{}
-	suspects := map[string]map[string]difference{}
-	var order []string
+	r := &run{Config: config, source: source, tables: map[string]*table{}}
 	for round := range rounds {
-		if round > 0 && !anyLeft(suspects) {
-			break
-		}
-		snapshot, err := openSource(ctx, source.DSN)
-		if err != nil {
-			return nil, err
-		}
-		err = compareSource(ctx, config, source, snapshot, round, func(r *Result, found map[string]difference) {
-			if round == 0 {
-				order = append(order, r.Table)
-				suspects[r.Table] = found
-			} else {
-				for key := range suspects[r.Table] {
-					if kind, still := found[key]; still {
-						suspects[r.Table][key] = kind
-					} else {
-						delete(suspects[r.Table], key)
-					}
-				}
-			}
-			results[r.Table] = r
-		}, suspects)
-		snapshot.close()
+		again, err := r.round(ctx, round)
 		if err != nil {
 			return nil, fmt.Errorf("source %s: %w", source.Name, err)
 		}
+		if !again {
+			break
+		}
 	}
 	var list []Result
-	for _, name := range order {
-		r := results[name]
-		r.conclude(suspects[name])
-		list = append(list, *r)
+	for _, t := range r.tables {
+		if err := t.dropChanged(ctx, config, source.Name); err != nil {
+			return nil, fmt.Errorf("source %s: %w", source.Name, err)
+		}
+	}
+	for _, t := range source.Sector.Tables {
+		list = append(list, r.tables[t.Schema+"."+t.Name].conclude())
 	}
 	return list, nil
 }
 
-func anyLeft(suspects map[string]map[string]difference) bool {
-	for _, s := range suspects {
-		if len(s) > 0 {
-			return true
-		}
-	}
-	return false
+// run is the comparison of one source.
+type run struct {
+	Config
+	source Source
+	tables map[string]*table // by "schema.table"
 }
 
-func (r *Result) conclude(suspects map[string]difference) {
-	r.Keys = len(suspects)
-	for key, kind := range suspects {
-		list := map[difference]*[]string{missing: &r.Missing, extra: &r.Extra, different: &r.Different}[kind]
-		if len(*list) < maxKeys {
-			*list = append(*list, key)
-		}
-	}
-	if r.Keys == 0 {
-		// What still differed in the last round changed meanwhile.
-		r.Ranges = nil
-	}
-	r.OK = r.Keys == 0 && r.Duplicates == 0 && r.Topic.OK
+// table is what is known of a table after the last round that looked at it.
+type table struct {
+	landed   string // its name in bronze and silver
+	layout   layout
+	result   Result
+	lsn      event.LSN
+	ranges   []Range
+	suspects map[string]suspect
 }
 
-func compareSource(ctx context.Context, config Config, source Source, snapshot *sourceSnapshot, round int, report func(*Result, map[string]difference), suspects map[string]map[string]difference) error {
-	ends, err := caughtUp(ctx, config, source, snapshot)
+// round compares all tables, or in later rounds those with suspects, with a new
+// snapshot. A key differs only if it does in every round.
+func (r *run) round(ctx context.Context, n int) (again bool, err error) {
+	snapshot, err := openSource(ctx, r.source.DSN)
 	if err != nil {
-		return err
+		return false, err
+	}
+	defer snapshot.close()
+	ends, err := caughtUp(ctx, r.Config, r.source, snapshot)
+	if err != nil {
+		return false, err
 	}
 	catalog := postgres.NewCatalog(snapshot.conn)
-	for _, t := range source.Sector.Tables {
-		name := t.Schema + "." + t.Name
-		if round > 0 && len(suspects[name]) == 0 {
+	for _, described := range r.source.Sector.Tables {
+		name := described.Schema + "." + described.Name
+		before := r.tables[name]
+		if n > 0 && len(before.suspects) == 0 {
 			continue
 		}
-		if config.Progress != nil {
-			config.Progress(source.Name, name)
+		if r.Progress != nil {
+			r.Progress(r.source.Name, name)
 		}
-		relation, err := catalog.Relation(ctx, t.Schema, t.Name)
+		t, err := r.compare(ctx, catalog, snapshot, described, ends)
 		if err != nil {
-			return err
+			return false, fmt.Errorf("table %s: %w", name, err)
 		}
-		l, err := layoutOf(relation, t)
-		if err != nil {
-			return err
+		if n > 0 {
+			maps.DeleteFunc(t.suspects, func(key string, _ suspect) bool { _, was := before.suspects[key]; return !was })
 		}
-		result := &Result{Source: source.Name, Table: name, LSN: snapshot.lsn.String()}
-		landed := source.Sector.Sector + "_" + t.Name
-		if result.Topic, err = compareTopic(ctx, config.Kafka, config.ClickHouse, "bronze."+landed, topic.Public(source.Name, t.Schema, t.Name), ends); err != nil {
-			return err
-		}
-		if len(l.key) == 0 {
-			// Without a key a table lands in bronze only.
-			report(result, nil)
-			continue
-		}
-		m := &merger{integer: l.integer, suspects: map[string]difference{}}
-		if err := mergeTable(ctx, config, source.Name, snapshot, l, "silver."+landed, m); err != nil {
-			return err
-		}
-		if m.overflow {
-			return fmt.Errorf("table %s: more than %d keys differ: silver does not hold this source; check that the sink runs, or take a new snapshot with 'hopluu connector resnapshot %s %s'", name, maxSuspects, source.Name, name)
-		}
-		result.SourceRows, result.ClickHouseRows = m.source.rows, m.clickhouse.rows
-		result.SourceChecksum, result.ClickHouseChecksum = m.source.checksum(), m.clickhouse.checksum()
-		result.Ranges, result.Duplicates = m.ranges, m.duplicates
-		report(result, m.suspects)
+		r.tables[name] = t
+		again = again || len(t.suspects) > 0
 	}
-	return nil
+	return again, nil
 }
 
-func mergeTable(ctx context.Context, config Config, source string, snapshot *sourceSnapshot, l layout, silver string, m *merger) (err error) {
-	left, doneLeft, err := snapshot.rows(ctx, l, config.Tokens)
+// compare compares one table, with all keys that differ as suspects.
+func (r *run) compare(ctx context.Context, catalog *postgres.Catalog, snapshot *sourceSnapshot, described sectors.Table, ends map[topic.Partition]int64) (*table, error) {
+	relation, err := catalog.Relation(ctx, described.Schema, described.Name)
+	if err != nil {
+		return nil, err
+	}
+	t := &table{landed: r.source.Sector.Sector + "_" + described.Name, lsn: snapshot.lsn}
+	t.result = Result{Source: r.source.Name, Table: relation.Name(), LSN: snapshot.lsn.String()}
+	silver, err := landedColumns(ctx, r.ClickHouse, "silver", t.landed)
+	if err != nil {
+		return nil, err
+	}
+	if t.layout, err = layoutOf(relation, described, silver); err != nil {
+		return nil, err
+	}
+	if t.result.Topic, err = compareTopic(ctx, r.Kafka, r.ClickHouse, t.landed, topic.Public(r.source.Name, described.Schema, described.Name), ends); err != nil {
+		return nil, err
+	}
+	if len(t.layout.key) == 0 {
+		// Without a key a table lands in bronze only.
+		return t, nil
+	}
+	m := &merger{integer: t.layout.integer, suspects: map[string]suspect{}}
+	if err := r.merge(ctx, snapshot, t, len(silver) > 0, m); err != nil {
+		return nil, err
+	}
+	if m.overflow {
+		return nil, fmt.Errorf("more than %d keys differ: silver does not hold this source; check that the sink runs, or take a new snapshot with 'hopluu connector resnapshot %s %s'", maxSuspects, r.source.Name, relation.Name())
+	}
+	t.result.SourceRows, t.result.ClickHouseRows = m.source.rows, m.clickhouse.rows
+	t.result.SourceChecksum, t.result.ClickHouseChecksum = m.source.checksum(), m.clickhouse.checksum()
+	t.result.Duplicates = m.duplicates
+	t.ranges, t.suspects = m.ranges, m.suspects
+	return t, nil
+}
+
+func (t *table) dropChanged(ctx context.Context, config Config, source string) (err error) {
+	t.result.Changed, err = dropChanged(ctx, config.ClickHouse, t.layout, t.landed, source, t.lsn, t.suspects)
+	return err
+}
+
+// conclude names what still differs.
+func (t *table) conclude() Result {
+	r := t.result
+	r.Ranges, r.Missing, r.Extra, r.Different = []Range{}, []string{}, []string{}, []string{}
+	r.Keys, r.Counts = len(t.suspects), map[difference]int{missing: 0, extra: 0, different: 0}
+	ordered := slices.SortedFunc(maps.Values(t.suspects), func(a, b suspect) int { return cmp.Compare(a.place, b.place) })
+	ranges := map[int]bool{}
+	for _, s := range ordered {
+		ranges[s.inRange] = true
+		r.Counts[s.difference]++
+		list := map[difference]*[]string{missing: &r.Missing, extra: &r.Extra, different: &r.Different}[s.difference]
+		if len(*list) < maxKeys {
+			*list = append(*list, keyText(s.key))
+		}
+	}
+	for _, g := range t.ranges {
+		// In the others keys changed meanwhile.
+		if ranges[g.number] {
+			r.Ranges = append(r.Ranges, g)
+		}
+	}
+	r.OK = r.Keys == 0 && r.Duplicates == 0 && r.Topic.OK
+	return r
+}
+
+func (r *run) merge(ctx context.Context, snapshot *sourceSnapshot, t *table, landed bool, m *merger) (err error) {
+	left, doneLeft, err := snapshot.rows(ctx, t.layout, r.Tokens)
 	if err != nil {
 		return err
 	}
 	defer doneLeft()
-	right, doneRight, err := landedRows(ctx, config.ClickHouse, l, silver, source)
+	if !landed {
+		return m.merge(left, noRows)
+	}
+	right, doneRight, err := landedRows(ctx, r.ClickHouse, t.layout, "silver."+identifier(t.landed), r.source.Name)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, doneRight()) }()
 	return m.merge(left, right)
-}
-
-// caughtUp waits until silver has applied the snapshot's LSN, and gives the end
-// offsets of the source's topics that it has.
-func caughtUp(ctx context.Context, config Config, source Source, snapshot *sourceSnapshot) (map[topic.Partition]int64, error) {
-	ctx, cancel := context.WithTimeout(ctx, config.CatchUp)
-	defer cancel()
-	tick := time.NewTicker(100 * time.Millisecond)
-	defer tick.Stop()
-	waitUntil := func(what string, reached func() (bool, string, error)) error {
-		state := ""
-		for {
-			ok, now, err := reached()
-			if err == nil && ok {
-				return nil
-			}
-			if ctx.Err() == nil && err != nil {
-				return err
-			}
-			if now != "" {
-				state = now
-			}
-			select {
-			case <-ctx.Done():
-				return fmt.Errorf("%s within %s (%s): is it running? raise --catch-up if it is only slow", what, config.CatchUp, state)
-			case <-tick.C:
-			}
-		}
-	}
-	err := waitUntil("the connector did not reach LSN "+snapshot.lsn.String(), func() (bool, string, error) {
-		var reached *bool
-		var confirmed *string
-		err := snapshot.conn.QueryRow(ctx, "SELECT max(confirmed_flush_lsn) >= $2::pg_lsn, max(confirmed_flush_lsn)::text FROM pg_replication_slots WHERE slot_name = $1", source.Slot, snapshot.lsn.String()).Scan(&reached, &confirmed)
-		if err != nil {
-			return false, "", err
-		}
-		if confirmed == nil {
-			return false, "", fmt.Errorf("replication slot %s is not there: was the source ever captured?", source.Slot)
-		}
-		return *reached, "it is at " + *confirmed, nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	var parts []topic.Partition
-	for _, t := range source.Sector.Tables {
-		name := topic.Public(source.Name, t.Schema, t.Name)
-		counts, err := config.Kafka.PartitionCounts(ctx, name)
-		if err != nil {
-			return nil, err
-		}
-		for id := range counts[name] {
-			parts = append(parts, topic.Partition{Topic: name, ID: id})
-		}
-	}
-	ends, err := config.Kafka.EndOffsets(ctx, parts...)
-	if err != nil {
-		return nil, err
-	}
-	return ends, waitUntil("the sink did not catch up", func() (bool, string, error) {
-		committed, err := config.Kafka.Committed(ctx, config.Group, parts...)
-		if err != nil {
-			return false, "", err
-		}
-		behind := int64(0)
-		for _, p := range parts {
-			behind += max(0, ends[p]-max(0, committed[p]))
-		}
-		return behind == 0, fmt.Sprintf("%d offsets behind", behind), nil
-	})
 }

@@ -19,7 +19,7 @@ func Save(ctx context.Context, conn driver.Conn, results []Result) error {
 	run, now := uuid.New(), time.Now()
 	for _, r := range results {
 		err := batch.Append(run, now, r.Source+"."+r.Table, uint64(r.SourceRows), uint64(r.ClickHouseRows), r.SourceChecksum, r.ClickHouseChecksum,
-			uint64(len(r.Missing)), uint64(len(r.Extra)), uint64(len(r.Different)), r.OK)
+			uint64(r.Counts[missing]), uint64(r.Counts[extra]), uint64(r.Counts[different]), r.OK)
 		if err != nil {
 			return fmt.Errorf("write ops.reconciliation: %w", err)
 		}

@@ -8,48 +8,10 @@ import (
 
 	"github.com/cespare/xxhash/v2"
 	"github.com/hopluu/hopluu/connectors/postgres"
-	"github.com/hopluu/hopluu/connectors/postgres/pgvalue"
 	"github.com/hopluu/hopluu/schemas/event"
-	"github.com/hopluu/hopluu/schemas/sectors"
 	"github.com/hopluu/hopluu/schemas/token"
 	"github.com/jackc/pgx/v5"
 )
-
-// layout is a table's columns as both sides are asked for them.
-type layout struct {
-	schema, table string
-	columns       []column
-	key           []int // indexes into columns
-	integer       []bool
-	// tokenKey is true when the source cannot order by the key, because
-	// ClickHouse has tokens where the source has numbers.
-	tokenKey bool
-}
-
-func layoutOf(relation postgres.Relation, t sectors.Table) (layout, error) {
-	l := layout{schema: relation.Schema, table: relation.Table}
-	for _, c := range relation.Columns {
-		domain := ""
-		if described, ok := t.Column(c.Name); ok {
-			domain = described.Identifier
-		}
-		l.columns = append(l.columns, canonical(c, domain))
-	}
-	names := t.Key
-	if len(names) == 0 {
-		names = relation.Primary
-	}
-	for _, name := range names {
-		i := slices.IndexFunc(relation.Columns, func(c pgvalue.Column) bool { return c.Name == name })
-		if i < 0 {
-			return layout{}, fmt.Errorf("key column %s is not in table %s", name, relation.Name())
-		}
-		l.key = append(l.key, i)
-		l.integer = append(l.integer, l.columns[i].integer)
-		l.tokenKey = l.tokenKey || l.columns[i].domain != ""
-	}
-	return l, nil
-}
 
 // sourceSnapshot is the source at one LSN.
 type sourceSnapshot struct {

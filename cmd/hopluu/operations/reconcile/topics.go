@@ -25,7 +25,7 @@ type span struct{ start, end int64 }
 
 // compareTopic counts the topic's events and bronze's rows up to the given end
 // offsets, and sums a hash of their offsets, which both sides can make.
-func compareTopic(ctx context.Context, kafka *topic.Client, conn driver.Conn, bronze, name string, ends map[topic.Partition]int64) (TopicResult, error) {
+func compareTopic(ctx context.Context, kafka *topic.Client, conn driver.Conn, table, name string, ends map[topic.Partition]int64) (TopicResult, error) {
 	var parts []topic.Partition
 	for p := range ends {
 		if p.Topic == name {
@@ -48,16 +48,23 @@ func compareTopic(ctx context.Context, kafka *topic.Client, conn driver.Conn, br
 		return TopicResult{}, err
 	}
 	var bronzeSum uint64
+	landed, err := landedColumns(ctx, conn, "bronze", table)
+	if err != nil {
+		return TopicResult{}, err
+	}
 	for p, s := range spans {
 		var rows, unique, letters uint64
 		var hashed, lettersHashed uint64
-		if err := conn.QueryRow(ctx, "SELECT count(), uniqExact(_offset), sum(intHash64(_offset)) FROM "+bronze+" WHERE _topic = ? AND _partition = ? AND _offset >= ? AND _offset < ?",
-			name, p.ID, s.start, s.end).Scan(&rows, &unique, &hashed); err != nil {
-			return TopicResult{}, fmt.Errorf("count %s: %w", bronze, err)
+		if len(landed) > 0 {
+			err := conn.QueryRow(ctx, "SELECT count(), uniqExact(_offset), sum(intHash64(_offset)) FROM bronze."+identifier(table)+" WHERE _topic = ? AND _partition = ? AND _offset >= ? AND _offset < ?",
+				name, p.ID, s.start, s.end).Scan(&rows, &unique, &hashed)
+			if err != nil {
+				return TopicResult{}, fmt.Errorf("count bronze.%s: %w", table, err)
+			}
 		}
 		if err := conn.QueryRow(ctx, "SELECT uniqExact(offset), sumDistinct(intHash64(offset)) FROM ops.dead_letter WHERE topic = ? AND partition = ? AND offset >= ? AND offset < ?",
 			name, p.ID, s.start, s.end).Scan(&letters, &lettersHashed); err != nil {
-			return TopicResult{}, fmt.Errorf("count ops.dead_letter: %w", err)
+			return TopicResult{}, fmt.Errorf("count ops.dead_letter: %w: has 'hopluu sink run' ever run with this ClickHouse?", err)
 		}
 		result.Bronze += int64(rows)
 		result.Duplicates += int64(rows - unique)

@@ -1,0 +1,79 @@
+package reconcile
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/hopluu/hopluu/schemas/topic"
+)
+
+// caughtUp waits until silver has applied the snapshot's LSN, and gives the end
+// offsets of the source's topics that it has.
+func caughtUp(ctx context.Context, config Config, source Source, snapshot *sourceSnapshot) (map[topic.Partition]int64, error) {
+	ctx, cancel := context.WithTimeout(ctx, config.CatchUp)
+	defer cancel()
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	waitUntil := func(what string, reached func() (bool, string, error)) error {
+		state := ""
+		for {
+			ok, now, err := reached()
+			if err == nil && ok {
+				return nil
+			}
+			if ctx.Err() == nil && err != nil {
+				return err
+			}
+			if now != "" {
+				state = now
+			}
+			select {
+			case <-ctx.Done():
+				return fmt.Errorf("%s within %s (%s): is it running? raise --catch-up if it is only slow", what, config.CatchUp, state)
+			case <-tick.C:
+			}
+		}
+	}
+	err := waitUntil("the connector did not reach LSN "+snapshot.lsn.String(), func() (bool, string, error) {
+		var reached *bool
+		var confirmed *string
+		err := snapshot.conn.QueryRow(ctx, "SELECT max(confirmed_flush_lsn) >= $2::pg_lsn, max(confirmed_flush_lsn)::text FROM pg_replication_slots WHERE slot_name = $1", source.Slot, snapshot.lsn.String()).Scan(&reached, &confirmed)
+		if err != nil {
+			return false, "", err
+		}
+		if confirmed == nil {
+			return false, "", fmt.Errorf("replication slot %s is not there: was the source ever captured?", source.Slot)
+		}
+		return *reached, "it is at " + *confirmed, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	var parts []topic.Partition
+	for _, t := range source.Sector.Tables {
+		name := topic.Public(source.Name, t.Schema, t.Name)
+		counts, err := config.Kafka.PartitionCounts(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		for id := range counts[name] {
+			parts = append(parts, topic.Partition{Topic: name, ID: id})
+		}
+	}
+	ends, err := config.Kafka.EndOffsets(ctx, parts...)
+	if err != nil {
+		return nil, err
+	}
+	return ends, waitUntil("the sink did not catch up", func() (bool, string, error) {
+		committed, err := config.Kafka.Committed(ctx, config.Group, parts...)
+		if err != nil {
+			return false, "", err
+		}
+		behind := int64(0)
+		for _, p := range parts {
+			behind += max(0, ends[p]-max(0, committed[p]))
+		}
+		return behind == 0, fmt.Sprintf("%d offsets behind", behind), nil
+	})
+}

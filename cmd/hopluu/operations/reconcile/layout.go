@@ -1,0 +1,77 @@
+package reconcile
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/hopluu/hopluu/connectors/postgres"
+	"github.com/hopluu/hopluu/connectors/postgres/pgvalue"
+	"github.com/hopluu/hopluu/schemas/avro"
+	"github.com/hopluu/hopluu/schemas/sectors"
+)
+
+// layout is a table's columns as both sides are asked for them.
+type layout struct {
+	schema, table string
+	columns       []column
+	key           []int // indexes into columns
+	integer       []bool
+	// tokenKey is true when the source cannot order by the key, because
+	// ClickHouse has tokens where the source has numbers.
+	tokenKey bool
+}
+
+// layoutOf joins what the source says of a table with what ClickHouse has of
+// it: landed are the types of silver's columns by name, empty when the table is
+// not there.
+func layoutOf(relation postgres.Relation, t sectors.Table, landed map[string]string) (layout, error) {
+	l := layout{schema: relation.Schema, table: relation.Table}
+	for _, c := range relation.Columns {
+		domain := ""
+		if described, ok := t.Column(c.Name); ok {
+			domain = described.Identifier
+		}
+		name := landedName(c.Name, landed)
+		l.columns = append(l.columns, canonical(c, domain, name, landed[name]))
+	}
+	names := t.Key
+	if len(names) == 0 {
+		names = relation.Primary
+	}
+	for _, name := range names {
+		i := slices.IndexFunc(relation.Columns, func(c pgvalue.Column) bool { return c.Name == name })
+		if i < 0 {
+			return layout{}, fmt.Errorf("key column %s is not in table %s", name, relation.Name())
+		}
+		l.key = append(l.key, i)
+		l.integer = append(l.integer, l.columns[i].integer)
+		l.tokenKey = l.tokenKey || l.columns[i].domain != ""
+	}
+	return l, nil
+}
+
+// landedName is the name under which a column lands: what Avro allows, and with
+// an underscore more where it would be one of the sink's own columns.
+func landedName(name string, landed map[string]string) string {
+	name = avro.SafeName(name)
+	if strings.HasPrefix(name, "_") && landed[name+"_"] != "" {
+		return name + "_"
+	}
+	return name
+}
+
+// keyText names a row by its key, its parts told apart as in the names of
+// records.
+func keyText(key []string) string {
+	if len(key) == 1 {
+		return escape.Replace(key[0])
+	}
+	parts := make([]string, len(key))
+	for i, k := range key {
+		parts[i] = escape.Replace(k)
+	}
+	return strings.Join(parts, "|")
+}
+
+var escape = strings.NewReplacer(`\`, `\\`, "|", `\|`)

@@ -1,0 +1,170 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/hopluu/hopluu/integration/harness"
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/require"
+)
+
+const (
+	permits     = "public.permit"
+	inspections = "public.inspection"
+	kinds       = "public.work_kind"
+)
+
+// The whole of one city, in order, since a stack takes long to start: agreement
+// after a load with every kind of change; agreement while rows flow; then each
+// way in which ClickHouse may be wrong, found by its very keys.
+func TestReconcile(t *testing.T) {
+	c := newCity(t)
+	counts, err := c.gen.Load(t.Context(), nil)
+	require.NoError(t, err)
+	require.Positive(t, counts.Rows())
+	results := c.reconcile(0)
+	require.Len(t, results, 3)
+	for _, r := range results {
+		require.True(t, r.OK)
+		require.Positive(t, r.SourceRows, r.Table)
+		require.Equal(t, r.SourceRows, r.ClickHouseRows, r.Table)
+		require.Positive(t, r.Topic.Events)
+		require.Empty(t, r.Ranges)
+	}
+	require.Contains(t, c.text(0), "agree")
+	require.Equal(t, []string{"true"}, c.strings("SELECT DISTINCT toString(ok) FROM ops.reconciliation"))
+
+	t.Run("while rows flow", c.whileRowsFlow)
+	t.Run("differences", c.differences)
+	t.Run("duplicates in bronze", c.duplicates)
+	t.Run("lost in bronze", c.lost)
+}
+
+// Rows go on flowing, and one row changes without end: a comparison is right
+// all the same.
+func (c *city) whileRowsFlow(t *testing.T) {
+	c.t = t
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	ended := make(chan error, 2)
+	go func() { ended <- c.gen.Run(ctx) }()
+	turns := make(chan struct{}, 1)
+	go func() { ended <- c.changeWithoutEnd(ctx, turns) }()
+	for range 2 {
+		<-turns // the comparison begins in the midst of it
+		for _, r := range c.reconcile(0) {
+			require.True(t, r.OK, "%+v", r)
+		}
+	}
+	cancel()
+	require.NoError(t, errors.Join(<-ended, <-ended))
+	for _, r := range c.reconcile(0) {
+		require.Zero(t, r.Changed, "nothing changes any more: everything is compared")
+	}
+}
+
+// changeWithoutEnd changes one row as fast as it can.
+func (c *city) changeWithoutEnd(ctx context.Context, turns chan<- struct{}) error {
+	conn, err := pgx.Connect(context.Background(), c.stack.AdminDSN(sector))
+	if err != nil {
+		return err
+	}
+	for ctx.Err() == nil {
+		if _, err := conn.Exec(context.Background(), "UPDATE work_kind SET max_floors = coalesce(max_floors, 0) % 100 + 1 WHERE code = (SELECT min(code) FROM work_kind)"); err != nil {
+			return errors.Join(err, conn.Close(context.Background()))
+		}
+		select {
+		case turns <- struct{}{}:
+		default:
+		}
+	}
+	return conn.Close(context.Background())
+}
+
+// A row that was deleted, one that was changed and one that was added by hand:
+// each is named.
+func (c *city) differences(t *testing.T) {
+	c.t = t
+	victims := c.strings("SELECT toString(permit_id) FROM silver.construction_permit FINAL ORDER BY permit_id LIMIT 3")
+	c.spoil("ALTER TABLE silver.construction_permit DELETE WHERE permit_id = '" + victims[0] + "'")
+	c.spoil("ALTER TABLE silver.construction_permit UPDATE floors = 99 WHERE permit_id = '" + victims[1] + "'")
+	// A copy of a row under another key, later than everything: it is in no topic.
+	const added = "ffffffff-0000-4000-8000-00000000abcd"
+	c.spoil(`INSERT INTO silver.construction_permit SELECT * REPLACE (toUUID('` + added + `') AS permit_id, _version + 1000000 AS _version, 18446744073709551615 AS _lsn)
+		FROM (SELECT * FROM silver.construction_permit FINAL WHERE permit_id = '` + victims[2] + `')`)
+	require.Equal(t, []string{added}, c.strings("SELECT toString(permit_id) FROM silver.construction_permit FINAL WHERE permit_id = '"+added+"'"))
+
+	results := c.reconcile(1)
+	r := results[permits]
+	require.False(t, r.OK)
+	require.Equal(t, []string{victims[0]}, r.Missing)
+	require.Equal(t, []string{victims[1]}, r.Different)
+	require.Equal(t, []string{added}, r.Extra)
+	require.Equal(t, 3, r.Keys)
+	require.Len(t, r.Ranges, 1)
+	for _, key := range append(victims[:2], added) {
+		between(t, key, r.Ranges)
+	}
+	require.True(t, r.Topic.OK, "bronze is as it was")
+	require.True(t, results[inspections].OK)
+	require.True(t, results[kinds].OK)
+	text := c.text(1)
+	for _, part := range []string{"DIFFER", "1 keys only in the source: " + victims[0], "1 keys different: " + victims[1], "1 keys only in ClickHouse: " + added} {
+		require.Contains(t, text, part)
+	}
+	require.Equal(t, []string{"1 1 1"}, c.strings("SELECT concat(toString(missing), ' ', toString(extra), ' ', toString(different)) FROM ops.reconciliation WHERE NOT ok ORDER BY at DESC LIMIT 1"))
+
+	// An event of the source heals what it touches, and no more.
+	c.exec("UPDATE permit SET address = address || '.' WHERE permit_id = $1", victims[1])
+	r = c.reconcile(1)[permits]
+	require.Empty(t, r.Different)
+	require.Equal(t, 2, r.Keys)
+	c.spoil("ALTER TABLE silver.construction_permit DELETE WHERE permit_id = '" + added + "'")
+	c.exec("UPDATE permit SET address = address || '.' WHERE permit_id = $1", victims[0])
+	c.reconcile(0)
+}
+
+// An event that landed twice: silver hides it, the comparison with the topic
+// does not.
+func (c *city) duplicates(t *testing.T) {
+	c.t = t
+	c.spoil("INSERT INTO bronze.construction_inspection SELECT * FROM bronze.construction_inspection ORDER BY _partition, _offset LIMIT 1")
+	r := c.reconcile(1)[inspections]
+	require.False(t, r.OK)
+	require.EqualValues(t, 1, r.Topic.Duplicates)
+	require.Equal(t, r.Topic.Events+1, r.Topic.Bronze)
+	require.Zero(t, r.Keys)
+	require.Empty(t, r.Ranges)
+	require.Contains(t, c.text(1), "1 duplicates")
+}
+
+// An event that bronze lost, while the number of rows is right.
+func (c *city) lost(t *testing.T) {
+	c.t = t
+	c.spoil("ALTER TABLE bronze.construction_inspection DELETE WHERE (_partition, _offset) IN (SELECT _partition, max(_offset) FROM bronze.construction_inspection GROUP BY _partition ORDER BY _partition LIMIT 1)")
+	r := c.reconcile(1)[inspections]
+	require.Equal(t, r.Topic.Events, r.Topic.Bronze)
+	require.False(t, r.Topic.OK)
+}
+
+// A sink that does not run is told from a difference.
+func TestASinkThatDoesNotRun(t *testing.T) {
+	c := newCity(t)
+	c.reconcile(0)
+	sink, ok := c.stack.Process("sink")
+	require.True(t, ok)
+	require.NoError(t, sink.Kill())
+	c.exec("INSERT INTO work_kind (code, name) VALUES ('zz', 'Thử')")
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	stdout, stderr, code, err := harness.Hopluu(t).Run(ctx, []string{"reconcile", "--catch-up", "3s", "-c", c.stack.ConfigPath})
+	require.NoError(t, err)
+	require.Equal(t, 2, code, stdout+stderr)
+	require.Contains(t, stderr, "the sink did not catch up within 3s")
+	require.Contains(t, stderr, "--catch-up")
+	require.NoError(t, sink.Restart(ctx))
+	c.reconcile(0)
+}
