@@ -63,6 +63,7 @@ func ConnectReplication(ctx context.Context, dsn string) (*pgconn.PgConn, error)
 	}
 	set(config.RuntimeParams)
 	config.RuntimeParams["replication"] = "database"
+	config.DialFunc = dialReadAhead(config.DialFunc)
 	conn, err := pgconn.ConnectConfig(ctx, config)
 	if err != nil {
 		return nil, connectError(config.Host, config.Port, config.Database, config.User, err)

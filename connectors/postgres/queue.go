@@ -30,6 +30,7 @@ type frameQueue struct {
 	space   sync.Cond
 	frames  []Frame
 	bytes   int
+	offered bool // the encoder knows that frames are there
 	err     error
 	stopped bool
 	ready   chan struct{} // has room for one: frames or an error are there
@@ -50,7 +51,7 @@ func (q *frameQueue) Take(into []Frame) ([]Frame, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	frames := q.frames
-	q.frames, q.bytes = into[:0], 0
+	q.frames, q.bytes, q.offered = into[:0], 0, false
 	q.space.Signal()
 	if len(frames) == 0 && q.err != nil {
 		return nil, q.err
@@ -69,10 +70,13 @@ func (q *frameQueue) signal() {
 }
 
 // put waits while the queue is full; it gives false when the queue was stopped.
+// What is put is offered later: waking the encoder for each frame would cost
+// more than encoding it.
 func (q *frameQueue) put(frame Frame) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for q.bytes > queueBytes && !q.stopped {
+		q.offerLocked()
 		q.space.Wait()
 	}
 	if q.stopped {
@@ -80,8 +84,24 @@ func (q *frameQueue) put(frame Frame) bool {
 	}
 	q.frames = append(q.frames, frame)
 	q.bytes += len(frame.Data) + frameBytes
-	q.signal()
 	return true
+}
+
+// offer tells the encoder of what was put. busy is true when it has not taken
+// yet what it was offered before.
+func (q *frameQueue) offer() (busy bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	busy = q.offered
+	q.offerLocked()
+	return busy
+}
+
+func (q *frameQueue) offerLocked() {
+	if len(q.frames) > 0 && !q.offered {
+		q.offered = true
+		q.signal()
+	}
 }
 
 // fail ends the queue with an error, behind the frames that are in it.

@@ -52,6 +52,27 @@ func TestQueueIsBounded(t *testing.T) {
 	require.Len(t, frames, 1)
 }
 
+// Frames are offered together, and once: a wake-up a row would cost more than
+// the row.
+func TestQueueOffersTogether(t *testing.T) {
+	q := newFrameQueue()
+	require.False(t, q.offer(), "nothing is there")
+	require.True(t, q.put(data(1)))
+	require.True(t, q.put(data(2)))
+	require.Empty(t, q.Ready(), "not offered yet")
+	require.False(t, q.offer(), "the encoder was idle")
+	require.True(t, q.put(data(3)))
+	require.True(t, q.offer(), "it has not taken the first two")
+	<-q.Ready()
+	frames, err := q.Take(nil)
+	require.NoError(t, err)
+	require.Len(t, frames, 3)
+	require.Empty(t, q.Ready())
+	require.True(t, q.put(data(4)))
+	require.False(t, q.offer(), "it took what it was offered")
+	<-q.Ready()
+}
+
 func TestQueueStopEndsTheWaiting(t *testing.T) {
 	q := newFrameQueue()
 	for q.bytes <= queueBytes {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/hopluu/hopluu/schemas/event"
 	"github.com/jackc/pglogrepl"
@@ -69,6 +70,10 @@ func protocol(server string, highest int) int {
 // Start asks the server to send what follows an LSN. The connection belongs to
 // the stream from here on.
 func Start(ctx context.Context, conn *pgconn.PgConn, o Options) (*Stream, error) {
+	ahead := readAheadOf(conn.Conn())
+	if ahead == nil {
+		return nil, errors.New("a stream needs a connection that ConnectReplication made")
+	}
 	version := protocol(conn.ParameterStatus("server_version"), o.Protocol)
 	args := []string{
 		"proto_version '" + strconv.Itoa(version) + "'",
@@ -86,8 +91,24 @@ func Start(ctx context.Context, conn *pgconn.PgConn, o Options) (*Stream, error)
 		return nil, fmt.Errorf("start replication from slot %s: %w", o.Slot, Mend(err))
 	}
 	s := &Stream{frameQueue: newFrameQueue(), conn: conn, done: make(chan struct{})}
+	pause := s.pause
+	ahead.pause.Store(&pause)
 	go s.receive()
 	return s, nil
+}
+
+// gather is how long the socket is left to fill while the encoder has work in
+// hand anyway.
+const gather = 500 * time.Microsecond
+
+// pause is called before the socket is asked for more: what came before goes to
+// the encoder now. The server sends each change by itself; asked again at once,
+// the socket would give one row a read, and wake us and keep the server for
+// each.
+func (s *Stream) pause() {
+	if s.offer() {
+		time.Sleep(gather)
+	}
 }
 
 // slabBytes is the size of the pieces of memory that frames are copied into:

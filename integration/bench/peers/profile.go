@@ -17,7 +17,7 @@ import (
 
 // profilerEnv names the socket on which a program that was built with the
 // profiler serves it.
-const profilerEnv = "HOPLUU_BENCH_PROFILER"
+const profilerEnv = "BENCH_PROFILER"
 
 // profiler is compiled into hopluu's main package by an overlay, so that the
 // product has no trace of it.
