@@ -3,6 +3,7 @@ package connectors
 import (
 	"log/slog"
 
+	"github.com/hopluu/hopluu/connectors/postgres/walbudget"
 	"github.com/hopluu/hopluu/schemas/registry"
 	"github.com/hopluu/hopluu/schemas/sectors"
 	"github.com/hopluu/hopluu/schemas/token"
@@ -29,6 +30,9 @@ type Config struct {
 	// MaxRowBytes is the largest encoded row; a larger one quarantines its
 	// table (P8).
 	MaxRowBytes int
+	// Budget is how much WAL the slot may keep on the source's disk (P7); the
+	// zero value is none.
+	Budget walbudget.Budget
 	// SpoolDir is where transactions in progress are kept that are larger than
 	// memory, in files that have no name and cannot be read without the
 	// process; empty is the system's folder for temporary files.

@@ -57,6 +57,7 @@ var errAgain = errors.New("the session begins again")
 // happens that only a person can mend. Everything else (a server that restarts,
 // a network that breaks) is tried again, ever more slowly, from the checkpoint.
 func (c *Connector) Run(ctx context.Context) error {
+	go c.govern(ctx)
 	wait := backoff.NewExponentialBackOff()
 	wait.InitialInterval = 200 * time.Millisecond
 	wait.MaxInterval = 15 * time.Second

@@ -12,6 +12,8 @@ type metrics struct {
 	confirmed   prometheus.Gauge
 	inProgress  prometheus.Gauge
 	spooled     *prometheus.GaugeVec
+	retained    prometheus.Gauge
+	left        prometheus.Gauge
 }
 
 func newMetrics(registerer prometheus.Registerer, source string) *metrics {
@@ -27,6 +29,9 @@ func newMetrics(registerer prometheus.Registerer, source string) *metrics {
 		inProgress:  prometheus.NewGauge(prometheus.GaugeOpts{Name: "hopluu_connector_transactions_in_progress", Help: "Transactions that are received while they are in progress.", ConstLabels: labels}),
 		spooled:     prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "hopluu_connector_spool_bytes", Help: "What transactions in progress take, in memory and on disk.", ConstLabels: labels}, []string{"where"}),
 	}
-	registerer.MustRegister(m.events, m.letters, m.quarantined, m.commits, m.failures, m.lag, m.confirmed, m.inProgress, m.spooled)
+	m.retained = prometheus.NewGauge(prometheus.GaugeOpts{Name: "hopluu_connector_retained_wal_bytes", Help: "WAL that the source's server keeps for the slot.", ConstLabels: labels})
+	m.left = prometheus.NewGauge(prometheus.GaugeOpts{Name: "hopluu_connector_slot_seconds_left", Help: "At the present rate of WAL, the time until the server gives the slot up or the budget's limit is reached; -1 when neither is in sight.", ConstLabels: labels})
+	m.left.Set(-1)
+	registerer.MustRegister(m.retained, m.left, m.events, m.letters, m.quarantined, m.commits, m.failures, m.lag, m.confirmed, m.inProgress, m.spooled)
 	return m
 }

@@ -179,11 +179,16 @@ func (s *session) ensureSlot(ctx context.Context, repl *pgconn.PgConn) (*postgre
 		return nil, err
 	}
 	if s.checkpoint.Started() && s.checkpoint.SystemID != "" {
-		if err := s.checkpoint.Check(server); err != nil {
-			return nil, &GapError{Source: s.Source, Err: err}
+		gap := s.checkpoint.Check(server)
+		if gap == nil {
+			// Whoever still reads our slot is fenced: it can produce nothing more.
+			return nil, postgres.ReleaseSlot(ctx, s.sql, s.Slot)
 		}
-		// Whoever still reads our slot is fenced: it can produce nothing more.
-		return nil, postgres.ReleaseSlot(ctx, s.sql, s.Slot)
+		if !s.beginsAnew(gap) {
+			return nil, &GapError{Source: s.Source, Err: gap}
+		}
+		s.Log.Error("changes were lost with the slot; as wal.policy is release, all tables are read anew", "error", gap)
+		s.checkpoint = s.checkpoint.Restarted()
 	}
 	tables := s.checkpoint.Tables
 	if server.SlotExists {

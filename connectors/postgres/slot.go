@@ -123,16 +123,19 @@ type SlotStatus struct {
 	// SafeBytes may still be written before the server gives the slot up; nil
 	// when max_slot_wal_keep_size sets no limit.
 	SafeBytes *int64
+	// WrittenTo is the server's present position in its WAL.
+	WrittenTo event.LSN
 }
 
 // ReadSlotStatus asks the server.
 func ReadSlotStatus(ctx context.Context, conn *pgx.Conn, slot string) (SlotStatus, error) {
 	var s SlotStatus
+	var written string
 	err := conn.QueryRow(ctx, `
 		SELECT active, coalesce(wal_status = 'lost', false),
 		       coalesce(pg_wal_lsn_diff(pg_current_wal_lsn(), confirmed_flush_lsn), 0)::bigint,
-		       coalesce(pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn), 0)::bigint, safe_wal_size
-		FROM pg_replication_slots WHERE slot_name = $1`, slot).Scan(&s.Active, &s.Lost, &s.BehindBytes, &s.RetainedBytes, &s.SafeBytes)
+		       coalesce(pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn), 0)::bigint, safe_wal_size, pg_current_wal_lsn()::text
+		FROM pg_replication_slots WHERE slot_name = $1`, slot).Scan(&s.Active, &s.Lost, &s.BehindBytes, &s.RetainedBytes, &s.SafeBytes, &written)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return SlotStatus{}, nil
 	}
@@ -140,5 +143,8 @@ func ReadSlotStatus(ctx context.Context, conn *pgx.Conn, slot string) (SlotStatu
 		return SlotStatus{}, fmt.Errorf("read the status of slot %s: %w", slot, err)
 	}
 	s.Exists = true
+	if s.WrittenTo, err = event.ParseLSN(written); err != nil {
+		return SlotStatus{}, err
+	}
 	return s, nil
 }

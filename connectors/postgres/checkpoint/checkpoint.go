@@ -144,7 +144,13 @@ type Server struct {
 
 // GapError says that changes between the checkpoint and what the server can
 // still send are lost: going on in silence would leave a hole.
-type GapError struct{ Reason string }
+type GapError struct {
+	Reason string
+	// SlotGone is true when the database is the one that was captured, and only
+	// the slot was dropped or given up by the server: a new snapshot mends it
+	// without a person's judgement.
+	SlotGone bool
+}
 
 func (e *GapError) Error() string { return e.Reason }
 
@@ -160,9 +166,9 @@ func (c Checkpoint) Check(s Server) error {
 	case s.Timeline != c.Timeline:
 		return gap("the database is on timeline %d, the checkpoint on %d: it failed over or was restored", s.Timeline, c.Timeline)
 	case !s.SlotExists:
-		return gap("replication slot %s is gone: changes after %s are lost", c.Slot, c.Confirmed)
+		return &GapError{Reason: fmt.Sprintf("replication slot %s is gone: changes after %s are lost", c.Slot, c.Confirmed), SlotGone: true}
 	case s.SlotLost:
-		return gap("replication slot %s was invalidated by the server (%s): changes after %s are lost", c.Slot, s.LostReason, c.Confirmed)
+		return &GapError{Reason: fmt.Sprintf("replication slot %s was invalidated by the server (%s): changes after %s are lost", c.Slot, s.LostReason, c.Confirmed), SlotGone: true}
 	case s.SlotConfirmed > c.Confirmed:
 		return gap("replication slot %s stands at %s, but only %s was ever confirmed: it was made anew or moved by someone else", c.Slot, s.SlotConfirmed, c.Confirmed)
 	}
