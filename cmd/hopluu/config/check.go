@@ -104,6 +104,8 @@ func (c *Config) checkRest() error {
 		return errors.New("tokens.version is 0: versions begin at 1")
 	case c.MaxRowBytes < 1024 || c.MaxRowBytes > 16<<20:
 		return errors.New("max_row_bytes must be between 1024 and 16777216")
+	case c.Budget().Check() != nil:
+		return fmt.Errorf("wal.warn_bytes, wal.limit_bytes and wal.policy: the budget %w", c.Budget().Check())
 	case c.Sink.Group == "":
 		return errors.New("sink.group is empty: name the consumer group")
 	case c.Sink.BatchRows < 1 || c.Sink.BatchBytes < 1 || c.Sink.BatchWait <= 0:

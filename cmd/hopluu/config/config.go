@@ -3,6 +3,8 @@ package config
 import (
 	_ "embed"
 	"time"
+
+	"github.com/hopluu/hopluu/connectors/postgres/walbudget"
 )
 
 // Example is a file with every key, its default and what it means.
@@ -24,6 +26,8 @@ type Config struct {
 	SingleMachine bool       `yaml:"single_machine" env:"SINGLE_MACHINE"`
 	SectorsDir    string     `yaml:"sectors_dir" env:"SECTORS_DIR"`
 	MaxRowBytes   int        `yaml:"max_row_bytes" env:"MAX_ROW_BYTES"`
+	SpoolDir      string     `yaml:"spool_dir" env:"SPOOL_DIR"`
+	WAL           WAL        `yaml:"wal" envPrefix:"WAL_"`
 	// Sources are overridden by HOPLUU_SOURCE_<NAME>_<KEY>.
 	Sources []Source `yaml:"sources"`
 }
@@ -75,6 +79,18 @@ type Topics struct {
 	Retention         time.Duration `yaml:"retention" env:"RETENTION"`
 }
 
+// WAL is how much of its log a source may keep for us (P7).
+type WAL struct {
+	WarnBytes  int64  `yaml:"warn_bytes" env:"WARN_BYTES"`
+	LimitBytes int64  `yaml:"limit_bytes" env:"LIMIT_BYTES"`
+	Policy     string `yaml:"policy" env:"POLICY"`
+}
+
+// Budget is the WAL budget of every slot.
+func (c *Config) Budget() walbudget.Budget {
+	return walbudget.Budget{Warn: c.WAL.WarnBytes, Limit: c.WAL.LimitBytes, Policy: walbudget.Policy(c.WAL.Policy)}
+}
+
 // Sink is how rows are gathered before they are written.
 type Sink struct {
 	Group      string        `yaml:"group" env:"GROUP"`
@@ -113,5 +129,6 @@ func Default() Config {
 		Log:         Log{Level: "info", Format: "text"},
 		HTTP:        HTTP{Listen: "127.0.0.1:9464"},
 		MaxRowBytes: 8 << 20,
+		WAL:         WAL{WarnBytes: 5 << 30, Policy: "alert"},
 	}
 }

@@ -86,6 +86,8 @@ func TestRefuses(t *testing.T) {
 		base + "tokens: {version: 0}":                                                        "tokens.version",
 		base + "max_row_bytes: 1":                                                            "max_row_bytes",
 		base + "sink: {batch_wait: -1s}":                                                     "batch_wait",
+		base + "wal: {policy: drop}":                                                         "wal.policy",
+		base + "wal: {policy: release}":                                                      "wal.limit_bytes",
 		base + "sink: {group: ''}":                                                           "sink.group",
 		source("name: a b, sector: x"):                                                       "sources[0].name",
 		source("name: vault, sector: x"):                                                     "hopluu's own topics",
