@@ -205,6 +205,28 @@ func TestConfirmsAfterCommit(t *testing.T) {
 	require.Equal(t, event.LSN(205), w.saved(t).Confirmed, "the checkpoint says it before it is confirmed")
 }
 
+// Behind what is whole, but not before all that has come is taken in: a commit a
+// transaction would cost more than its rows.
+func TestGathersWhatHasCome(t *testing.T) {
+	f, w := newTestFollower(t)
+	ready := make(chan struct{}, 1)
+	w.ready = ready
+	ready <- struct{}{}
+	take := func(lsn event.LSN, id string) {
+		require.NoError(t, f.frames(t.Context(), frames(begin(lsn), insert(patientOID, id, "x"), commit(lsn))))
+	}
+	take(200, "1")
+	require.Empty(t, w.done, "more has come")
+	f.opened = f.opened.Add(-gatherWait)
+	take(210, "2")
+	require.Equal(t, []string{"commit", "confirm 0/D7"}, w.done, "but not for ever")
+	take(220, "3")
+	<-ready
+	take(230, "4")
+	require.Equal(t, []string{"commit", "confirm 0/D7", "commit", "confirm 0/EB"}, w.done)
+	require.Len(t, w.in(patientTopic), 4)
+}
+
 // P1, cases 10 and 11: a keepalive moves what may be confirmed only when
 // nothing before it is open, and a status that the server asks for says only
 // what Kafka has.

@@ -15,9 +15,15 @@ import (
 
 const (
 	// A Kafka transaction is cut at this many records or bytes, also within a
-	// transaction of the source: memory stays bounded whatever its size (P8).
-	transactionRows  = 20_000
-	transactionBytes = 8 << 20
+	// transaction of the source: memory stays bounded whatever its size (P8),
+	// for full batches are sent while the transaction is open. A commit costs
+	// some twenty milliseconds in which nothing is encoded, so transactions are
+	// as large as what a crash may make us send again allows.
+	transactionRows  = 100_000
+	transactionBytes = 32 << 20
+	// gatherWait is how long events that could be committed may wait for those
+	// that have come meanwhile.
+	gatherWait = 100 * time.Millisecond
 	// transactionWait is how long an unfinished transaction of the source may
 	// hold back events that are already encoded.
 	transactionWait = 200 * time.Millisecond
@@ -134,9 +140,10 @@ func (f *follower) run(ctx context.Context) error {
 	}
 }
 
-// frames takes in what has come. When it is whole it is committed at once: what
-// comes meanwhile makes the next batch, so that batches grow with the load and
-// latency stays that of one commit.
+// frames takes in what has come. When it is whole and nothing more has come
+// meanwhile it is committed at once: what comes during the commit makes the next
+// batch, so that batches grow with the load and latency stays that of one
+// commit. Under a load that never ends it is committed every gatherWait.
 func (f *follower) frames(ctx context.Context, frames []postgres.Frame) error {
 	for i := range frames {
 		if err := f.frame(ctx, &frames[i]); err != nil {
@@ -144,7 +151,8 @@ func (f *follower) frames(ctx context.Context, frames []postgres.Frame) error {
 		}
 		frames[i] = postgres.Frame{} // its memory may go
 	}
-	if f.dirty && !f.inTransaction {
+	more := len(f.source.Ready()) > 0
+	if f.dirty && !f.inTransaction && (!more || time.Since(f.opened) >= gatherWait) {
 		return f.commit(ctx)
 	}
 	return nil
