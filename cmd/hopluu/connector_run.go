@@ -81,7 +81,7 @@ func runConnectors(ctx context.Context, c config.Config, names []string, log *sl
 		all = append(all, connectors.New(connectors.Config{
 			Source: s.Name, DSN: s.DSN, Slot: s.Slot, Publication: s.Publication, Sector: s.Described,
 			Kafka: kafka, Registry: schemas, Tokens: tokens.Clone(), Topics: topicSettings(c),
-			MaxRowBytes: c.MaxRowBytes, Budget: c.Budget(), Log: log, Metrics: metrics,
+			MaxRowBytes: c.MaxRowBytes, SpoolDir: c.SpoolDir, Budget: c.Budget(), Log: log, Metrics: metrics,
 		}))
 	}
 	return serve(ctx, c.HTTP.Listen, log, metrics, service{kafka, readyAll(all), runAll(all, log)})

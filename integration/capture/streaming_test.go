@@ -14,8 +14,8 @@ import (
 	"github.com/hopluu/hopluu/connectors/postgres"
 	"github.com/hopluu/hopluu/integration/harness"
 	"github.com/hopluu/hopluu/schemas/event"
+	"github.com/jackc/pglogrepl"
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/stretchr/testify/require"
 )
 
@@ -147,21 +147,30 @@ func TestCase01RestartsInsideAStreamedTransaction(t *testing.T) {
 	require.NoError(t, process.Kill())
 
 	large.exec(`ROLLBACK TO SAVEPOINT s`)
-	large.visits(20_001, 30_000)
+	const rows = 100_000
+	large.visits(1_000_001, rows)
 	seen = r.segments()
 	process = r.startProcess()
 	r.streaming(seen)
+	before := r.checkpoint()
 	large.exec(`COMMIT`)
-	small.visits(300_001, 10)
-	public.events(21) // it is being taken in
+	r.eventually(func() error { // it is being taken in
+		if c := r.checkpoint(); c.LSN == before.LSN {
+			return fmt.Errorf("the checkpoint stands at %s", c.LSN)
+		}
+		return nil
+	})
 	require.NoError(t, process.Kill())
+	small.visits(300_001, 10)
 	cut := r.checkpoint()
+	require.NotZero(t, cut.Ordinal)
+	require.Less(t, int(cut.Ordinal), rows, "it was killed in the middle of the transaction")
+	require.Less(t, cut.Confirmed, cut.LSN, "P1: nothing of it is confirmed")
 
 	c = r.start()
 	all := public.shows(visits)
 	once(t, all)
-	require.Len(t, events(all), 34_000+30)
-	t.Logf("the last kill was at ordinal %d", cut.Ordinal)
+	require.Len(t, events(all), 4000+rows+30)
 	r.caughtUp()
 	require.NoError(t, c.stop())
 }
@@ -349,7 +358,7 @@ func TestPreparedTransactions(t *testing.T) {
 			public := r.tail(r.public("visit"))
 			if twoPhase {
 				require.NoError(t, c.stop())
-				r.replication(`ALTER_REPLICATION_SLOT ` + r.config.Slot + ` (TWO_PHASE true)`)
+				r.turnTwoPhaseOn()
 				c = r.start()
 				r.ready(c)
 			}
@@ -404,16 +413,18 @@ func TestPreparedTransactions(t *testing.T) {
 	}
 }
 
-// replication runs a command of the replication protocol.
-func (r *rig) replication(command string) {
+// turnTwoPhaseOn makes the slot one that sends transactions when they are
+// prepared, as another reader of it may.
+func (r *rig) turnTwoPhaseOn() {
 	r.t.Helper()
-	config, err := pgconn.ParseConfig(r.admin)
+	conn, err := postgres.ConnectReplication(r.t.Context(), r.admin)
 	require.NoError(r.t, err)
-	config.RuntimeParams["replication"] = "database"
-	conn, err := pgconn.ConnectConfig(r.t.Context(), config)
-	require.NoError(r.t, err)
-	_, err = conn.Exec(r.t.Context(), command).ReadAll()
+	err = pglogrepl.StartReplication(r.t.Context(), conn, r.config.Slot, 0, pglogrepl.StartReplicationOptions{
+		Mode: pglogrepl.LogicalReplication, PluginArgs: []string{"proto_version '3'", "publication_names '" + r.config.Publication + "'", "two_phase 'on'"}})
 	require.NoError(r.t, errors.Join(err, conn.Close(r.t.Context())))
+	var on bool
+	require.NoError(r.t, r.query(`SELECT two_phase FROM pg_replication_slots WHERE slot_name = $1`, r.config.Slot).Scan(&on))
+	require.True(r.t, on)
 }
 
 // P8, case 18: a transaction that is far larger than what the connector may

@@ -71,7 +71,7 @@ type DiskError struct {
 }
 
 func (e *DiskError) Error() string {
-	return fmt.Sprintf("transactions in progress that are larger than memory cannot be kept in %s: %v: make room there, or give the connector another folder for temporary files", e.Dir, e.Err)
+	return fmt.Sprintf("transactions in progress that are larger than memory cannot be kept in %s: %v: make room there, or name another folder as spool_dir", e.Dir, e.Err)
 }
 
 func (e *DiskError) Unwrap() error { return e.Err }
