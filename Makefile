@@ -56,6 +56,10 @@ bench: ## A benchmark a stage: rows/s, CPU seconds a million rows, peak memory
 bench-capture: ## Capture beside pg_recvlogical and Debezium: rows/s, CPU, memory, latency (RUNS, ARGS; see integration/bench/peers)
 	$(GO) run ./integration/bench/peers -runs $(or $(RUNS),3) $(ARGS)
 
+.PHONY: accuracy
+accuracy: ## How right the linkage of records to people is, on a generated city (PERSONS, SEED, RATE)
+	$(GO) run ./integration/accuracy -persons $(or $(PERSONS),1000000) -seed $(or $(SEED),2) -rate $(or $(RATE),1) -ablate
+
 .PHONY: crash
 crash: ## Kill 200 processes of the whole stack, one after another, and compare (KILLS, SEED)
 	$(GO) test ./integration/crash -v -timeout 120m -kills $(or $(KILLS),200) -seed $(or $(SEED),0) -persons 2000

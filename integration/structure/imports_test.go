@@ -92,7 +92,7 @@ func TestLibrariesStayWhereTheyBelong(t *testing.T) {
 var pure = []string{
 	"schemas/event", "schemas/avro", "schemas/token", "schemas/topic/recordbatch",
 	"connectors/postgres/pgoutput", "connectors/postgres/pgvalue", "connectors/postgres/copytext", "connectors/postgres/checkpoint", "connectors/postgres/walbudget",
-	"processors/identity", "sinks/clickhouse/tables",
+	"processors/identity", "processors/identity/linkage", "processors/identity/tablefile", "sinks/clickhouse/tables",
 }
 
 func TestPurePackagesArePure(t *testing.T) {

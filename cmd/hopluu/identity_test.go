@@ -1,0 +1,103 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// hopluuIdentity runs a command as from the command line.
+func hopluuIdentity(t *testing.T, args ...string) (string, error) {
+	t.Helper()
+	root := rootCommand()
+	var out bytes.Buffer
+	root.SetOut(&out)
+	root.SetErr(&out)
+	root.SetArgs(append([]string{"identity"}, args...))
+	err := root.ExecuteContext(t.Context())
+	return out.String(), err
+}
+
+const identityRecords = `record_id,source,cccd,cmnd,insurance_no,full_name,birth_date,sex,phone,ward_code,address
+1,population,079185012344,,,Nguyễn Thị Hòa,1985-03-20,female,0903123457,26740,12 Lê Lợi
+2,population,079085012355,,,Trần Văn Bình,1985-07-21,male,0903123999,26743,15 Lê Lợi
+3,health,,,4797912345671,NGUYEN THI HOA,1985-03-20,female,0903123457,26740,12 Lê Lợi
+4,tax,079085012355,,,Trần Văn Bình,1985-01-01,male,,26743,9 Pasteur
+`
+
+func TestIdentityLinkEvaluateExplain(t *testing.T) {
+	dir := t.TempDir()
+	path := func(name string) string { return filepath.Join(dir, name) }
+	require.NoError(t, os.WriteFile(path("records.csv"), []byte(identityRecords), 0o600))
+	require.NoError(t, os.WriteFile(path("truth.csv"), []byte("id,entity\n1,a\n2,b\n3,a\n4,b\n"), 0o600))
+	out, err := hopluuIdentity(t, "link", "--model", "city", "--input", path("records.csv"), "--output", path("links.csv"), "--clusters", path("clusters.csv"), "--json")
+	require.NoError(t, err)
+	var linked linkResult
+	require.NoError(t, json.Unmarshal([]byte(out), &linked))
+	require.Equal(t, 4, linked.Records)
+	require.Equal(t, 2, linked.References)
+	require.Equal(t, 2, linked.Clusters)
+	out, err = hopluuIdentity(t, "evaluate", "--links", path("links.csv"), "--truth", path("truth.csv"))
+	require.NoError(t, err)
+	require.Contains(t, out, "1.00000")
+	require.FileExists(t, path("clusters.csv"))
+
+	out, err = hopluuIdentity(t, "explain", "--model", "city", "--input", path("records.csv"), "1", "health/3")
+	require.NoError(t, err)
+	require.Contains(t, out, "unmarked")
+	require.Contains(t, out, "link:")
+	require.NotContains(t, out, "0903123457", "an explanation names levels, never values (P11)")
+	out, err = hopluuIdentity(t, "model")
+	require.NoError(t, err)
+	require.Contains(t, out, "city\nfebrl\n")
+}
+
+func TestIdentityLinkTrains(t *testing.T) {
+	dir := t.TempDir()
+	records, model := filepath.Join(dir, "records.csv"), filepath.Join(dir, "trained.yaml")
+	require.NoError(t, os.WriteFile(records, []byte(identityRecords), 0o600))
+	_, err := hopluuIdentity(t, "link", "--model", "city", "--input", records, "--output", filepath.Join(dir, "links.csv"), "--train", "--save-model", model)
+	require.NoError(t, err)
+	_, err = hopluuIdentity(t, "link", "--model", model, "--input", records, "--output", filepath.Join(dir, "links.csv"))
+	require.NoError(t, err)
+}
+
+func TestIdentityErrorsAreOneLine(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, text string) string {
+		path := filepath.Join(dir, name)
+		require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
+		return path
+	}
+	records := write("records.csv", identityRecords)
+	links := filepath.Join(dir, "links.csv")
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"link", "--model", "city"}, "needs --model, --input and --output"},
+		{[]string{"link", "--model", "town", "--input", records, "--output", links}, `there is no model "town": use a file, or one of city, febrl`},
+		{[]string{"link", "--model", "febrl", "--input", records, "--output", links}, "the model has no weights: train it, with --train"},
+		{[]string{"link", "--model", "city", "--input", filepath.Join(dir, "none.csv"), "--output", links}, "none.csv"},
+		{[]string{"link", "--model", "city", "--input", records, "--input", records, "--output", links}, "both named records"},
+		{[]string{"link", "--model", "city", "--input", write("broken.csv", identityRecords+"5,tax\n"), "--output", links}, "line 6 of broken has another number of fields"},
+		{[]string{"link", "--model", "city", "--input", write("twice.csv", identityRecords+"4,tax,,,,,,,,,\n"), "--output", links}, `tax has the id "4" twice`},
+		{[]string{"link", "--model", "city", "--input", write("empty.csv", ""), "--output", links}, "empty is empty"},
+		{[]string{"link", "--model", "city", "--input", write("few.csv", "record_id,cccd\n1,2\n2,3\n"), "--output", links}, "column cmnd is in no file"},
+		{[]string{"link", "--model", "city", "--input", records, "--output", links, "--review", "99"}, "above the link threshold"},
+		{[]string{"link", "--model", "city", "--input", records, "--output", links, "--save-model", links}, "give both"},
+		{[]string{"evaluate", "--links", links}, "needs --links and --truth"},
+		{[]string{"explain", "--model", "city", "--input", records, "1"}, "needs two records"},
+		{[]string{"explain", "--model", "city", "--input", records, "1", "9"}, `no file has a record "9"`},
+		{[]string{"explain", "--model", "city", "--input", records, "1", "1"}, "same record"},
+	} {
+		_, err := hopluuIdentity(t, c.args...)
+		require.ErrorContains(t, err, c.want, "%v", c.args)
+		require.NotContains(t, err.Error(), "\n")
+		require.NoFileExists(t, links)
+	}
+}
