@@ -127,7 +127,7 @@ func TestCase01RestartsInsideAStreamedTransaction(t *testing.T) {
 	r := newStreamingRig(t)
 	c := r.start()
 	r.ready(c)
-	public := r.tail(r.public("visit"))
+	public, wide := r.tail(r.public("visit")), r.tail(r.public("patient"))
 	large, small := r.writer(), r.writer()
 	large.exec(`BEGIN`)
 	large.visits(1, 4000)
@@ -147,8 +147,8 @@ func TestCase01RestartsInsideAStreamedTransaction(t *testing.T) {
 	require.NoError(t, process.Kill())
 
 	large.exec(`ROLLBACK TO SAVEPOINT s`)
-	const rows = 100_000
-	large.visits(1_000_001, rows)
+	const rows, width = 20_000, 3600 // more than one of Kafka's transactions takes
+	large.exec(fmt.Sprintf(`INSERT INTO public.patient SELECT n, NULL, 'Người ' || n, repeat('x', %d), n FROM generate_series(1, %d) n`, width, rows))
 	seen = r.segments()
 	process = r.startProcess()
 	r.streaming(seen)
@@ -168,9 +168,16 @@ func TestCase01RestartsInsideAStreamedTransaction(t *testing.T) {
 	require.Less(t, cut.Confirmed, cut.LSN, "P1: nothing of it is confirmed")
 
 	c = r.start()
-	all := public.shows(visits)
+	wide.events(rows)
+	all := wide.shows(`SELECT patient_id, full_name, paid FROM public.patient`)
 	once(t, all)
-	require.Len(t, events(all), 4000+rows+30)
+	require.Len(t, all, rows)
+	for _, m := range all {
+		require.Len(t, m.Row["notes"], width)
+	}
+	all = public.shows(visits)
+	once(t, all)
+	require.Len(t, events(all), 4000+30)
 	r.caughtUp()
 	require.NoError(t, c.stop())
 }
