@@ -1,9 +1,12 @@
 package capture
 
 import (
+	"context"
 	"fmt"
 	"testing"
+	"time"
 
+	"github.com/hopluu/hopluu/connectors"
 	"github.com/hopluu/hopluu/integration/harness"
 	"github.com/hopluu/hopluu/schemas/event"
 	"github.com/hopluu/hopluu/schemas/topic"
@@ -79,6 +82,10 @@ func openTransaction(t *testing.T, broker *harness.KafkaBroker) {
 	})
 	require.NoError(t, c.stop())
 
+	// Whoever needs the last checkpoint waits for it.
+	bound, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	defer cancel()
+	require.ErrorIs(t, connectors.Resnapshot(bound, r.client, r.config.Source, "public.visit"), context.DeadlineExceeded)
 	r.start()
 	r.exec(`INSERT INTO public.visit VALUES (-1, '2026-01-01', 1)`)
 	require.NoError(t, other.Abort(t.Context()))

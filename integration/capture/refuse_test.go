@@ -43,7 +43,7 @@ func TestCase21PermanentErrors(t *testing.T) {
 			r.config.Slot = other.config.Slot
 		}, []string{"belongs to db_", "give this source another slot name"}},
 		"slot in use by another": {func(r *rig) {
-			other := *r
+			other := &rig{t: r.t, config: r.config}
 			other.config.Source += "_other"
 			r.ready(other.start())
 		}, []string{"is in use, but source db_", "give the source a slot of its own"}},

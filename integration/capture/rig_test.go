@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"log/slog"
 	"math/big"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -72,7 +74,9 @@ type rig struct {
 	setup    postgres.Setup
 	brokers  []string
 	web      string // the registry's address
-	sector   string // its file's text
+	// gate is called before the registry answers a request, when it is set.
+	gate   *atomic.Pointer[func(*http.Request)]
+	sector string // its file's text
 }
 
 // newRig is a clinic on the servers that all tests share.
@@ -120,9 +124,15 @@ func newBareRig(t *testing.T, server *harness.PostgresServer, broker *harness.Ka
 	t.Cleanup(func() { require.NoError(t, client.Close()) })
 	schemas, err := registry.NewServer(t.Context(), client, registry.ServerConfig{Topic: harness.Name("_schemas"), Replication: 1})
 	require.NoError(t, err)
-	web := httptest.NewServer(schemas)
+	r := &rig{t: t, admin: admin, client: client, brokers: broker.Brokers(), sector: sectorFile, gate: &atomic.Pointer[func(*http.Request)]{}}
+	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
+		if gate := r.gate.Load(); gate != nil {
+			(*gate)(request)
+		}
+		schemas.ServeHTTP(w, request)
+	}))
 	t.Cleanup(func() { web.Close(); require.NoError(t, schemas.Close()) })
-	r := &rig{t: t, admin: admin, client: client, registry: registry.New(web.URL), brokers: broker.Brokers(), web: web.URL, sector: sectorFile}
+	r.web, r.registry = web.URL, registry.New(web.URL)
 	r.config = connectors.Config{
 		Source: database, DSN: admin, Slot: "slot_" + database, Publication: "pub_" + database, Sector: *sector,
 		Kafka: client, Registry: r.registry, Tokens: newTokens(),
