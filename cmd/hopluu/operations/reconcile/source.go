@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"github.com/hopluu/hopluu/schemas/event"
 	"github.com/hopluu/hopluu/schemas/token"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // sourceSnapshot is the source at one LSN.
@@ -19,21 +21,24 @@ type sourceSnapshot struct {
 	lsn  event.LSN
 }
 
-// openSource begins a snapshot and reads the LSN after it: whatever the
-// snapshot sees was committed at or below that LSN.
+// openSource begins a snapshot, and takes an LSN after it: whatever the snapshot
+// sees was committed below that LSN.
 func openSource(ctx context.Context, dsn string) (*sourceSnapshot, error) {
 	conn, err := postgres.Connect(ctx, dsn)
 	if err != nil {
 		return nil, err
 	}
 	s := &sourceSnapshot{conn: conn}
-	var lsn string
+	var insert string
 	_, err = conn.Exec(ctx, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
 	if err == nil {
-		err = conn.QueryRow(ctx, "SELECT pg_current_wal_insert_lsn()::text").Scan(&lsn)
+		err = conn.QueryRow(ctx, "SELECT pg_current_wal_insert_lsn()::text").Scan(&insert)
 	}
 	if err == nil {
-		s.lsn, err = event.ParseLSN(lsn)
+		s.lsn, err = event.ParseLSN(insert)
+	}
+	if err == nil {
+		err = s.mark(ctx, dsn)
 	}
 	if err != nil {
 		s.close()
@@ -41,6 +46,35 @@ func openSource(ctx context.Context, dsn string) (*sourceSnapshot, error) {
 	}
 	return s, nil
 }
+
+// mark takes the LSN of a message of a few bytes that it writes to the log. An
+// idle server does not flush the end of its log (what reading leaves there: hint
+// bits) before something is committed, and until then the slot cannot reach
+// where the log ends. A role that may not write one waits for that.
+func (s *sourceSnapshot) mark(ctx context.Context, dsn string) (err error) {
+	conn, err := postgres.Connect(ctx, dsn)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, conn.Close(ctx)) }()
+	var lsn string
+	err = conn.QueryRow(ctx, "SELECT pg_logical_emit_message(true, 'hopluu', 'reconcile')::text").Scan(&lsn)
+	var refused *pgconn.PgError
+	if errors.As(err, &refused) && (refused.Code == insufficientPrivilege || refused.Code == readOnlyTransaction) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	s.lsn, err = event.ParseLSN(lsn)
+	return err
+}
+
+// SQLSTATEs (https://www.postgresql.org/docs/current/errcodes-appendix.html).
+const (
+	insufficientPrivilege = "42501"
+	readOnlyTransaction   = "25006"
+)
 
 func (s *sourceSnapshot) close() {
 	// Only read from: there is nothing that a failed goodbye could lose.
