@@ -35,7 +35,11 @@ type result struct {
 
 // drainAll writes a load and lets each contender drain its slot of it.
 func (r *rig) drainAll(ctx context.Context, rep *report, run int, name string, contenders []*contender) error {
-	w, err := r.load(ctx, name)
+	n := r.options.rows
+	if name == big {
+		n = r.options.bigRows
+	}
+	w, err := r.load(ctx, name, n)
 	if err != nil {
 		return err
 	}
@@ -51,7 +55,27 @@ func (r *rig) drainAll(ctx context.Context, rep *report, run int, name string, c
 	return nil
 }
 
+// warmUp lets every contender drain a small load of which nothing is noted: the
+// broker's virtual machine compiles what it runs often, and whoever came first
+// would pay for that.
+func (r *rig) warmUp(ctx context.Context, contenders []*contender) error {
+	w, err := r.load(ctx, inserts, max(r.options.rows/5/transactionSize, 1)*transactionSize)
+	if err != nil {
+		return err
+	}
+	for _, c := range contenders {
+		say("warming up, %s", c.name)
+		if _, err := r.drain(ctx, c, w, "warm-up"); err != nil {
+			return fmt.Errorf("warming up, %s: %w", c.name, err)
+		}
+	}
+	return nil
+}
+
 func (r *rig) drain(ctx context.Context, c *contender, w written, title string) (res result, err error) {
+	if err := r.calm(ctx); err != nil {
+		return res, err
+	}
 	var view *topicView
 	if c.topic != "" {
 		if view, err = r.view(ctx, c.topic); err != nil {
@@ -191,7 +215,9 @@ type sample struct {
 }
 
 const (
-	sampleEvery = 10 * time.Millisecond
+	// sampleEvery is how often the topic is asked how far it is: often enough for
+	// a run of seconds, seldom enough to cost the broker nothing to speak of.
+	sampleEvery = 20 * time.Millisecond
 	// settle is how long nothing may come after the last expected row.
 	settle = time.Second
 	// stuck is how long a contender may stand still before it counts as

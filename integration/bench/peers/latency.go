@@ -29,8 +29,8 @@ const (
 	latencyTransaction = 10
 	// latencyWriters share the work, since a commit waits for the disk.
 	latencyWriters = 5
-	// warmUp is left out of the figures.
-	warmUp = 3 * time.Second
+	// leadIn is left out of the figures.
+	leadIn = 3 * time.Second
 )
 
 // latencies measures each contender that writes to a topic.
@@ -64,6 +64,9 @@ func (r *rig) latencies(ctx context.Context, rep *report, run int, contenders []
 }
 
 func (r *rig) latency(ctx context.Context, c *contender, title string) (res result, err error) {
+	if err := r.calm(ctx); err != nil {
+		return res, err
+	}
 	p, err := c.start(ctx, 0)
 	if err != nil {
 		return res, err
@@ -91,7 +94,7 @@ func (r *rig) latency(ctx context.Context, c *contender, title string) (res resu
 		return res, err
 	}
 
-	length := warmUp + time.Duration(r.options.seconds)*time.Second
+	length := leadIn + time.Duration(r.options.seconds)*time.Second
 	began := time.Now()
 	var group errgroup.Group
 	counts := make([]int, latencyWriters)
@@ -118,7 +121,7 @@ func (r *rig) latency(ctx context.Context, c *contender, title string) (res resu
 
 	var millis []float64
 	seen, total := 0, -1
-	notBefore := began.Add(warmUp).UnixMicro()
+	notBefore := began.Add(leadIn).UnixMicro()
 	deadline := time.After(length + stuck)
 	for total < 0 || seen < total {
 		select {

@@ -48,9 +48,8 @@ type written struct {
 	end              event.LSN // of the log after it
 }
 
-// load writes one load.
-func (r *rig) load(ctx context.Context, name string) (w written, err error) {
-	n := r.options.rows
+// load writes one load of n changes.
+func (r *rig) load(ctx context.Context, name string, n int) (w written, err error) {
 	var sql string
 	switch name {
 	case inserts:
@@ -76,7 +75,7 @@ func (r *rig) load(ctx context.Context, name string) (w written, err error) {
 		w.changes, w.deletes = n, n/10
 		r.next += k * 300
 	case big:
-		w.changes = r.options.bigRows
+		w.changes = n
 		sql = fmt.Sprintf("INSERT INTO public.visit SELECT %s FROM generate_series(%d, %d) i", rowSQL, r.next, r.next+w.changes-1)
 		r.next += w.changes
 	}

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // options are what a caller chooses.
@@ -27,6 +28,7 @@ type options struct {
 	bin        string
 	profile    string
 	json       bool
+	calm       time.Duration
 }
 
 var (
@@ -46,6 +48,7 @@ func parseOptions() (options, error) {
 	flag.IntVar(&o.rate, "rate", 5_000, "changes a second of the latency measurement")
 	flag.StringVar(&o.bin, "bin", "", "a hopluu program to measure instead of one built from this checkout")
 	flag.StringVar(&o.profile, "profile", "", "folder for CPU and heap profiles of hopluu's connector; it is built with a profiler then")
+	flag.DurationVar(&o.calm, "calm", 0, "before each measurement, how long to wait for others to leave the machine alone")
 	flag.BoolVar(&o.json, "json", false, "print everything as JSON instead of a table")
 	flag.Parse()
 	o.loads, o.contenders = strings.Split(loads, ","), strings.Split(contenders, ",")
@@ -93,6 +96,9 @@ func run(ctx context.Context, o options) (err error) {
 	rep := newReport(o)
 	contenders, err := r.contenders(ctx, rep)
 	if err != nil {
+		return err
+	}
+	if err := r.warmUp(ctx, contenders); err != nil {
 		return err
 	}
 	for i := range o.runs {

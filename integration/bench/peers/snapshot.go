@@ -67,6 +67,9 @@ func (r *rig) snapshots(ctx context.Context, rep *report, run int) (err error) {
 			continue
 		}
 		say("run %d, %s, %s", run, snapshot, m.name)
+		if err := r.calm(ctx); err != nil {
+			return err
+		}
 		res, err := m.run()
 		if err != nil {
 			return fmt.Errorf("run %d, %s, %s: %w", run, snapshot, m.name, err)

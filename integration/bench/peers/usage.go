@@ -2,11 +2,13 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
 	"strconv"
+	"time"
 )
 
 // ticksPerSecond is the unit of the times in /proc: USER_HZ, 100 on every
@@ -112,6 +114,35 @@ func machineBusy() (float64, error) {
 		sum += n
 	}
 	return sum / ticksPerSecond, nil
+}
+
+// calm waits until the machine has little to do for a moment, or the time that
+// the caller gives it is over.
+func (r *rig) calm(ctx context.Context) error {
+	if r.options.calm == 0 {
+		return nil
+	}
+	const look, busy = 500 * time.Millisecond, 0.15 // of all processors
+	deadline := time.Now().Add(r.options.calm)
+	for quiet := 0; quiet < 2 && time.Now().Before(deadline); {
+		before, err := machineBusy()
+		if err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(look):
+		}
+		after, err := machineBusy()
+		if err != nil {
+			return err
+		}
+		if quiet++; (after-before)/look.Seconds() > busy*float64(runtime.NumCPU()) {
+			quiet = 0
+		}
+	}
+	return nil
 }
 
 // machineUse is what the machine did from one moment to another.
