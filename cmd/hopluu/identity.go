@@ -26,6 +26,9 @@ func identityCommand() *cobra.Command {
 		Long: `Link the records of any CSV files by a model that names columns, levels of comparison
 and blocking; train it without labels; hold the result against a truth; explain a pair.
 It needs no configuration and no server.`,
+		Example: `  hopluu identity model city > model.yaml
+  hopluu identity link --model model.yaml --train --input a.csv --input b.csv --output links.csv
+  hopluu identity evaluate --links links.csv --truth truth.csv`,
 	}, identityLinkCommand(), identityEvaluateCommand(), identityExplainCommand(), identityModelCommand())
 }
 
@@ -65,7 +68,8 @@ the same weights, in whatever order the rows stand.
 The links say the match weight in bits (log2 of the odds): link at the model's link
 threshold or above, review between that and its review threshold.`,
 		Example: `  hopluu identity link --model city --input records.csv --output links.csv --clusters persons.csv
-  hopluu identity link --model febrl --input a.csv --input b.csv --train --save-model trained.yaml --output links.csv`,
+  hopluu identity link --model febrl --input a.csv --input b.csv --train \
+      --save-model trained.yaml --output links.csv`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if model == "" || len(inputs) == 0 || output == "" {
@@ -506,6 +510,9 @@ func identityModelCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:     "model [NAME]",
 		Short:   "List the models that come with the program, or print one",
+		Long: `List the models that come with the program, or print one. A model is a YAML file: columns
+and their roles, levels of comparison, blocking rules, weights and thresholds. To link
+files of your own, print the one that is nearest and change it.`,
 		Example: "  hopluu identity model febrl > mine.yaml      # then change it",
 		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
 			if len(args) > 0 {
