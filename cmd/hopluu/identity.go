@@ -508,8 +508,8 @@ func printExplanation(w io.Writer, m *linkage.Model, e linkage.Explanation) erro
 
 func identityModelCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:     "model [NAME]",
-		Short:   "List the models that come with the program, or print one",
+		Use:   "model [NAME]",
+		Short: "List the models that come with the program, or print one",
 		Long: `List the models that come with the program, or print one. A model is a YAML file: columns
 and their roles, levels of comparison, blocking rules, weights and thresholds. To link
 files of your own, print the one that is nearest and change it.`,
