@@ -178,9 +178,7 @@ type blocks struct {
 // block are the blocks of one rule: records in the order of their keys.
 type block struct {
 	records []int32
-	starts  []int32 // of each block of two or more
-	// Left are the records in blocks that were too large.
-	Left, Largest int
+	starts  []int32 // of each block of two or more, and the end of the last
 }
 
 type keyed struct {
@@ -228,8 +226,6 @@ func (b *blocks) build(r int) {
 		}
 		switch size := j - i; {
 		case size > limit:
-			out.Left += size
-			out.Largest = max(out.Largest, size)
 			for _, k := range all[i:j] {
 				b.keys[int(k.record)*width+r] = 0
 			}

@@ -59,6 +59,9 @@ func (t *Table) Explain(a, b int32) (Explanation, error) {
 	if !m.Trained() {
 		return Explanation{}, ErrUntrained
 	}
+	if err := t.Close(); err != nil {
+		return Explanation{}, err
+	}
 	w := t.weights()
 	p, rarity := newComparer(t).compare(a, b)
 	e := Explanation{Prior: float64(t.priorOf(w, a, b))}

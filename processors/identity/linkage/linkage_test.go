@@ -256,6 +256,15 @@ func TestInputsThatAreRefused(t *testing.T) {
 	m.Prior = nil
 	_, err = table(t, m, rows[0], rows[1]).Candidates(nil)
 	require.ErrorIs(t, err, ErrUntrained)
+	require.ErrorContains(t, table(t, m, rows[0], [5]string{"3", "a", "Mai", "1950", "325123470"}).Train(nil), "number and name-year bring no two records together")
+	tab, err = NewTable(m)
+	require.NoError(t, err)
+	f, err = tab.File("a", []string{"id", "name", "born", "number"})
+	require.NoError(t, err)
+	require.NoError(t, f.Add([]string{"1", "Lan", "", ""}))
+	require.NoError(t, f.Add([]string{"2", "Lan", "", ""}))
+	require.NoError(t, tab.Close())
+	require.ErrorContains(t, f.Add([]string{"3", "Lan", "", ""}), "closed")
 }
 
 func TestEvaluate(t *testing.T) {

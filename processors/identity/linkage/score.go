@@ -95,6 +95,9 @@ func (t *Table) Candidates(progress Progress) ([]Edge, error) {
 	if !t.model.spec.Trained() {
 		return nil, ErrUntrained
 	}
+	if err := t.Close(); err != nil {
+		return nil, err
+	}
 	progress.tell("blocking", 0, 0)
 	b := newBlocks(t)
 	w := t.weights()

@@ -265,6 +265,9 @@ const maxRecords = math.MaxInt32
 // Add adds a row, whose texts may be reused after.
 func (f *File) Add(row []string) error {
 	t := f.t
+	if t.closed {
+		return fmt.Errorf("%s: the table is closed: add all rows first", f.name)
+	}
 	if len(row) != f.width {
 		return fmt.Errorf("%s: %d fields, the header has %d", f.name, len(row), f.width)
 	}

@@ -5,6 +5,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strings"
 )
 
 // Report tells how a model was trained.
@@ -55,6 +56,9 @@ const rounds = 4
 // the rules that bring households together. It writes the weights, the prior
 // and the report into the model.
 func (t *Table) Train(progress Progress) error {
+	if err := t.Close(); err != nil {
+		return err
+	}
 	m := t.model.spec
 	x := &training{t: t, limit: m.Training.Pairs, seed: m.Training.Seed}
 	if x.limit <= 0 {
@@ -82,15 +86,17 @@ func (t *Table) Train(progress Progress) error {
 		progress.tell("pairs of "+s.Name, 0, 0)
 		x.rules = append(x.rules, x.collect(i, forKin))
 	}
+	if !slices.ContainsFunc(x.rules, func(r trainingRule) bool { return !r.kin && r.report.Pairs > 0 }) {
+		return fmt.Errorf("training: %s bring no two records together: name other rules, or give more records", strings.Join(m.Training.Rules, " and "))
+	}
 	x.start()
 	for round := range rounds {
 		progress.tell("expectation and maximisation", int64(round), rounds)
-		if err := x.round(round); err != nil {
-			return err
-		}
+		x.round(round)
 	}
 	x.write()
-	return x.prior(progress)
+	x.prior(progress)
+	return nil
 }
 
 // training is the state of a training.
@@ -224,7 +230,7 @@ func (x *training) mixture() mixture {
 }
 
 // round finds m, then kin, then u, each with the others as they stand.
-func (x *training) round(round int) error {
+func (x *training) round(round int) {
 	var m average
 	for i := range x.rules {
 		r := &x.rules[i]
@@ -299,7 +305,6 @@ func (x *training) round(round int) error {
 	}
 	e.run(x.random)
 	x.p[stranger] = e.p[stranger]
-	return nil
 }
 
 // marginals begins kin with what the pairs of a rule show, matches and all: EM
@@ -364,7 +369,7 @@ func round6(p float64) float64 {
 
 // prior finds how many matches a record has, and how much of the other records
 // the reference covers, from the ratios of all pairs that share a block.
-func (x *training) prior(progress Progress) error {
+func (x *training) prior(progress Progress) {
 	m, t := x.t.model.spec, x.t
 	n := float64(t.Len())
 	m.Prior = &Prior{Matches: 1}
@@ -394,5 +399,4 @@ func (x *training) prior(progress Progress) error {
 	if t.referenced {
 		m.Prior.Coverage = round6(t.coverage(scored, w))
 	}
-	return nil
 }
