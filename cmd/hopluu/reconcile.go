@@ -128,6 +128,9 @@ func printReconciliation(w io.Writer, all []reconcile.Result, asJSON bool) error
 		}
 		t.Render()
 		for _, r := range all {
+			if r.Changed > 0 {
+				fmt.Fprintf(w, "%s %s: %d keys changed again and again meanwhile and are not compared\n", r.Source, r.Table, r.Changed)
+			}
 			if r.OK {
 				continue
 			}

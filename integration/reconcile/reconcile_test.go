@@ -38,6 +38,7 @@ func TestReconcile(t *testing.T) {
 	require.Equal(t, []string{"true"}, c.strings("SELECT DISTINCT toString(ok) FROM ops.reconciliation"))
 
 	t.Run("while rows flow", c.whileRowsFlow)
+	t.Run("a sink that does not run", c.sinkAway)
 	t.Run("differences", c.differences)
 	t.Run("duplicates in bronze", c.duplicates)
 	t.Run("lost in bronze", c.lost)
@@ -151,19 +152,18 @@ func (c *city) lost(t *testing.T) {
 }
 
 // A sink that does not run is told from a difference.
-func TestASinkThatDoesNotRun(t *testing.T) {
-	c := newCity(t)
-	c.reconcile(0)
+func (c *city) sinkAway(t *testing.T) {
+	c.t = t
 	sink, ok := c.stack.Process("sink")
 	require.True(t, ok)
 	require.NoError(t, sink.Kill())
 	c.exec("INSERT INTO work_kind (code, name) VALUES ('zz', 'Thử')")
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	stdout, stderr, code, err := harness.Hopluu(t).Run(ctx, []string{"reconcile", "--catch-up", "3s", "-c", c.stack.ConfigPath})
+	stdout, stderr, code, err := harness.Hopluu(t).Run(ctx, []string{"reconcile", "--catch-up", "2s", "-c", c.stack.ConfigPath})
 	require.NoError(t, err)
 	require.Equal(t, 2, code, stdout+stderr)
-	require.Contains(t, stderr, "the sink did not catch up within 3s")
+	require.Contains(t, stderr, "the sink did not catch up within 2s")
 	require.Contains(t, stderr, "--catch-up")
 	require.NoError(t, sink.Restart(ctx))
 	c.reconcile(0)

@@ -28,7 +28,7 @@ import (
 // rig carries tables of the test's own making, of one sector and any number of
 // sources, into ClickHouse.
 type rig struct {
-	t       *testing.T
+	t       testing.TB
 	sector  sectors.Sector
 	sources []reconcile.Source
 	config  reconcile.Config
@@ -37,7 +37,7 @@ type rig struct {
 }
 
 // newRig makes a database with the tables for each source.
-func newRig(t *testing.T, file, tables string, sources int) *rig {
+func newRig(t testing.TB, file, tables string, sources int) *rig {
 	t.Helper()
 	r := &rig{t: t, log: slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))}
 	name := harness.Name("kinds")
@@ -166,7 +166,7 @@ func (r *rig) dataset(table string) string {
 }
 
 // texts gives the first column of a query's rows.
-func texts(t *testing.T, house driver.Conn, sql string) (all []string) {
+func texts(t testing.TB, house driver.Conn, sql string) (all []string) {
 	t.Helper()
 	rows, err := house.Query(t.Context(), sql)
 	require.NoError(t, err)
