@@ -59,6 +59,9 @@ type follower struct {
 	// complete is the end of the last transaction that was received whole:
 	// once Kafka has it, that is what may be confirmed.
 	complete event.LSN
+	// held is true while a prepared transaction keeps complete from being
+	// confirmed.
+	held bool
 	// idle is how far the server says it has nothing more for us.
 	idle event.LSN
 	// opened is when the open Kafka transaction got its first event.
@@ -171,7 +174,12 @@ func (f *follower) rest(ctx context.Context) error {
 // confirmable is how far the server need not keep the log for us once Kafka has
 // what was received.
 func (f *follower) confirmable() event.LSN {
-	if held, ok := f.assembler.Held(); ok {
+	held, ok := f.assembler.Held()
+	if ok && !f.held {
+		f.Log.Warn("a prepared transaction keeps the slot where it is", "lsn", held.String(),
+			"mend", "COMMIT PREPARED or ROLLBACK PREPARED what pg_prepared_xacts shows; a slot without two_phase does not wait for it")
+	}
+	if f.held = ok; ok {
 		return min(f.complete, held)
 	}
 	return f.complete
