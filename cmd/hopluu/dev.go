@@ -55,6 +55,10 @@ With --exit it exits with 0 if everything agrees in the end, with 1 if not.`,
 		if errors.Is(err, dev.ErrDiffers) {
 			err = fmt.Errorf("%w: %w", err, errFound)
 		}
+		if err == nil && c.Exit {
+			// Stopped before anything was compared: no agreement to tell of.
+			err = cmd.Context().Err()
+		}
 		return err
 	}
 	f := command.Flags()

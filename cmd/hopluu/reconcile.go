@@ -25,9 +25,10 @@ func (a *app) reconcileCommand() *cobra.Command {
 		Short: "Compare sources, topics and ClickHouse by count and checksum",
 		Long: `Compare sources, topics and ClickHouse, table by table: by count, by checksum over
 key ranges, and where these differ by key. The source is read as one snapshot, with
-no lock that anybody notices; ClickHouse once it has applied that snapshot's LSN;
-keys that changed meanwhile are looked at again, so rows may go on flowing. The
-events that a topic still holds are compared with bronze.
+no lock that anybody notices and a message of a few bytes in its log to mark it;
+ClickHouse once it has applied that snapshot's LSN; keys that changed meanwhile are
+looked at again, so rows may go on flowing. The events that a topic still holds are
+compared with bronze.
 
 Exits with 0 when everything agrees; with 1 when something differs, and names the
 ranges and keys; with 2 when it could not be compared. The result is noted in

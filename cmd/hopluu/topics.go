@@ -72,7 +72,7 @@ func (a *app) topicsCheck() *cobra.Command {
 		Use:   "check",
 		Short: "Say which topics are missing or differ from the configuration",
 		Long: `Compare the topics with the configuration: partitions, copies, how many of them
-must have an event (P1), cleanup, retention. Exits with 1 when a topic is missing
+must have an event before it counts, cleanup, retention. Exits with 1 when a topic is missing
 or differs, and says how to mend it.`,
 		Example: `  hopluu topics check
   hopluu topics check --json | jq -r '.findings[].topic'`,

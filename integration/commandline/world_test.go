@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -299,11 +298,4 @@ func parse[T any](t testing.TB, text string) (v T) {
 	t.Helper()
 	require.NoError(t, json.Unmarshal([]byte(text), &v), text)
 	return v
-}
-
-// with gives a copy of a map with another entry.
-func with(m tree, key string, value any) tree {
-	m = maps.Clone(m)
-	m[key] = value
-	return m
 }
