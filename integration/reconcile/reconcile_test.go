@@ -34,7 +34,6 @@ func TestReconcile(t *testing.T) {
 		require.Positive(t, r.Topic.Events)
 		require.Empty(t, r.Ranges)
 	}
-	require.Contains(t, c.text(0), "agree")
 	require.Equal(t, []string{"true"}, c.strings("SELECT DISTINCT toString(ok) FROM ops.reconciliation"))
 
 	t.Run("while rows flow", c.whileRowsFlow)
@@ -139,7 +138,6 @@ func (c *city) duplicates(t *testing.T) {
 	require.Equal(t, r.Topic.Events+1, r.Topic.Bronze)
 	require.Zero(t, r.Keys)
 	require.Empty(t, r.Ranges)
-	require.Contains(t, c.text(1), "1 duplicates")
 }
 
 // An event that bronze lost, while the number of rows is right.
@@ -156,10 +154,10 @@ func (c *city) sinkAway(t *testing.T) {
 	c.t = t
 	sink, ok := c.stack.Process("sink")
 	require.True(t, ok)
-	require.NoError(t, sink.Kill())
-	c.exec("INSERT INTO work_kind (code, name) VALUES ('zz', 'Thử')")
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
+	require.NoError(t, sink.Stop(ctx))
+	c.exec("INSERT INTO work_kind (code, name) VALUES ('zz', 'Thử')")
 	stdout, stderr, code, err := harness.Hopluu(t).Run(ctx, []string{"reconcile", "--catch-up", "2s", "-c", c.stack.ConfigPath})
 	require.NoError(t, err)
 	require.Equal(t, 2, code, stdout+stderr)
