@@ -42,6 +42,10 @@ type found struct {
 	table *table
 }
 
+// heartbeat is how often an idle connector writes its checkpoint: it learns that
+// another one has the source, or that Kafka is away, before the next file comes.
+const heartbeat = time.Minute
+
 // run looks for files and takes them in until something breaks.
 func (s *session) run(ctx context.Context) error {
 	s.told = map[string]bool{}
@@ -50,6 +54,8 @@ func (s *session) run(ctx context.Context) error {
 	}
 	tick := time.NewTicker(s.Interval)
 	defer tick.Stop()
+	beat := time.NewTicker(heartbeat)
+	defer beat.Stop()
 	for {
 		entries, err := s.place.List(ctx)
 		if err != nil {
@@ -65,6 +71,10 @@ func (s *session) run(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
+		case <-beat.C:
+			if err := s.save(ctx); err != nil {
+				return err
+			}
 		case <-tick.C:
 		}
 	}

@@ -146,12 +146,19 @@ func (s *session) save(ctx context.Context) error {
 	if err := s.putJSON(ctx, stateCheckpoint, "", s.checkpoint); err != nil {
 		return err
 	}
+	return s.commit(ctx)
+}
+
+// commit ends the open transaction. Once begun it is seen through, also when we
+// are told to stop: it takes milliseconds, and cut short nobody would know its
+// outcome before the next session. The producer's own patience bounds it.
+func (s *session) commit(ctx context.Context) error {
 	began := time.Now()
-	if err := s.producer.Commit(ctx); err != nil {
+	if err := s.producer.Commit(context.WithoutCancel(ctx)); err != nil {
 		return err
 	}
 	s.metrics.commits.Observe(time.Since(began).Seconds())
-	return nil
+	return ctx.Err()
 }
 
 // barrierPause is how long to wait before the state is read again.
@@ -167,7 +174,7 @@ func (s *session) own(ctx context.Context) error {
 	if err := errors.Join(s.put(ctx, stateBarrier, "", []byte(barrier)), s.put(ctx, stateOwner, "", []byte(s.id))); err != nil {
 		return err
 	}
-	if err := s.producer.Commit(ctx); err != nil {
+	if err := s.commit(ctx); err != nil {
 		return err
 	}
 	for {

@@ -41,7 +41,7 @@ func (t *columnType) convert(cell *sheet.Cell) (string, *Reason) {
 	case classUUID:
 		return uuid(cell.Text)
 	case classJSON:
-		if cell.Kind != sheet.Number && !json.Valid([]byte(cell.Text)) {
+		if !json.Valid([]byte(cell.Text)) {
 			return "", reason("not JSON", "không phải JSON")
 		}
 		return cell.Text, nil

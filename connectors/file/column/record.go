@@ -2,11 +2,11 @@ package column
 
 import (
 	"errors"
-	"fmt"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/hopluu/hopluu/connectors/file/sheet"
+	"github.com/hopluu/hopluu/connectors/postgres/pgvalue"
 	"github.com/hopluu/hopluu/schemas/avro"
 	"github.com/hopluu/hopluu/schemas/event"
 	"github.com/hopluu/hopluu/schemas/token"
@@ -121,11 +121,12 @@ func (c *Column) read(cell *sheet.Cell, out *Record, value *event.Value) *Reason
 
 // notOfType is the reason of a value that the type cannot hold.
 func (c *Column) notOfType(err error) *Reason {
-	var r *Reason
-	if errors.As(err, &r) {
-		return r
+	r := reason("not a value of type "+c.typ.codec.PGType, "giá trị không hợp với kiểu "+c.typ.codec.PGType)
+	var text *pgvalue.TextError
+	if c.typ.class != classText && errors.As(err, &text) { // of texts the codec says what a session must set
+		r.En += ": " + text.Reason
 	}
-	return reason(fmt.Sprintf("not a value of type %s (%v)", c.typ.codec.PGType, err), "giá trị không hợp với kiểu "+c.typ.codec.PGType)
+	return r
 }
 
 // content writes the values that are not NULL with their columns' names, each

@@ -109,8 +109,8 @@ func guessEncoding(file File) (Encoding, error) {
 			"neither a text file nor an Excel workbook: save it as CSV UTF-8 or as .xlsx",
 			"không phải tệp văn bản, cũng không phải tệp Excel: hãy lưu thành CSV UTF-8 hoặc .xlsx",
 		}
-	case l.invalid == 0, l.multi > l.invalid:
-		// With some broken letters it is still UTF-8: their rows are refused.
+	case l.invalid == 0, l.multi > 4*l.invalid:
+		// With a few broken letters it is still UTF-8: their rows are refused.
 		return UTF8, nil
 	case l.likely > l.unlikely*20:
 		return Windows1258, nil

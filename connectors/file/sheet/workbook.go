@@ -26,6 +26,31 @@ type workbook struct {
 	date1904 bool
 	styles   []numberFormat // by a cell's style
 	texts    *texts
+	file     *watched
+}
+
+// watched is a file that remembers when it could not be read: then the
+// workbook is not to blame, and reading it may work later.
+type watched struct {
+	File
+	failed error
+}
+
+func (w *watched) ReadAt(p []byte, at int64) (int, error) {
+	n, err := w.File.ReadAt(p, at)
+	if err != nil && !errors.Is(err, io.EOF) {
+		w.failed = err
+	}
+	return n, err
+}
+
+// blame gives the error of the file, if there was one, in place of what it led
+// to.
+func (w *workbook) blame(err error) error {
+	if err != nil && w.file.failed != nil {
+		return w.file.failed
+	}
+	return err
 }
 
 // damaged is the error of a workbook that is not whole.
@@ -38,17 +63,17 @@ func damaged(what string, err error) error {
 
 // openWorkbook begins to read the first visible worksheet.
 func openWorkbook(file File, limits Limits) (Reader, error) {
-	archive, err := zip.NewReader(file, file.Size())
+	w := &workbook{parts: map[string]*zip.File{}, limits: limits, file: &watched{File: file}}
+	archive, err := zip.NewReader(w.file, file.Size())
 	if err != nil {
-		return nil, damaged("zip", err)
+		return nil, w.blame(damaged("zip", err))
 	}
-	w := &workbook{parts: map[string]*zip.File{}, limits: limits}
 	for _, f := range archive.File {
 		w.parts[partName(f.Name)] = f
 	}
 	reader, err := w.open()
 	if err != nil {
-		return nil, errors.Join(err, w.texts.close())
+		return nil, errors.Join(w.blame(err), w.texts.close())
 	}
 	return reader, nil
 }

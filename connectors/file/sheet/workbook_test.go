@@ -219,6 +219,38 @@ func TestTextsSpill(t *testing.T) {
 	require.False(t, errors.As(err, &unreadable))
 }
 
+// failing is a file on a disk that can be read no more from some place on.
+type failing struct {
+	*bytes.Reader
+	from int64
+}
+
+var errDisk = errors.New("input/output error")
+
+func (f *failing) ReadAt(p []byte, at int64) (int, error) {
+	if at+int64(len(p)) > f.from && at < f.Size()-1000 {
+		return 0, errDisk
+	}
+	return f.Reader.ReadAt(p, at)
+}
+
+// A disk that fails does not make a workbook a damaged one, which would be
+// refused until it changes.
+func TestDiskThatFails(t *testing.T) {
+	content := book(t, func(f *excelize.File, sheet string) {
+		for i := range 2000 {
+			set(t, f, sheet, fmt.Sprintf("A%d", i+1), fmt.Sprintf("row %d", i*i))
+		}
+	})
+	for from := int64(0); from < int64(len(content))-2000; from += 1000 {
+		in, err := Format{Workbook: true}.Open(&failing{bytes.NewReader(content), from}, limits())
+		for err == nil {
+			_, err = in.Next()
+		}
+		require.ErrorIs(t, err, errDisk, "from %d", from)
+	}
+}
+
 // P8: a part that unpacks to more than a row may have is not unpacked whole.
 func TestZipBomb(t *testing.T) {
 	_, _, err := read(minimal(t, `<row><c t="inlineStr"><is><t>`+strings.Repeat("x", 8<<20)+`</t></is></c></row>`), limits())

@@ -58,7 +58,7 @@ func (s *worksheet) fail(err error) error {
 	if errors.As(err, &spill) || errors.As(err, &unreadable) {
 		return err
 	}
-	return damaged(s.name, unexpected(err))
+	return s.blame(damaged(s.name, unexpected(err)))
 }
 
 // Next gives the next row that is not blank. The sheet has to be whole up to
