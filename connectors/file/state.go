@@ -34,8 +34,10 @@ type checkpoint struct {
 	Sequence uint64 `json:"sequence"`
 	// Current is the file that is being taken in.
 	Current *current `json:"current,omitempty"`
-	// Columns are the columns that files have had, by table.
+	// Columns are the columns that files have had, by table, and Keys those of
+	// its key.
 	Columns map[string][]string `json:"columns,omitempty"`
+	Keys    map[string][]string `json:"keys,omitempty"`
 }
 
 // current is a file that is being taken in. Its times are noted once, so that
@@ -201,7 +203,7 @@ func (s *session) load(ctx context.Context) (barrier string, err error) {
 	if err := s.forget(); err != nil {
 		return "", err
 	}
-	s.checkpoint = checkpoint{Columns: map[string][]string{}}
+	s.checkpoint = checkpoint{}
 	s.taken, s.names = map[string]taken{}, map[string]known{}
 	histories := map[string]*diff.History{}
 	for _, t := range s.tables {
@@ -236,6 +238,9 @@ func (s *session) load(ctx context.Context) (barrier string, err error) {
 	})
 	if s.checkpoint.Columns == nil {
 		s.checkpoint.Columns = map[string][]string{}
+	}
+	if s.checkpoint.Keys == nil {
+		s.checkpoint.Keys = map[string][]string{}
 	}
 	for _, t := range s.tables {
 		if err != nil {

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/hopluu/hopluu/connectors"
 	"github.com/hopluu/hopluu/connectors/file/column"
@@ -114,7 +115,10 @@ func (s *session) compile(ctx context.Context, t *table) error {
 	for _, i := range t.columns.Key {
 		t.keyFields = append(t.keyFields, public[i])
 	}
-	err = s.compileLane(ctx, t, &t.public, s.Source, public, t.sector.Meaning.Vi+" — "+t.sector.Meaning.En)
+	err = s.sameKey(t)
+	if err == nil {
+		err = s.compileLane(ctx, t, &t.public, s.Source, public, t.sector.Meaning.Vi+" — "+t.sector.Meaning.En)
+	}
 	if err == nil && t.vault.topic != "" {
 		err = s.compileLane(ctx, t, &t.vault, "vault."+s.Source, vault, "")
 	}
@@ -135,6 +139,21 @@ func (s *session) compile(ctx context.Context, t *table) error {
 		shape.Write([]byte(part))
 	}
 	t.shape = hex.EncodeToString(shape.Sum(nil)[:16])
+	return nil
+}
+
+// sameKey stops a table whose rows are known by another key: they could be
+// neither changed nor removed.
+func (s *session) sameKey(t *table) error {
+	var names []string
+	for _, i := range t.columns.Key {
+		names = append(names, t.columns.Columns[i].Name)
+	}
+	before := s.checkpoint.Keys[t.name()]
+	if before != nil && !slices.Equal(before, names) {
+		return &connectors.QuarantineError{Table: t.name(), Err: fmt.Errorf("its key is %s now, its rows were taken in by %s: give it that key, or take the files in under another source name", strings.Join(names, ", "), strings.Join(before, ", "))}
+	}
+	s.checkpoint.Keys[t.name()] = names
 	return nil
 }
 

@@ -31,6 +31,7 @@ type frameQueue struct {
 	frames  []Frame
 	bytes   int
 	offered bool // the encoder knows that frames are there
+	fresh   int  // frames that were put since the last offer
 	err     error
 	stopped bool
 	ready   chan struct{} // has room for one: frames or an error are there
@@ -84,17 +85,20 @@ func (q *frameQueue) put(frame Frame) bool {
 	}
 	q.frames = append(q.frames, frame)
 	q.bytes += len(frame.Data) + frameBytes
+	q.fresh++
 	return true
 }
 
-// offer tells the encoder of what was put. busy is true when it has not taken
-// yet what it was offered before.
-func (q *frameQueue) offer() (busy bool) {
+// offer tells the encoder of what was put, and gives how many frames that are
+// since the last time. busy is true when the encoder has not taken yet what it
+// was offered before.
+func (q *frameQueue) offer() (frames int, busy bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	busy = q.offered
+	frames, busy = q.fresh, q.offered
+	q.fresh = 0
 	q.offerLocked()
-	return busy
+	return frames, busy
 }
 
 func (q *frameQueue) offerLocked() {

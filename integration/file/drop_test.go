@@ -252,3 +252,27 @@ func TestBucket(t *testing.T) {
 	require.True(t, ok)
 	require.Equal(t, 1, strings.Count(string(report), "\n"), "the corrected file has nothing refused")
 }
+
+// A table whose key was changed is set aside, said loudly, and its files wait;
+// the others go on.
+func TestKeyThatChanges(t *testing.T) {
+	r := newRig(t)
+	r.drop("household_1.csv", "code,category,amount\nA,poor,1\n")
+	stop := r.start()
+	r.done("household", "taken", 1)
+	require.NoError(t, stop())
+	r.config.Tables[0].Key = []string{"code", "category"}
+	r.drop("household_2.csv", "code,category,amount\nA,poor,2\n")
+	r.drop("member_1.csv", "cccd\n079201001234\n")
+	stop = r.start()
+	r.done("member", "taken", 1)
+	require.EqualValues(t, 1, r.metric("hopluu_connector_quarantined", "table", "public.household"))
+	require.EqualValues(t, 1, r.metric("hopluu_connector_files_waiting"))
+	require.NoError(t, stop())
+	require.Contains(t, r.logged.String(), "its key is code, category now, its rows were taken in by code")
+	r.config.Tables[0].Key = nil
+	stop = r.start()
+	r.done("household", "taken", 1)
+	require.NoError(t, stop())
+	require.Equal(t, map[string]string{"A": "cu"}, history(r.messages(r.public("household")), "code"))
+}

@@ -9,7 +9,7 @@ import (
 )
 
 // DefaultMemory is what a Sorter holds in memory before it writes a run.
-const DefaultMemory = 16 << 20
+const DefaultMemory = 8 << 20
 
 // maxRuns is how many runs are merged at a time; each takes a buffer.
 const maxRuns = 64
