@@ -31,7 +31,6 @@ type frameQueue struct {
 	frames  []Frame
 	bytes   int
 	offered bool // the encoder knows that frames are there
-	fresh   int  // frames that were put since the last offer
 	err     error
 	stopped bool
 	ready   chan struct{} // has room for one: frames or an error are there
@@ -85,20 +84,17 @@ func (q *frameQueue) put(frame Frame) bool {
 	}
 	q.frames = append(q.frames, frame)
 	q.bytes += len(frame.Data) + frameBytes
-	q.fresh++
 	return true
 }
 
-// offer tells the encoder of what was put, and gives how many frames that are
-// since the last time. busy is true when the encoder has not taken yet what it
-// was offered before.
-func (q *frameQueue) offer() (frames int, busy bool) {
+// offer tells the encoder of what was put. busy is true when it has not taken
+// yet what it was offered before.
+func (q *frameQueue) offer() (busy bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	frames, busy = q.fresh, q.offered
-	q.fresh = 0
+	busy = q.offered
 	q.offerLocked()
-	return frames, busy
+	return busy
 }
 
 func (q *frameQueue) offerLocked() {

@@ -56,26 +56,20 @@ func TestQueueIsBounded(t *testing.T) {
 // the row.
 func TestQueueOffersTogether(t *testing.T) {
 	q := newFrameQueue()
-	offer := func(frames int, busy bool, why string) {
-		t.Helper()
-		n, b := q.offer()
-		require.Equal(t, frames, n)
-		require.Equal(t, busy, b, why)
-	}
-	offer(0, false, "nothing is there")
+	require.False(t, q.offer(), "nothing is there")
 	require.True(t, q.put(data(1)))
 	require.True(t, q.put(data(2)))
 	require.Empty(t, q.Ready(), "not offered yet")
-	offer(2, false, "the encoder was idle")
+	require.False(t, q.offer(), "the encoder was idle")
 	require.True(t, q.put(data(3)))
-	offer(1, true, "it has not taken the first two")
+	require.True(t, q.offer(), "it has not taken the first two")
 	<-q.Ready()
 	frames, err := q.Take(nil)
 	require.NoError(t, err)
 	require.Len(t, frames, 3)
 	require.Empty(t, q.Ready())
 	require.True(t, q.put(data(4)))
-	offer(1, false, "it took what it was offered")
+	require.False(t, q.offer(), "it took what it was offered")
 	<-q.Ready()
 }
 

@@ -20,7 +20,6 @@ import (
 type Stream struct {
 	*frameQueue
 	conn *pgconn.PgConn
-	flow flow
 	done chan struct{}
 }
 
@@ -98,41 +97,18 @@ func Start(ctx context.Context, conn *pgconn.PgConn, o Options) (*Stream, error)
 	return s, nil
 }
 
-// gather is how long the socket is left to fill.
+// gather is how long the socket is left to fill while the encoder has work in
+// hand anyway.
 const gather = 500 * time.Microsecond
 
 // pause is called before the socket is asked for more: what came before goes to
 // the encoder now. The server sends each change by itself; asked again at once,
 // the socket would give one row a read, and wake us and keep the server for
-// each. So when the encoder has work in hand anyway, or rows come in a stream,
-// the socket is left to fill for a moment.
+// each.
 func (s *Stream) pause() {
-	frames, busy := s.offer()
-	if s.flow.strong(time.Now(), frames) || busy {
+	if s.offer() {
 		time.Sleep(gather)
 	}
-}
-
-// flow tells a stream of rows from a few now and then: some sixty thousand a
-// second, where half a millisecond is nothing to wait and as many wake-ups are
-// much to pay for.
-type flow struct {
-	since  time.Time
-	frames int
-}
-
-const (
-	flowWindow = time.Millisecond
-	flowFrames = 64
-)
-
-// strong takes in that frames came since it was asked last.
-func (f *flow) strong(now time.Time, frames int) bool {
-	if now.Sub(f.since) > flowWindow {
-		f.since, f.frames = now, 0
-	}
-	f.frames += frames
-	return f.frames >= flowFrames
 }
 
 // slabBytes is the size of the pieces of memory that frames are copied into:
