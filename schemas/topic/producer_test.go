@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -350,6 +352,36 @@ func TestCancelledCommitIsAborted(t *testing.T) {
 	put(t, p, Partition{"a", 0}, "2")
 	require.NoError(t, p.Commit(ctx))
 	require.Equal(t, []string{"2"}, values(t, c, "a"))
+}
+
+// A commit that is cancelled while one partition's last batch is still on its
+// way leaves no batch of the others sealed and unsent: closing would wait for it
+// without end.
+func TestCancelledCommitWithABatchOnItsWay(t *testing.T) {
+	const partitions = 8 // one in this many rounds would pass by chance
+	cluster, c := fakeBroker(t, kfake.SeedTopics(partitions, "a"))
+	ctx := testContext(t)
+	for round := range 3 {
+		p := producer(t, c, fmt.Sprint("w", round))
+		handle := cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Err: kerr.NotLeaderForPartition, Count: -1})
+		put(t, p, Partition{"a", 0}, strings.Repeat("x", batchBytes), "rest")
+		for id := range int32(partitions) {
+			put(t, p, Partition{"a", id}, "1")
+		}
+		require.NoError(t, p.enrol(ctx)) // the commit gets past it
+		stop, cancel := context.WithCancel(ctx)
+		cancel()
+		require.ErrorIs(t, p.Commit(stop), ErrMustAbort)
+		closed := make(chan error, 1)
+		go func() { closed <- p.Close() }()
+		select {
+		case err := <-closed:
+			require.NoError(t, err)
+		case <-time.After(20 * time.Second):
+			require.FailNow(t, "the producer does not close")
+		}
+		handle.Remove()
+	}
 }
 
 // A partition's leader moves in the middle of a transaction.

@@ -59,7 +59,8 @@ func (p *Producer) flushAll(ctx context.Context) error {
 	if err := p.enrol(ctx); err != nil {
 		return err
 	}
-	var batches []*sending
+	// All are free before one is sealed: a sealed batch that nobody sends would
+	// be waited for without end.
 	for _, w := range p.partitions {
 		if w.building == nil {
 			continue
@@ -67,7 +68,12 @@ func (p *Producer) flushAll(ctx context.Context) error {
 		if err := p.await(ctx, w); err != nil {
 			return err
 		}
-		batches = append(batches, p.seal(w))
+	}
+	var batches []*sending
+	for _, w := range p.partitions {
+		if w.building != nil {
+			batches = append(batches, p.seal(w))
+		}
 	}
 	p.launch(batches)
 	for _, w := range p.partitions {
