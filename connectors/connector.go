@@ -107,11 +107,11 @@ func (c *Connector) stillOwner(ctx context.Context) error {
 	if !c.owned {
 		return nil
 	}
-	s, err := readStates(ctx, c.Kafka)
+	s, err := readState(ctx, c.Kafka, c.Source)
 	if err != nil {
 		return err
 	}
-	if s.owners[c.Source] != c.id {
+	if s.owner != c.id {
 		return &SupersededError{Source: c.Source}
 	}
 	return nil

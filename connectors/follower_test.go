@@ -59,7 +59,7 @@ func (w *world) Take([]postgres.Frame) ([]postgres.Frame, error) { return nil, n
 func (w *world) saved(t *testing.T) checkpoint.Checkpoint {
 	t.Helper()
 	for i := len(w.records) - 1; i >= 0; i-- {
-		if r := w.records[i]; r.Topic == StateTopic && string(r.Key) == "clinic" {
+		if r := w.records[i]; r.Topic == StateTopic("clinic") && string(r.Key) == checkpointKey {
 			c, err := checkpoint.Parse(r.Value)
 			require.NoError(t, err)
 			return c

@@ -160,7 +160,7 @@ func closeReplication(conn *pgconn.PgConn) {
 }
 
 func (s *session) ensureTopics(ctx context.Context) error {
-	created, err := s.Kafka.Ensure(ctx, append(s.Topics.Specs(s.Source, s.Sector), s.Topics.StateSpec())...)
+	created, err := s.Kafka.Ensure(ctx, append(s.Topics.Specs(s.Source, s.Sector), s.Topics.StateSpec(s.Source))...)
 	if err != nil {
 		return err
 	}

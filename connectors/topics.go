@@ -45,10 +45,10 @@ func (t Topics) deadLetterSpec(name string) topic.Spec {
 	return t.spec(name, 1, map[string]string{"retention.ms": "-1"})
 }
 
-// StateSpec is the topic of checkpoints: one partition, the last record of each
-// source.
-func (t Topics) StateSpec() topic.Spec {
-	return t.spec(StateTopic, 1, map[string]string{"cleanup.policy": "compact"})
+// StateSpec is the topic of a source's checkpoint: one partition, the last
+// record of each key.
+func (t Topics) StateSpec(source string) topic.Spec {
+	return t.spec(StateTopic(source), 1, map[string]string{"cleanup.policy": "compact"})
 }
 
 func (t Topics) spec(name string, partitions int32, config map[string]string) topic.Spec {

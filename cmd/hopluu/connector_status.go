@@ -12,8 +12,6 @@ import (
 
 	"github.com/hopluu/hopluu/connectors"
 	"github.com/hopluu/hopluu/connectors/postgres"
-	"github.com/hopluu/hopluu/connectors/postgres/checkpoint"
-	"github.com/hopluu/hopluu/schemas/topic"
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/spf13/cobra"
 )
@@ -81,35 +79,26 @@ func (a *app) status(ctx context.Context, names []string) (all []sourceStatus, e
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, kafka.Close()) }()
-	checkpoints, err := readCheckpoints(ctx, kafka)
-	if err != nil {
-		return nil, err
-	}
 	for _, s := range sources {
+		checkpoint, err := connectors.Checkpoint(ctx, kafka, s.Name)
+		if err != nil {
+			return nil, err
+		}
 		slot, err := slotStatus(ctx, s)
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		status := sourceStatus{Status: connectors.StatusOf(s.Name, checkpoints[s.Name], slot), Reasons: map[string]string{}}
+		status := sourceStatus{Status: connectors.StatusOf(s.Name, checkpoint, slot), Reasons: map[string]string{}}
 		if err != nil {
 			// The others are shown all the same.
 			status.State, status.Error = "unreachable", oneLine(err)
 		}
 		for _, name := range status.Quarantined {
-			status.Reasons[name] = checkpoints[s.Name].Tables[name].Quarantined
+			status.Reasons[name] = checkpoint.Tables[name].Quarantined
 		}
 		all = append(all, status)
 	}
 	return all, nil
-}
-
-// readCheckpoints gives no checkpoint before anything was ever captured.
-func readCheckpoints(ctx context.Context, kafka *topic.Client) (map[string]checkpoint.Checkpoint, error) {
-	counts, err := kafka.PartitionCounts(ctx, connectors.StateTopic)
-	if err != nil || counts[connectors.StateTopic] == 0 {
-		return nil, err
-	}
-	return connectors.Checkpoints(ctx, kafka)
 }
 
 func slotStatus(ctx context.Context, s source) (status postgres.SlotStatus, err error) {
@@ -179,11 +168,11 @@ connector begins at once, a stopped one when it is started.`,
 				return err
 			}
 			defer func() { err = errors.Join(err, kafka.Close()) }()
-			checkpoints, err := readCheckpoints(ctx, kafka)
+			checkpoint, err := connectors.Checkpoint(ctx, kafka, args[0])
 			if err != nil {
 				return err
 			}
-			if c := checkpoints[args[0]]; !c.Started() {
+			if !checkpoint.Started() {
 				return fmt.Errorf("source %s was never captured: start it with 'hopluu connector run %s'", args[0], args[0])
 			}
 			if err := connectors.Resnapshot(ctx, kafka, args[0], args[1:]...); err != nil {

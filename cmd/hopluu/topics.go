@@ -147,8 +147,9 @@ func allTopics(c config.Config) ([]topic.Spec, error) {
 // sourceTopics are the topics that the connectors of the sources write.
 func sourceTopics(c config.Config, sources []source) []topic.Spec {
 	settings := topicSettings(c)
-	specs := []topic.Spec{settings.StateSpec()}
+	var specs []topic.Spec
 	for _, s := range sources {
+		specs = append(specs, settings.StateSpec(s.Name))
 		specs = append(specs, settings.Specs(s.Name, s.Described)...)
 	}
 	return specs

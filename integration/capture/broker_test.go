@@ -19,7 +19,8 @@ func TestBroker(t *testing.T) {
 	t.Parallel()
 	// A broker that was killed waits for the end of its own last session.
 	broker := harness.Kafka(t, harness.Own(), harness.WithSetting("broker.session.timeout.ms", "3000"))
-	t.Run("another source's open transaction hides no checkpoint", func(t *testing.T) { openTransaction(t, broker) })
+	t.Run("another source's open transaction holds nobody", func(t *testing.T) { openElsewhere(t, broker) })
+	t.Run("an open transaction hides no checkpoint", func(t *testing.T) { openTransaction(t, broker) })
 	t.Run("killed, nothing is confirmed", func(t *testing.T) { brokerKilled(t, broker) })
 }
 
@@ -61,16 +62,34 @@ func brokerKilled(t *testing.T, broker *harness.KafkaBroker) {
 	require.LessOrEqual(t, r.confirmed(), r.checkpoint().Confirmed)
 }
 
-// Another source's connector, killed while it wrote its checkpoint, leaves a
-// transaction open that hides all checkpoints behind it from readers. A start
-// that took the last one that shows for the last would produce events twice.
+// A killed connector leaves its transaction open. The other sources' connectors
+// start all the same: none of their readers comes by it.
+func openElsewhere(t *testing.T, broker *harness.KafkaBroker) {
+	killed := newRigOn(t, harness.Postgres(t), broker)
+	c := killed.start()
+	killed.ready(c)
+	require.NoError(t, c.stop())
+	left, err := killed.client.NewProducer(t.Context(), topic.ProducerConfig{TransactionalID: "left", TransactionTimeout: 10 * time.Minute})
+	require.NoError(t, err)
+	for _, name := range []string{connectors.StateTopic(killed.config.Source), killed.public("visit")} {
+		require.NoError(t, left.Add(t.Context(), topic.Partition{Topic: name}, []byte("left"), make([]byte, 600<<10), 0)) // more than a batch: it is sent
+	}
+	r := newRigOn(t, harness.Postgres(t), broker)
+	r.ready(r.start())
+	require.NoError(t, left.Abort(t.Context()))
+	require.NoError(t, left.Close())
+}
+
+// A transaction that is still open in the state topic hides all checkpoints
+// behind it from readers. A start that took the last one that shows for the last
+// would produce events twice.
 func openTransaction(t *testing.T, broker *harness.KafkaBroker) {
 	r := newRigOn(t, harness.Postgres(t), broker)
 	c := r.start()
 	r.ready(c)
 	other, err := r.client.NewProducer(t.Context(), topic.ProducerConfig{TransactionalID: "another"})
 	require.NoError(t, err)
-	state := topic.Partition{Topic: "hopluu.state.connector"}
+	state := topic.Partition{Topic: connectors.StateTopic(r.config.Source)}
 	require.NoError(t, other.Add(t.Context(), state, []byte("another"), make([]byte, 600<<10), 0)) // more than a batch: it is sent
 	r.eventually(func() error {
 		// Until the open transaction is in the log, checkpoints still show.

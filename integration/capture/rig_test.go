@@ -234,9 +234,9 @@ func (r *rig) ready(c *running) { r.t.Helper(); r.eventually(c.Ready) }
 // checkpoint is what the connector last saved.
 func (r *rig) checkpoint() checkpoint.Checkpoint {
 	r.t.Helper()
-	all, err := connectors.Checkpoints(r.t.Context(), r.client)
+	c, err := connectors.Checkpoint(r.t.Context(), r.client, r.config.Source)
 	require.NoError(r.t, err)
-	return all[r.config.Source]
+	return c
 }
 
 // complete waits until a table's snapshot is.

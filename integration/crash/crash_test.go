@@ -174,7 +174,7 @@ func offsets(ctx context.Context, stack *dev.Stack) (sum int64, err error) {
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, client.Close()) }()
-	names := []string{"hopluu.state.connector", "health.public.encounter", "tax.public.declaration", "population.public.citizen", "welfare.public.payment", "construction.public.permit"}
+	names := []string{"hopluu.state.connector.health", "health.public.encounter", "tax.public.declaration", "population.public.citizen", "welfare.public.payment", "construction.public.permit"}
 	counts, err := client.PartitionCounts(ctx, names...)
 	if err != nil {
 		return 0, err
