@@ -7,6 +7,9 @@ const (
 	KafkaVersion = "4.1.0"
 	// PostgresVersion is the version that postgres/pom.xml asks for.
 	PostgresVersion = "18.0.0"
+	// Postgres15Version is the version that postgres15/pom.xml asks for: the
+	// oldest that capture is tried on.
+	Postgres15Version = "15.14.0"
 	// ClickHouseVersion is the version of the npm package below; ClickHouse's
 	// own version is in it: 26.5.
 	ClickHouseVersion = "26.5.3"
@@ -32,3 +35,8 @@ var KafkaLogging []byte
 //
 //go:embed postgres/pom.xml
 var PostgresPOM []byte
+
+// Postgres15POM names the archive of PostgreSQL 15.
+//
+//go:embed postgres15/pom.xml
+var Postgres15POM []byte

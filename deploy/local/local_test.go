@@ -17,23 +17,25 @@ func TestVersionsAgree(t *testing.T) {
 			Version string `xml:"version"`
 		} `xml:"dependencies>dependency"`
 	}
-	for group, c := range map[string]struct {
-		pom  []byte
-		want string
+	for _, c := range []struct {
+		group string
+		pom   []byte
+		want  string
 	}{
-		"org.apache.kafka":       {KafkaPOM, KafkaVersion},
-		"io.zonky.test.postgres": {PostgresPOM, PostgresVersion},
+		{"org.apache.kafka", KafkaPOM, KafkaVersion},
+		{"io.zonky.test.postgres", PostgresPOM, PostgresVersion},
+		{"io.zonky.test.postgres", Postgres15POM, Postgres15Version},
 	} {
 		var p project
 		require.NoError(t, xml.Unmarshal(c.pom, &p))
 		require.Equal(t, c.want, p.Version)
 		found := 0
 		for _, d := range p.Dependencies {
-			if d.Group == group {
+			if d.Group == c.group {
 				require.Equal(t, c.want, d.Version)
 				found++
 			}
 		}
-		require.Positive(t, found, group)
+		require.Positive(t, found, c.group)
 	}
 }

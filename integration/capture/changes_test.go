@@ -129,7 +129,7 @@ func TestCase17CompoundKey(t *testing.T) {
 
 // A table partitioned in the source is one table here, under its root's name.
 func TestPartitionedUnderItsRoot(t *testing.T) {
-	r := newRigOf(t, harness.Postgres(t), harness.Kafka(t), clinic, `
+	r := newRigOf(t, source(t), harness.Kafka(t), clinic, `
 		CREATE TABLE public.patient (patient_id bigint PRIMARY KEY, cccd text, full_name text, notes text, paid numeric(12,2));
 		CREATE TABLE public.visit (patient_id bigint, day date, cost numeric(12,2), PRIMARY KEY (patient_id, day)) PARTITION BY RANGE (day);
 		CREATE TABLE public.visit_25 PARTITION OF public.visit FOR VALUES FROM ('2025-01-01') TO ('2026-01-01');

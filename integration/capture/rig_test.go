@@ -82,7 +82,7 @@ type rig struct {
 // newRig is a clinic on the servers that all tests share.
 func newRig(t *testing.T) *rig {
 	t.Helper()
-	return newRigOn(t, harness.Postgres(t), harness.Kafka(t))
+	return newRigOn(t, source(t), harness.Kafka(t))
 }
 
 func newRigOn(t *testing.T, server *harness.PostgresServer, broker *harness.KafkaBroker) *rig {

@@ -23,7 +23,7 @@ import (
 // from 64 kB on.
 func newStreamingRig(t *testing.T) *rig {
 	t.Helper()
-	return newRigOn(t, harness.Postgres(t, harness.WithSetting("logical_decoding_work_mem", "64kB"), harness.WithSetting("max_prepared_transactions", "10")), harness.Kafka(t))
+	return newRigOn(t, source(t, harness.WithSetting("logical_decoding_work_mem", "64kB"), harness.WithSetting("max_prepared_transactions", "10")), harness.Kafka(t))
 }
 
 // segments is how many the server has sent to the slot's readers.

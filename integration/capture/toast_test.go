@@ -94,7 +94,7 @@ tables:
 // Values that are not strings have no placeholder: they are null, and named.
 // So are those of a key that is itself stored apart: it is known all the same.
 func TestCase13OtherTypes(t *testing.T) {
-	r := newRigOf(t, harness.Postgres(t), harness.Kafka(t), records, `
+	r := newRigOf(t, source(t), harness.Kafka(t), records, `
 		CREATE TABLE public.record (id text PRIMARY KEY, doc jsonb, scan bytea, tags int[], big numeric, n int);
 		ALTER TABLE public.record ALTER id SET STORAGE EXTERNAL, ALTER doc SET STORAGE EXTERNAL, ALTER scan SET STORAGE EXTERNAL, ALTER tags SET STORAGE EXTERNAL, ALTER big SET STORAGE EXTERNAL;
 		INSERT INTO public.record SELECT left(`+long+`, 2100), jsonb_build_object('a', `+long+`), decode(`+long+`, 'hex'), (SELECT array_agg(i) FROM generate_series(1, 2000) i), repeat('1234567890', 1000)::numeric, 1`)

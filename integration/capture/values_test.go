@@ -85,7 +85,7 @@ func TestSameBytesFromSnapshotAndStream(t *testing.T) {
 		}
 		sql.WriteString(");")
 	}
-	r := newRigOf(t, harness.Postgres(t), harness.Kafka(t), valuesSector, sql.String())
+	r := newRigOf(t, source(t), harness.Kafka(t), valuesSector, sql.String())
 	r.exec(`ALTER DATABASE ` + r.setup.Database + ` SET DateStyle = 'German, DMY'; ALTER DATABASE ` + r.setup.Database + ` SET IntervalStyle = 'postgres_verbose';
 		ALTER DATABASE ` + r.setup.Database + ` SET TimeZone = 'Asia/Ho_Chi_Minh'; ALTER DATABASE ` + r.setup.Database + ` SET bytea_output = 'escape'; ALTER DATABASE ` + r.setup.Database + ` SET extra_float_digits = -15`)
 	r.ready(r.start())

@@ -24,7 +24,10 @@ import (
 const containersEnv = "HOPLUU_TEST_CONTAINERS"
 
 // Images of the parts; the environment may name others, e.g. of a mirror.
-func imagePostgres() string {
+func imagePostgres(version int) string {
+	if version != 0 {
+		return firstSet(os.Getenv("HOPLUU_TEST_IMAGE_POSTGRES"+strconv.Itoa(version)), "postgres:"+strconv.Itoa(version))
+	}
 	return firstSet(os.Getenv("HOPLUU_TEST_IMAGE_POSTGRES"), "postgres:18")
 }
 func imageKafka() string {
@@ -79,7 +82,7 @@ func imagesReady(ctx context.Context) (err error) {
 	if err != nil {
 		return fmt.Errorf("the container engine does not list its images: %w", err)
 	}
-	for _, name := range []string{imagePostgres(), imageKafka(), imageClickHouse()} {
+	for _, name := range []string{imagePostgres(0), imagePostgres(OldestPostgres), imageKafka(), imageClickHouse()} {
 		if slices.ContainsFunc(have, func(i testcontainers.ImageInfo) bool { return i.Name == name }) {
 			continue
 		}
@@ -155,7 +158,7 @@ func containerPostgres(ctx context.Context, o options) (*PostgresServer, func() 
 		args = append(args, "-c", name+"="+value)
 	}
 	s := &PostgresServer{User: user, Password: password}
-	b, err := runBox(ctx, imagePostgres(), "5432/tcp", func(ctx context.Context, addr string) error {
+	b, err := runBox(ctx, imagePostgres(o.version), "5432/tcp", func(ctx context.Context, addr string) error {
 		s.Addr = addr
 		return embedded.ProbePostgres(ctx, s.DSN("postgres"))
 	}, func(int) testcontainers.ContainerRequest {

@@ -186,12 +186,14 @@ func own[T any](t testing.TB, kind string, start func(ctx context.Context, dir s
 var partsOnce = sync.OnceValues(func() (parts.Paths, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), startTime)
 	defer cancel()
-	return parts.Ensure(ctx, "", func(name string, _, _ int64, message string) {
-		if message == "ready" || message == "starting" {
-			fmt.Fprintln(os.Stderr, "harness:", name, message)
-		}
-	})
+	return parts.Ensure(ctx, "", showFetched)
 })
+
+func showFetched(name string, _, _ int64, message string) {
+	if message == "ready" || message == "starting" {
+		fmt.Fprintln(os.Stderr, "harness:", name, message)
+	}
+}
 
 // Parts gives the programs of the real parts, fetching them when they are not
 // there yet.

@@ -5,13 +5,18 @@ import (
 	"fmt"
 	"maps"
 	"net/url"
+	"os"
+	"path/filepath"
 	"slices"
+	"strconv"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
 	"github.com/hopluu/hopluu/cmd/hopluu/embedded"
+	"github.com/hopluu/hopluu/cmd/hopluu/embedded/parts"
 )
 
 // PostgresServer is a real PostgreSQL with wal_level=logical.
@@ -57,6 +62,7 @@ type options struct {
 	own      bool
 	settings map[string]string
 	logDir   string
+	version  int
 }
 
 // Own asks for a server that no other test uses, to be killed and stopped. It
@@ -74,6 +80,13 @@ func WithSetting(name, value string) Option {
 	}
 }
 
+// OldestPostgres is the major version of the oldest PostgreSQL that is tried.
+const OldestPostgres = 15
+
+// WithVersion asks for a server of another major version: OldestPostgres, or 0
+// for the one that all tests share. For PostgreSQL.
+func WithVersion(major int) Option { return func(o *options) { o.version = major } }
+
 // WithLogDir puts the topics into a folder of the test, such as a small file
 // system that it fills. For Kafka; it asks for a server of its own.
 func WithLogDir(dir string) Option {
@@ -90,6 +103,9 @@ func apply(opts []Option) options {
 
 // key names the shared server that has these options.
 func (o options) key(kind string) string {
+	if o.version != 0 {
+		kind += strconv.Itoa(o.version)
+	}
 	for _, name := range slices.Sorted(maps.Keys(o.settings)) {
 		kind += "-" + name + "=" + o.settings[name]
 	}
@@ -116,6 +132,9 @@ func Postgres(t testing.TB, opts ...Option) *PostgresServer {
 		})
 	}
 	paths := Parts(t)
+	if o.version != 0 {
+		paths.Postgres = oldPostgres(t, o.version)
+	}
 	return get(t, "postgres", o, func(ctx context.Context, dir string) (*PostgresServer, func() error, error) {
 		// A killed process loses nothing that the kernel has: only a power cut would.
 		settings := map[string]string{"fsync": "off"}
@@ -127,6 +146,30 @@ func Postgres(t testing.TB, opts ...Option) *PostgresServer {
 		return &PostgresServer{p.Addr, p.User, p.Password, p.Process}, p.Kill, nil
 	})
 }
+
+// oldPostgres gives the binaries of another version: the system's, or those
+// that are fetched.
+func oldPostgres(t testing.TB, version int) string {
+	t.Helper()
+	if version != OldestPostgres {
+		t.Fatalf("harness: no PostgreSQL %d is known", version)
+	}
+	debian := filepath.Join("/usr/lib/postgresql", strconv.Itoa(version))
+	if _, err := os.Stat(filepath.Join(debian, "lib", "pgoutput.so")); err == nil {
+		return debian
+	}
+	dir, err := oldPostgresOnce()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+var oldPostgresOnce = sync.OnceValues(func() (string, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), startTime)
+	defer cancel()
+	return parts.EnsurePostgres15(ctx, "", showFetched)
+})
 
 // life is what tests do to a server: of a process or of a container.
 type life interface {

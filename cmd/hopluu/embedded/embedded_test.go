@@ -114,6 +114,23 @@ func TestPostgres(t *testing.T) {
 	require.ErrorContains(t, err, "another user or password")
 }
 
+// PostgreSQL 15 starts without the settings that it does not know.
+func TestPostgres15(t *testing.T) {
+	dir, err := parts.EnsurePostgres15(t.Context(), "", nil)
+	require.NoError(t, err)
+	p, err := StartPostgres(t.Context(), PostgresConfig{Parts: parts.Paths{Postgres: dir}, Dir: filepath.Join(openDir(t), "pg")})
+	require.NoError(t, err)
+	killAtEnd(t, p.Process)
+	conn, err := pgx.Connect(t.Context(), p.DSN("postgres"))
+	require.NoError(t, err)
+	var version int
+	var encoding string
+	require.NoError(t, conn.QueryRow(t.Context(), "SELECT current_setting('server_version_num')::int / 10000, current_setting('server_encoding')").Scan(&version, &encoding))
+	require.Equal(t, 15, version)
+	require.Equal(t, "UTF8", encoding)
+	require.NoError(t, conn.Close(t.Context()))
+}
+
 func TestPostgresThatCannotStartSaysWhy(t *testing.T) {
 	_, err := StartPostgres(t.Context(), PostgresConfig{Parts: paths(t), Dir: filepath.Join(openDir(t), "pg"), Settings: map[string]string{"wal_level": "loud"}})
 	var exit *ExitError

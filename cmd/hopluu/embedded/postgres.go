@@ -69,10 +69,31 @@ var postgresDefaults = map[string]string{
 	"max_connections":         "50",
 	"fsync":                   "on",
 	"autovacuum_max_workers":  "1",
-	"io_method":               "sync",
 	"log_line_prefix":         "%m [%p] %q%d ",
 	"timezone":                "UTC",
 	"log_timezone":            "UTC",
+}
+
+// Major versions of PostgreSQL from which on it knows something.
+const (
+	builtinLocale = 17
+	ioMethod      = 18
+)
+
+// postgresVersion asks the binaries for their major version.
+func postgresVersion(ctx context.Context, cfg PostgresConfig) (int, error) {
+	out, err := exec.CommandContext(ctx, filepath.Join(cfg.Parts.Postgres, "bin", "postgres"), "--version").Output()
+	if err != nil {
+		return 0, fmt.Errorf("ask PostgreSQL for its version: %w", err)
+	}
+	// postgres (PostgreSQL) 15.14 (Debian 15.14-0+deb12u1), or 18beta1
+	_, text, _ := strings.Cut(string(out), "(PostgreSQL) ")
+	digits := strings.IndexFunc(text, func(r rune) bool { return r < '0' || r > '9' })
+	version, err := strconv.Atoi(text[:max(digits, 0)])
+	if err != nil {
+		return 0, fmt.Errorf("PostgreSQL says that its version is %q", lastLine(string(out)))
+	}
+	return version, nil
 }
 
 // StartPostgres makes the database cluster in cfg.Dir when there is none,
@@ -90,10 +111,14 @@ func StartPostgres(ctx context.Context, cfg PostgresConfig) (*Postgres, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot start %s: %w", cfg.Name, err)
 	}
+	version, err := postgresVersion(ctx, cfg)
+	if err != nil {
+		return nil, fmt.Errorf("cannot start %s: %w", cfg.Name, err)
+	}
 	if cfg.Password, err = keepPassword(dir, cfg.Password); err != nil {
 		return nil, fmt.Errorf("cannot start %s: %w", cfg.Name, err)
 	}
-	if err := initDB(ctx, cfg, dir, cred); err != nil {
+	if err := initDB(ctx, cfg, version, dir, cred); err != nil {
 		return nil, fmt.Errorf("cannot start %s: %w", cfg.Name, err)
 	}
 	port, err := choosePort(dir, "port", cfg.Port)
@@ -110,7 +135,7 @@ func StartPostgres(ctx context.Context, cfg PostgresConfig) (*Postgres, error) {
 				if err := freeSoon(port, 10*time.Second); err != nil {
 					return nil, err
 				}
-				cmd := exec.Command(filepath.Join(cfg.Parts.Postgres, "bin", "postgres"), serverArgs(dir, port, cfg.Settings)...)
+				cmd := exec.Command(filepath.Join(cfg.Parts.Postgres, "bin", "postgres"), serverArgs(dir, port, version, cfg.Settings)...)
 				cmd.Dir = dir
 				return cmd, nil
 			},
@@ -169,7 +194,7 @@ func keepPassword(dir, asked string) (string, error) {
 
 // initDB makes the cluster beside its place and renames it there, so that a
 // half-made one is never taken for whole.
-func initDB(ctx context.Context, cfg PostgresConfig, dir string, cred *syscall.Credential) (err error) {
+func initDB(ctx context.Context, cfg PostgresConfig, version int, dir string, cred *syscall.Credential) (err error) {
 	data, making := filepath.Join(dir, "data"), filepath.Join(dir, "data.making")
 	if _, err := os.Stat(filepath.Join(data, "PG_VERSION")); err == nil {
 		return nil
@@ -191,10 +216,13 @@ func initDB(ctx context.Context, cfg PostgresConfig, dir string, cred *syscall.C
 			return err
 		}
 	}
-	cmd := exec.CommandContext(ctx, filepath.Join(cfg.Parts.Postgres, "bin", "initdb"),
-		"-D", making, "-U", cfg.User, "--pwfile", password.Name(), "--auth=scram-sha-256",
-		"--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8",
-		"--no-sync") // a power cut in the first half minute costs an empty cluster, nothing more
+	args := []string{"-D", making, "-U", cfg.User, "--pwfile", password.Name(), "--auth=scram-sha-256",
+		"--encoding=UTF8", "--locale=C",
+		"--no-sync"} // a power cut in the first half minute costs an empty cluster, nothing more
+	if version >= builtinLocale {
+		args = append(args, "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
+	}
+	cmd := exec.CommandContext(ctx, filepath.Join(cfg.Parts.Postgres, "bin", "initdb"), args...)
 	cmd.Dir = dir
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: cred}
 	out, err := cmd.CombinedOutput()
@@ -209,8 +237,11 @@ func lastLine(text string) string {
 	return lines[len(lines)-1]
 }
 
-func serverArgs(dir string, port int, settings map[string]string) []string {
+func serverArgs(dir string, port, version int, settings map[string]string) []string {
 	merged := map[string]string{"port": strconv.Itoa(port)}
+	if version >= ioMethod {
+		merged["io_method"] = "sync"
+	}
 	for k, v := range postgresDefaults {
 		merged[k] = v
 	}

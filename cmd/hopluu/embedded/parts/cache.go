@@ -49,9 +49,10 @@ func makeCache(dir string) error {
 	return nil
 }
 
-func missing(dir string) []part {
+// missing are those of the parts that do not stand complete in dir.
+func missing(dir string, parts []part) []part {
 	var out []part
-	for _, p := range all() {
+	for _, p := range parts {
 		content, err := os.ReadFile(filepath.Join(dir, p.dir, marker))
 		if err != nil || string(content) != p.dir {
 			out = append(out, p)

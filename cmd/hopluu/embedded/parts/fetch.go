@@ -30,23 +30,26 @@ func fetchKafka(ctx context.Context, into string, r reporter) error {
 	return copyDependencies(ctx, local.KafkaPOM, filepath.Join(into, "libs"), kafkaSize, r)
 }
 
-func fetchPostgres(ctx context.Context, into string, r reporter) error {
-	jars := filepath.Join(into, "jar")
-	if err := copyDependencies(ctx, local.PostgresPOM, jars, postgresSize, r); err != nil {
-		return err
+// fetchPostgres fetches the PostgreSQL that a pom names.
+func fetchPostgres(pom []byte) func(ctx context.Context, into string, r reporter) error {
+	return func(ctx context.Context, into string, r reporter) error {
+		jars := filepath.Join(into, "jar")
+		if err := copyDependencies(ctx, pom, jars, postgresSize, r); err != nil {
+			return err
+		}
+		found, err := filepath.Glob(filepath.Join(jars, "*.jar"))
+		if err != nil {
+			return err
+		}
+		if len(found) != 1 {
+			return fmt.Errorf("mvn gave %d jars, expected one with PostgreSQL's binaries", len(found))
+		}
+		r.say(postgresSize, postgresSize, "unpacking")
+		if err := unpackPostgres(ctx, found[0], filepath.Join(into, "pg")); err != nil {
+			return fmt.Errorf("unpacking: %w", err)
+		}
+		return os.RemoveAll(jars)
 	}
-	found, err := filepath.Glob(filepath.Join(jars, "*.jar"))
-	if err != nil {
-		return err
-	}
-	if len(found) != 1 {
-		return fmt.Errorf("mvn gave %d jars, expected one with PostgreSQL's binaries", len(found))
-	}
-	r.say(postgresSize, postgresSize, "unpacking")
-	if err := unpackPostgres(ctx, found[0], filepath.Join(into, "pg")); err != nil {
-		return fmt.Errorf("unpacking: %w", err)
-	}
-	return os.RemoveAll(jars)
 }
 
 // copyDependencies puts the jars that a pom names into a folder.

@@ -34,6 +34,7 @@ const (
 	Kafka      = "Kafka " + local.KafkaVersion
 	Postgres   = "PostgreSQL " + local.PostgresVersion
 	ClickHouse = "ClickHouse engine " + local.ClickHouseVersion
+	Postgres15 = "PostgreSQL " + local.Postgres15Version
 )
 
 // part is one thing to fetch: fetch fills an empty folder that becomes the
@@ -48,9 +49,14 @@ type part struct {
 func all() []part {
 	return []part{
 		{Kafka, "kafka-" + local.KafkaVersion + "-" + short(local.KafkaPOM), 120 << 20, fetchKafka},
-		{Postgres, "postgres-" + local.PostgresVersion + "-" + short(local.PostgresPOM), 150 << 20, fetchPostgres},
+		{Postgres, "postgres-" + local.PostgresVersion + "-" + short(local.PostgresPOM), 150 << 20, fetchPostgres(local.PostgresPOM)},
 		{ClickHouse, "clickhouse-" + local.ClickHouseVersion + "-" + short([]byte(local.ClickHouseIntegrity)), 800 << 20, fetchClickHouse},
 	}
+}
+
+// postgres15 is fetched by those who ask for it only.
+func postgres15() part {
+	return part{Postgres15, "postgres-" + local.Postgres15Version + "-" + short(local.Postgres15POM), 150 << 20, fetchPostgres(local.Postgres15POM)}
 }
 
 func short(content []byte) string {
@@ -66,18 +72,9 @@ func short(content []byte) string {
 //
 // Errors are one line and say what to install, free or check.
 func Ensure(ctx context.Context, dir string, progress Progress) (Paths, error) {
-	if runtime.GOOS != "linux" || runtime.GOARCH != "amd64" {
-		return Paths{}, fmt.Errorf("the embedded Kafka, PostgreSQL and ClickHouse are for linux/amd64, this is %s/%s: configure addresses of real servers instead", runtime.GOOS, runtime.GOARCH)
-	}
-	if dir == "" {
-		var err error
-		if dir, err = DefaultDir(); err != nil {
-			return Paths{}, err
-		}
-	}
-	dir, err := filepath.Abs(dir)
+	dir, err := cacheDir(dir)
 	if err != nil {
-		return Paths{}, fmt.Errorf("the cache folder %s: %w", dir, err)
+		return Paths{}, err
 	}
 	java, err := program("java")
 	if err != nil {
@@ -89,27 +86,56 @@ func Ensure(ctx context.Context, dir string, progress Progress) (Paths, error) {
 		Postgres:   filepath.Join(dir, all()[1].dir, "pg"),
 		ClickHouse: filepath.Join(dir, all()[2].dir, libraryName),
 	}
-	if len(missing(dir)) == 0 {
-		return paths, nil
-	}
+	return paths, ensure(ctx, dir, all(), progress)
+}
 
+// EnsurePostgres15 does the same for the binaries of PostgreSQL 15 alone, and
+// gives their folder.
+func EnsurePostgres15(ctx context.Context, dir string, progress Progress) (string, error) {
+	dir, err := cacheDir(dir)
+	if err != nil {
+		return "", err
+	}
+	return filepath.Join(dir, postgres15().dir, "pg"), ensure(ctx, dir, []part{postgres15()}, progress)
+}
+
+// cacheDir is the folder of the cache on a machine that the parts run on.
+func cacheDir(dir string) (string, error) {
+	if runtime.GOOS != "linux" || runtime.GOARCH != "amd64" {
+		return "", fmt.Errorf("the embedded Kafka, PostgreSQL and ClickHouse are for linux/amd64, this is %s/%s: configure addresses of real servers instead", runtime.GOOS, runtime.GOARCH)
+	}
+	if dir == "" {
+		var err error
+		if dir, err = DefaultDir(); err != nil {
+			return "", err
+		}
+	}
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return "", fmt.Errorf("the cache folder %s: %w", dir, err)
+	}
+	return dir, nil
+}
+
+// ensure fetches those of the parts that are not there.
+func ensure(ctx context.Context, dir string, parts []part, progress Progress) error {
+	if len(missing(dir, parts)) == 0 {
+		return nil
+	}
 	if err := makeCache(dir); err != nil {
-		return Paths{}, err
+		return err
 	}
 	report := serialise(progress)
 	unlock, err := lock(ctx, filepath.Join(dir, ".lock"), func() {
-		for _, p := range missing(dir) {
+		for _, p := range missing(dir, parts) {
 			report(p.name, 0, -1, "another process is fetching it")
 		}
 	})
 	if err != nil {
-		return Paths{}, err
+		return err
 	}
 	defer unlock()
-	if err := fetchMissing(ctx, dir, missing(dir), report); err != nil {
-		return Paths{}, err
-	}
-	return paths, nil
+	return fetchMissing(ctx, dir, missing(dir, parts), report)
 }
 
 // fetchMissing runs with the cache's lock held.

@@ -53,6 +53,25 @@ func TestEverythingThere(t *testing.T) {
 	require.Equal(t, libraryName, filepath.Base(p.ClickHouse))
 }
 
+// PostgreSQL 15 is fetched when it is asked for, and neither with the others nor
+// they with it.
+func TestPostgres15Alone(t *testing.T) {
+	fake(t, map[string]string{"java": "", "mvn": "exit 0"})
+	dir := installed(t, Kafka, Postgres, ClickHouse)
+	_, err := EnsurePostgres15(t.Context(), dir, nil)
+	require.ErrorContains(t, err, Postgres15)
+	require.ErrorContains(t, err, "mvn gave 0 jars")
+	p := postgres15()
+	require.NoError(t, os.Mkdir(filepath.Join(dir, p.dir), 0o755))
+	require.NoError(t, writeMarker(filepath.Join(dir, p.dir), p))
+	fake(t, nil)
+	where, err := EnsurePostgres15(t.Context(), dir, func(string, int64, int64, string) { t.Error("nothing is to be reported") })
+	require.NoError(t, err)
+	require.Equal(t, filepath.Join(dir, p.dir, "pg"), where)
+	_, err = EnsurePostgres15(t.Context(), t.TempDir(), nil)
+	require.ErrorContains(t, err, "mvn is not installed")
+}
+
 func TestWhatIsMissingIsSaid(t *testing.T) {
 	for _, c := range []struct {
 		name    string
@@ -96,7 +115,7 @@ func TestForeignLibraryIsRefused(t *testing.T) {
 	dir := installed(t, Kafka, Postgres)
 	_, err = Ensure(t.Context(), dir, nil)
 	require.ErrorContains(t, err, "has the checksum sha512-")
-	require.Len(t, missing(dir), 1)
+	require.Len(t, missing(dir, all()), 1)
 }
 
 func TestUnfinishedAndDamagedPartsAreMadeAgain(t *testing.T) {
@@ -120,7 +139,7 @@ func TestUnfinishedAndDamagedPartsAreMadeAgain(t *testing.T) {
 	require.FileExists(t, filepath.Join(p.Kafka, "kafka.jar"))
 	require.NoDirExists(t, filepath.Join(dir, unfinished+"1"))
 	require.Equal(t, []string{"starting", "downloading", "ready"}, messages)
-	require.Empty(t, missing(dir))
+	require.Empty(t, missing(dir, all()))
 }
 
 // Of two that want the same part at once, one fetches it.
