@@ -38,7 +38,6 @@ func TestOldestPostgres(t *testing.T) {
 		{"ReplicaIdentityFull", TestCase13ReplicaIdentityFull},
 		{"SchemaChanges", TestCase22SchemaChanges},
 		{"Gap", TestCase08Gap},
-		{"SameBytes", TestSameBytesFromSnapshotAndStream},
 		{"IdleTable", TestCase10IdleTable},
 		{"RestartsInTheMiddle", TestCase01RestartsInTheMiddle},
 		{"Partitioned", TestPartitionedUnderItsRoot},
