@@ -65,6 +65,10 @@ accuracy: ## How right the linkage of records to people is, on a generated city 
 crash: ## Kill 200 processes of the whole stack, one after another, and compare (KILLS, SEED)
 	$(GO) test ./integration/crash -v -timeout 120m -kills $(or $(KILLS),200) -seed $(or $(SEED),0) -persons 2000
 
+.PHONY: crash-capture
+crash-capture: ## Kill a connector 200 times over snapshot and stream, its servers too, and count every event with franz-go and kcat (KILLS, SEED)
+	$(GO) test ./integration/crash/capture -v -timeout 180m -kcat -kills $(or $(KILLS),200) -seed $(or $(SEED),0)
+
 .PHONY: fuzz
 fuzz: ## Fuzz every decoder for a minute each
 	@for p in $$($(GO) list ./...); do \
