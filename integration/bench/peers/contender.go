@@ -21,6 +21,7 @@ const (
 	floor    = "pg_recvlogical"
 	hopluu   = "hopluu"
 	debezium = "debezium"
+	goPqCDC  = "go-pq-cdc"
 )
 
 // contender drains a slot of its own.
@@ -32,8 +33,13 @@ type contender struct {
 	// start lets it loose on its slot. It runs until it is stopped, or, without
 	// a topic, until it has come to the end of the log.
 	start func(ctx context.Context, end event.LSN) (*process, error)
-	// committed gives the commit time of an event, in microseconds since 1970.
+	// committed gives the commit time of an event, in microseconds since 1970;
+	// nil when its events do not carry it.
 	committed func(value []byte) (int64, error)
+	// passesBig: the big transaction is not put to it, its slot is moved past.
+	passesBig bool
+	// noTombstones: nothing follows its deletes.
+	noTombstones bool
 }
 
 // process is a contender at work.
@@ -49,7 +55,7 @@ type process struct {
 // contenders makes slots and topics. A contender that cannot be had is left
 // out, and the report says so.
 func (r *rig) contenders(ctx context.Context, rep *report) ([]*contender, error) {
-	makers := map[string]func(context.Context) (*contender, error){floor: r.newFloor, hopluu: r.newHopluu, debezium: r.newDebezium}
+	makers := map[string]func(context.Context) (*contender, error){floor: r.newFloor, hopluu: r.newHopluu, debezium: r.newDebezium, goPqCDC: r.newGoPqCDC}
 	var all []*contender
 	for _, name := range r.options.contenders {
 		say("setting up %s", name)

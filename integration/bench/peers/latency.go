@@ -36,7 +36,7 @@ const (
 // latencies measures each contender that writes to a topic.
 func (r *rig) latencies(ctx context.Context, rep *report, run int, contenders []*contender) error {
 	for _, c := range contenders {
-		if c.topic == "" {
+		if c.committed == nil {
 			continue
 		}
 		say("run %d, %s, %s", run, latency, c.name)

@@ -1,5 +1,5 @@
 // Command peers measures capture side by side with what else there is: the
-// floor that PostgreSQL's own tools set, and Debezium. METHODOLOGY.md beside it
+// floor that PostgreSQL's own tools set, Debezium and go-pq-cdc-kafka. METHODOLOGY.md beside it
 // says what is measured, how, and what the figures do not say.
 package main
 
@@ -27,13 +27,14 @@ type options struct {
 	rate       int
 	bin        string
 	profile    string
+	goPqCDC    string
 	json       bool
 	calm       time.Duration
 }
 
 var (
 	allLoads      = []string{inserts, mix, big, snapshot, latency}
-	allContenders = []string{floor, hopluu, debezium}
+	allContenders = []string{floor, hopluu, goPqCDC, debezium}
 )
 
 func parseOptions() (options, error) {
@@ -48,6 +49,7 @@ func parseOptions() (options, error) {
 	flag.IntVar(&o.rate, "rate", 5_000, "changes a second of the latency measurement")
 	flag.StringVar(&o.bin, "bin", "", "a hopluu program to measure instead of one built from this checkout")
 	flag.StringVar(&o.profile, "profile", "", "folder for CPU and heap profiles of hopluu's connector; it is built with a profiler then")
+	flag.StringVar(&o.goPqCDC, "go-pq-cdc", "", "folder with checkouts of go-pq-cdc and go-pq-cdc-kafka, where no module proxy has them")
 	flag.DurationVar(&o.calm, "calm", 0, "before each measurement, how long to wait for others to leave the machine alone")
 	flag.BoolVar(&o.json, "json", false, "print everything as JSON instead of a table")
 	flag.Parse()

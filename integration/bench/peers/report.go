@@ -150,6 +150,9 @@ func (rep *report) finish() {
 			// Against its better figure.
 			atLeast(load+": times Debezium's rows/s", 4, ours.RowsPerSecond/max(d.RowsPerSecond, d.SteadyRowsPerSecond))
 		}
+		if g, ok := get(load, goPqCDC); ok {
+			atLeast(load+": times go-pq-cdc's rows/s", 2.5, ours.RowsPerSecond/max(g.RowsPerSecond, g.SteadyRowsPerSecond))
+		}
 		atMost(load+": CPU seconds a million rows", 5, ours.CPU)
 		atMost(load+": peak resident MB", 100, ours.PeakMB)
 	}
