@@ -185,7 +185,7 @@ func (f *follower) produce(ctx context.Context, t *table, frame []byte, ev *even
 	if t.reason == "" {
 		var err error
 		if ev.Op == event.Truncate {
-			err = f.truncate(ctx, t, ev)
+			err = f.everywhere(ctx, t, ev)
 		} else {
 			err = f.emit(ctx, t, ev)
 		}

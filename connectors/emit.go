@@ -70,19 +70,21 @@ func (s *session) add(ctx context.Context, l *lane, keyed bool, value []byte, ev
 	return nil
 }
 
-// truncateKey is the key of a truncate in a vault topic: a compacted topic
-// takes no record without one, and no row's key is empty.
-var truncateKey = []byte{}
+// tableKeys are the keys of what concerns a whole table in a vault topic: a
+// compacted topic takes no record without one. No row's key is as short, and a
+// late truncate does not take the place of a marker.
+var tableKeys = map[event.Op][]byte{event.Truncate: {}, event.Marker: []byte(event.Marker.String())}
 
-// truncate tells every partition of the table's lanes, each in its place.
-func (s *session) truncate(ctx context.Context, t *table, ev *event.Event) error {
+// everywhere tells a truncate or a marker to every partition of the table's
+// lanes, each in its place.
+func (s *session) everywhere(ctx context.Context, t *table, ev *event.Event) error {
 	for _, l := range []*lane{&t.public, &t.vault} {
 		if l.topic == "" {
 			continue
 		}
 		var key []byte // as Debezium has it
 		if l == &t.vault {
-			key = truncateKey
+			key = tableKeys[ev.Op]
 		}
 		var err error
 		if s.value, err = l.encoder.AppendValue(s.value[:0], l.valueID, ev); err != nil {

@@ -131,16 +131,6 @@ func (s *session) readRanges(ctx context.Context, reader *postgres.Reader, snaps
 	state := begun(s.checkpoint.Tables[t.name()], extent, shape, snapshot.LSN)
 	ev := event.Event{Op: event.Read, Snapshot: true, CommitMicros: reader.Micros,
 		Position: event.Position{Epoch: s.checkpoint.Epoch, LSN: snapshot.LSN}}
-	if state.Restart {
-		// Before every row of this snapshot, after every change that commits
-		// below its LSN.
-		empty := event.Event{Op: event.Truncate, CommitMicros: reader.Micros,
-			Position: event.Position{Epoch: s.checkpoint.Epoch, LSN: snapshot.LSN - 1, Ordinal: math.MaxUint32}}
-		if err := s.truncate(ctx, t, &empty); err != nil {
-			return err
-		}
-		state.Restart = false
-	}
 	log := s.Log.With("table", t.name())
 	log.Info("snapshot of a table", "lsn", snapshot.LSN.String(), "from_block", state.NextBlock, "blocks", extent.Blocks)
 	for !state.Complete {
@@ -166,6 +156,12 @@ func (s *session) readRanges(ctx context.Context, reader *postgres.Reader, snaps
 			return err
 		}
 		state.NextBlock, state.Complete = to, last
+		if last && state.Restart {
+			if err := s.mark(ctx, t, state, reader.Micros); err != nil {
+				return err
+			}
+			state.Restart = false
+		}
 		s.setTable(t.name(), state)
 		if err := s.save(ctx); err != nil {
 			return err
@@ -173,4 +169,15 @@ func (s *session) readRanges(ctx context.Context, reader *postgres.Reader, snaps
 	}
 	log.Info("snapshot of a table complete", "rows", state.Rows)
 	return nil
+}
+
+// mark ends a snapshot of a table of which readers may hold rows: what they
+// hold below its first row is gone (case 35). At the end, and not a truncate at
+// the beginning: no reader is short of a row meanwhile. The marker's place is
+// before every row of the snapshot and after every change that commits below
+// its LSN.
+func (s *session) mark(ctx context.Context, t *table, state checkpoint.Table, micros int64) error {
+	ev := event.Event{Op: event.Marker, CommitMicros: micros,
+		Position: event.Position{Epoch: s.checkpoint.Epoch, LSN: state.From - 1, Ordinal: math.MaxUint32}}
+	return s.everywhere(ctx, t, &ev)
 }

@@ -63,7 +63,7 @@ func TestCase22SchemaChanges(t *testing.T) {
 		{`ALTER TABLE public.visit ADD COLUMN last text; ALTER TABLE public.visit DROP COLUMN room`, false},
 		{`TRUNCATE public.visit; VACUUM FULL public.visit`, false},
 	} {
-		before := strings.Count(ops(public.all), "t")
+		before := strings.Count(ops(public.all), "m")
 		for _, sql := range strings.Split(change.ddl, ";") {
 			r.exec(sql)
 		}
@@ -72,7 +72,7 @@ func TestCase22SchemaChanges(t *testing.T) {
 		r.exec(fmt.Sprintf(`INSERT INTO public.visit (patient_id, day, cost) VALUES (%d, '2026-01-01', 2.50)`, i+2))
 		public.shows(`SELECT * FROM public.visit`)
 		if !strings.HasPrefix(change.ddl, "TRUNCATE") {
-			require.Equal(t, change.again, strings.Count(ops(public.all), "t") > before, "%s: read again", change.ddl)
+			require.Equal(t, change.again, strings.Count(ops(public.all), "m") > before, "%s: read again", change.ddl)
 		}
 		require.Empty(t, r.checkpoint().Tables["public.visit"].Quarantined, change.ddl)
 	}
@@ -91,7 +91,7 @@ func TestCase36DefaultFoundAtStart(t *testing.T) {
 	r.exec(`ALTER TABLE public.visit ADD COLUMN ward text DEFAULT 'Bến Nghé'`)
 	r.start()
 	all := r.tail(r.public("visit")).shows(`SELECT * FROM public.visit`)
-	require.Equal(t, 10+2+10, len(all), "rows, a truncate a partition, rows")
+	require.Equal(t, 10+2+10, len(all), "rows, rows, a marker a partition")
 	require.Equal(t, uint32(1), all[len(all)-1].Event.Position.Epoch, "the slot is the same")
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"strconv"
 	"testing"
 	"time"
 
@@ -31,8 +32,15 @@ func TestMatcher(t *testing.T) {
 	r.commit()
 	m, stop := r.start()
 	r.ready(m)
-	links, messages, err := r.links(t.Context())
-	require.NoError(t, err)
+	var links map[string]map[string]string
+	var messages int
+	// A transaction shows partition by partition, a moment after its commit.
+	harness.Eventually(t, time.Minute, func(ctx context.Context) (err error) {
+		if links, messages, err = r.links(ctx); err == nil && len(links) < 6 {
+			err = fmt.Errorf("%d of 6 links", len(links))
+		}
+		return err
+	})
 	require.Len(t, links, 6)
 	require.Equal(t, 6, messages)
 
@@ -124,6 +132,23 @@ func TestMatcher(t *testing.T) {
 		r.isGone("health_bv115.patient:1")
 		r.isPerson("health_bv115.patient:2", "health_bv115.patient:2")
 		r.isPerson("health.patient:4", "population.citizen:2")
+	})
+
+	t.Run("Case35 a new snapshot's marker", func(t *testing.T) {
+		for id := range 9 {
+			r.add("health_bv115.patient", event.Read, 41, strconv.Itoa(100+id), "", "", "", "", "")
+		}
+		r.add("health_bv115.patient", event.Read, 45, "2", "", "", "", "", "")
+		r.add("health_bv115.patient", event.Marker, 44)
+		r.add("health_bv115.patient", event.Create, 46, "103", "", "", "", "", "")
+		r.commit()
+		for id := range 9 {
+			if id != 3 {
+				r.isGone(fmt.Sprintf("health_bv115.patient:%d", 100+id))
+			}
+		}
+		r.isPerson("health_bv115.patient:2", "health_bv115.patient:2")
+		r.isPerson("health_bv115.patient:103", "health_bv115.patient:103")
 	})
 
 	t.Run("dead letters", func(t *testing.T) {

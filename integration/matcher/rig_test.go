@@ -174,16 +174,16 @@ func (r *rig) add(table string, op event.Op, lsn uint64, cells ...string) {
 	ev := &event.Event{Op: op, Position: event.Position{Epoch: 1, LSN: event.LSN(lsn), Ordinal: 1}, CommitMicros: int64(lsn) * 1_000_000}
 	if op == event.Delete {
 		ev.Before, ev.BeforeKeyOnly = values, true
-	} else if op != event.Truncate {
+	} else if op != event.Truncate && op != event.Marker {
 		ev.After = values
 	}
 	value, err := t.encoder.AppendValue(nil, t.valueID, ev)
 	require.NoError(r.t, err)
 	vault := topic.Vault(t.source, "public", t.name)
-	if op == event.Truncate {
+	if op == event.Truncate || op == event.Marker {
 		for id := range int32(3) {
 			// Compacted topics take no record without a key.
-			require.NoError(r.t, r.producer.Add(r.t.Context(), topic.Partition{Topic: vault, ID: id}, []byte("truncate"), value, int64(lsn)))
+			require.NoError(r.t, r.producer.Add(r.t.Context(), topic.Partition{Topic: vault, ID: id}, []byte("table"+op.String()), value, int64(lsn)))
 		}
 		return
 	}

@@ -158,12 +158,16 @@ func (f *feeder) delete(key ...any) {
 
 // truncate goes to every partition.
 func (f *feeder) truncate() {
-	ev := &event.Event{Op: event.Truncate, Position: f.next(), CommitMicros: commitMicros}
-	value, err := f.enc.AppendValue(nil, f.id, ev)
-	require.NoError(f.w.t, err)
 	for p := range f.partitions {
-		f.add(p, nil, value)
+		f.whole(event.Truncate, f.next(), p)
 	}
+}
+
+// whole puts what concerns the whole table into one partition.
+func (f *feeder) whole(op event.Op, at event.Position, partition int32) {
+	value, err := f.enc.AppendValue(nil, f.id, &event.Event{Op: op, Position: at, CommitMicros: commitMicros})
+	require.NoError(f.w.t, err)
+	f.add(partition, nil, value)
 }
 
 func (f *feeder) event(op event.Op, before, after event.Row) {

@@ -38,7 +38,7 @@ const registryPatience = time.Minute
 type message struct {
 	op        event.Op
 	tombstone bool
-	raw       identity.Raw // ID always but of a truncation; the rest of a row
+	raw       identity.Raw // ID always but of a truncation or marker; the rest of a row
 	position  event.Position
 	micros    int64
 }
@@ -132,7 +132,7 @@ func (d *decoder) decode(ctx context.Context, l *lane, rec *topic.Record, into *
 		return undecodable("value: %w", err)
 	}
 	into.op, into.position, into.micros = d.decoded.Op, d.decoded.Position, d.decoded.CommitMicros
-	if into.op == event.Truncate {
+	if into.op == event.Truncate || into.op == event.Marker {
 		return nil
 	}
 	if err := d.decodeKey(ctx, l, rec.Key, into); err != nil {

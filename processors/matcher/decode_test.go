@@ -154,6 +154,8 @@ func TestDecode(t *testing.T) {
 
 	require.NoError(t, f.decoder.decode(t.Context(), f.lane, f.message(t, &event.Event{Op: event.Truncate, Position: position}), &msg))
 	require.Equal(t, event.Truncate, msg.op, "whatever its key")
+	require.NoError(t, f.decoder.decode(t.Context(), f.lane, f.message(t, &event.Event{Op: event.Marker, Position: position}), &msg))
+	require.Equal(t, event.Marker, msg.op)
 	require.Equal(t, position, msg.position)
 }
 

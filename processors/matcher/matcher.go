@@ -66,7 +66,10 @@ type Matcher struct {
 	// staleDelete is the record whose deletion, the last event of a partition,
 	// came too late: the tombstone that follows it does too.
 	staleDelete map[topic.Partition]string
-	asOf        int64 // the latest commit time at a source, in microseconds
+	// markers are those of new snapshots that did not come in every partition
+	// of their topic yet.
+	markers map[string]marker
+	asOf    int64 // the latest commit time at a source, in microseconds
 
 	unready atomic.Pointer[string]
 }
@@ -141,6 +144,7 @@ func (m *Matcher) reset() {
 	m.state = identity.NewState(m.model)
 	m.positions, m.stable = map[topic.Partition]int64{}, map[topic.Partition]int64{}
 	m.staleDelete = map[topic.Partition]string{}
+	m.markers = map[string]marker{}
 	m.asOf = 0
 }
 

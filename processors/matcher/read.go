@@ -329,6 +329,9 @@ func (m *Matcher) take(part topic.Partition, l *lane, msg *message) bool {
 	case msg.op == event.Truncate:
 		m.state.Truncate(l.origin, msg.position)
 		return true
+	case msg.op == event.Marker:
+		m.mark(part, l, msg.position)
+		return true
 	case msg.op == event.Delete:
 		id := string(msg.raw.ID)
 		if !m.state.Delete(id, l.origin, msg.position) {

@@ -215,8 +215,8 @@ func TestHostilePayloads(t *testing.T) {
 	}
 	env, err = ParseEnvelope(skipped(`"int"`))
 	require.NoError(t, err)
-	require.ErrorContains(t, env.Decode([]byte{0, 2, 'x', 0}, &d), "none of c, u, d, r and t")
-	require.ErrorContains(t, env.Decode([]byte{0, 4, 'c', 'c', 0}, &d), "none of c, u, d, r and t")
+	require.ErrorContains(t, env.Decode([]byte{0, 2, 'x', 0}, &d), "none of c, u, d, r, t and m")
+	require.ErrorContains(t, env.Decode([]byte{0, 4, 'c', 'c', 0}, &d), "none of c, u, d, r, t and m")
 }
 
 func TestUnchangedNamesMustBeColumns(t *testing.T) {

@@ -239,9 +239,9 @@ func (e *Encoder) checkImages(ev *event.Event) error {
 		if ev.After != nil {
 			return e.rowError("a delete with a new row")
 		}
-	case event.Truncate:
+	case event.Truncate, event.Marker:
 		if ev.Before != nil || ev.After != nil {
-			return e.rowError("a truncate with a row")
+			return e.rowError(fmt.Sprintf("an event %q with a row", ev.Op))
 		}
 	default:
 		return e.rowError(fmt.Sprintf("unknown operation %#02x", byte(ev.Op)))

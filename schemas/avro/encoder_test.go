@@ -96,6 +96,7 @@ func TestCellErrors(t *testing.T) {
 		"delete without row":    {&event.Event{Op: event.Delete}, "", "without its old row"},
 		"delete with a new row": {&event.Event{Op: event.Delete, Before: fullRow(), After: fullRow()}, "", "with a new row"},
 		"truncate with a row":   {&event.Event{Op: event.Truncate, After: fullRow()}, "", "with a row"},
+		"marker with a row":     {&event.Event{Op: event.Marker, After: fullRow()}, "", "with a row"},
 		"no operation":          {&event.Event{After: fullRow()}, "", "unknown operation"},
 	} {
 		dst, err := e.AppendValue([]byte("kept"), 1, c.ev)

@@ -299,7 +299,7 @@ func (d *decoding) scalar(s *step) {
 	switch s.field {
 	case fieldOp:
 		if len(c.B) != 1 || !event.Op(c.B[0]).Valid() {
-			d.fail("an operation that is none of c, u, d, r and t")
+			d.fail("an operation that is none of c, u, d, r, t and m")
 			return
 		}
 		into.Op = event.Op(c.B[0])

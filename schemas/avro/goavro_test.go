@@ -55,8 +55,9 @@ func natives() map[string]map[string]any {
 		"delete":   {"before": union(valueBranch, nullNative()), "after": nil, "unchanged": nil},
 		"read":     {"before": nil, "after": union(valueBranch, nullNative()), "unchanged": nil},
 		"truncate": {"before": nil, "after": nil, "unchanged": nil},
+		"marker":   {"before": nil, "after": nil, "unchanged": nil},
 	}
-	millis := map[string]int64{"create": 0, "update": 1_700_000_000_123, "delete": -1, "read": 1_600_000_000_000, "truncate": 9_223_372_036_854_775}
+	millis := map[string]int64{"create": 0, "marker": 0, "update": 1_700_000_000_123, "delete": -1, "read": 1_600_000_000_000, "truncate": 9_223_372_036_854_775}
 	for name, ev := range events() {
 		snapshot := "false"
 		if name == "read" {

@@ -161,6 +161,7 @@ func events() map[string]*event.Event {
 		"read":   {Op: event.Read, After: nullRow(), Snapshot: true, Position: event.Position{Epoch: 1<<32 - 1, LSN: 5}, CommitMicros: 1_600_000_000_000_000},
 		"truncate": {Op: event.Truncate, Position: event.Position{Epoch: 1, LSN: 9, Ordinal: 2}, TxID: 9,
 			CommitMicros: 9_223_372_036_854_775_000},
+		"marker": {Op: event.Marker, Position: event.Position{Epoch: 1, LSN: 9, Ordinal: 1<<32 - 1}, CommitMicros: 1},
 	}
 }
 

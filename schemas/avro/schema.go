@@ -128,6 +128,11 @@ func transactionSchema() object {
 	})
 }
 
+// opDoc tells readers of the schema what Debezium's does not have. A marker is
+// in every partition of the topic, without before and after: see event.Marker
+// for why it is an 'm'.
+const opDoc = "c created, u updated, d deleted, r read by a snapshot, t table truncated; m: a new snapshot of the table is complete in this partition, and rows below the position of this event (source.epoch, commitLsn, ordinal) are gone; consumers that know no m may pass over it"
+
 // envelopeSchema is Debezium's envelope and the additional field "unchanged".
 func envelopeSchema(namespace string, value object) object {
 	return record(namespace, "Envelope", "", []object{
@@ -135,7 +140,7 @@ func envelopeSchema(namespace string, value object) object {
 		optional("after", namespace+".Value"),
 		required("source", sourceSchema()),
 		optional("transaction", transactionSchema()),
-		required("op", "string"),
+		append(required("op", "string"), member{"doc", opDoc}),
 		optional("ts_ms", "long"),
 		optional("ts_us", "long"),
 		optional("ts_ns", "long"),

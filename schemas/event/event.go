@@ -10,14 +10,20 @@ const (
 	Delete   Op = 'd'
 	Read     Op = 'r' // a row that a snapshot read
 	Truncate Op = 't'
+	// Marker ends a new snapshot of a table that was captured before: a row with
+	// a lower position is not in the table any more, for the snapshot would have
+	// given it. 'm' is the letter of Debezium's messages, which say nothing of
+	// rows: a consumer that knows of no markers keeps all it has. It must not be
+	// 't', which would make such a consumer drop the rows that were just read.
+	Marker Op = 'm'
 )
 
 func (o Op) String() string { return string(rune(o)) }
 
-// Valid tells whether o is one of the five operations.
+// Valid tells whether o is one of the six operations.
 func (o Op) Valid() bool {
 	switch o {
-	case Create, Update, Delete, Read, Truncate:
+	case Create, Update, Delete, Read, Truncate, Marker:
 		return true
 	}
 	return false
@@ -48,8 +54,8 @@ type Value struct {
 // Row is the cells of a row in the order of its relation's columns.
 type Row []Value
 
-// Event is one change of one row, or of a whole table (Truncate, which has
-// neither Before nor After).
+// Event is one change of one row, or of a whole table (Truncate and Marker,
+// which have neither Before nor After).
 //
 // Before is nil when the source did not send an old image. With PostgreSQL's
 // default replica identity an old image holds the key columns only, the others

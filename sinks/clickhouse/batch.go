@@ -42,7 +42,8 @@ type part struct {
 	// rows are in the shape that the lane had when the first of them came; nil
 	// before that.
 	rows *tables.Buffer
-	// truncates go to bronze with the rows, and are applied to silver.
+	// truncates and markers go to bronze with the rows, and are applied to
+	// silver.
 	truncates  *tables.Buffer
 	truncation []tables.Truncation
 	dead       []deadLetter
@@ -123,8 +124,8 @@ func (b *batch) add(ctx context.Context, p *part, r *topic.Record) error {
 	if err := v.envelope.Decode(payload, d); err != nil {
 		return &badRecord{err, id}
 	}
-	if d.Op == event.Truncate {
-		return b.addTruncate(p, r, v, d)
+	if d.Op == event.Truncate || d.Op == event.Marker {
+		return b.addTruncate(ctx, p, r, v, d)
 	}
 	cells, deleted := d.After, d.Op == event.Delete
 	if deleted {
@@ -246,8 +247,22 @@ func (b *batch) append(p *part, v *valueSchema, cells []avro.Cell, meta *tables.
 	return nil
 }
 
-// addTruncate keeps a TRUNCATE until the rows before it are written.
-func (b *batch) addTruncate(p *part, r *topic.Record, v *valueSchema, d *avro.Decoded) error {
+// addTruncate keeps a TRUNCATE or a marker until the rows before it are written.
+func (b *batch) addTruncate(ctx context.Context, p *part, r *topic.Record, v *valueSchema, d *avro.Decoded) error {
+	last := false
+	if d.Op == event.Marker {
+		err := b.store.health.Retry(ctx, "Kafka", func(ctx context.Context) error {
+			counts, err := b.store.kafka.PartitionCounts(ctx, p.Topic)
+			last = p.ID+1 >= counts[p.Topic]
+			if err != nil {
+				return &sinks.Unavailable{What: "Kafka", Err: err}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
 	if p.truncates == nil {
 		p.truncates = b.lane.table.NewBuffer(p.route.source, p.Topic, p.ID)
 	}
@@ -256,7 +271,7 @@ func (b *batch) addTruncate(p *part, r *topic.Record, v *valueSchema, d *avro.De
 		return &badRecord{reason: err}
 	}
 	p.truncation = append(p.truncation, tables.Truncation{
-		Source: p.route.source, Topic: p.Topic, Partition: p.ID, Offset: r.Offset, Position: d.Position, CommitMicros: d.CommitMicros,
+		Op: d.Op, Source: p.route.source, Topic: p.Topic, Partition: p.ID, Offset: r.Offset, Position: d.Position, CommitMicros: d.CommitMicros, Last: last,
 	})
 	b.counted(p, d.CommitMicros)
 	return nil

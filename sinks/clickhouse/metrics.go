@@ -10,7 +10,7 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 	m := &metrics{
 		deadLetters: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "hopluu_sink_dead_letters_total", Help: "Events put into dead-letter topics, by data set."}, []string{"dataset"}),
 		incomplete:  prometheus.NewCounterVec(prometheus.CounterOpts{Name: "hopluu_sink_incomplete_cells_total", Help: "Unchanged values of which nothing was known: NULL in silver and named in _incomplete."}, []string{"dataset"}),
-		truncates:   prometheus.NewCounterVec(prometheus.CounterOpts{Name: "hopluu_sink_truncates_total", Help: "TRUNCATE events applied, one a partition."}, []string{"dataset"}),
+		truncates:   prometheus.NewCounterVec(prometheus.CounterOpts{Name: "hopluu_sink_truncates_total", Help: "TRUNCATE events, and markers of complete new snapshots, applied, one a partition."}, []string{"dataset"}),
 	}
 	for _, c := range []prometheus.Collector{m.deadLetters, m.incomplete, m.truncates} {
 		if err := r.Register(c); err != nil {

@@ -51,8 +51,8 @@ type Table struct {
 	// Columns as the database had them when the topic last said what the table
 	// holds (Outdated).
 	Columns []Column `json:"columns,omitempty"`
-	// Restart is true when the rows that earlier snapshots gave must be removed
-	// first: the snapshot begins with a truncate.
+	// Restart is true when readers may hold rows of earlier snapshots: this one
+	// ends with a marker, by which they let go what it did not find (case 35).
 	Restart bool `json:"restart,omitempty"`
 	// Rows that the snapshot has read so far.
 	Rows int64 `json:"rows,omitempty"`
@@ -120,7 +120,7 @@ func (c Checkpoint) Pending(tables []string) []string {
 }
 
 // Restarted gives the checkpoint from which a source is captured anew under
-// the next epoch: every known table will be truncated and read again.
+// the next epoch: every known table will be read again.
 func (c Checkpoint) Restarted() Checkpoint {
 	next := Checkpoint{Epoch: c.Epoch, Tables: make(map[string]Table, len(c.Tables))}
 	for name := range c.Tables {

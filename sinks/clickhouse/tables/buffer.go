@@ -123,7 +123,7 @@ func (b *Buffer) Append(m *Mapping, cells []avro.Cell, meta *Meta) error {
 					return &RowError{b.table.Dataset(), b.table.Columns[i].Name, errNull}
 				}
 			}
-			v.appendNull() // in a key column, of a truncate, a zero
+			v.appendNull() // in a key column, of a truncate or marker, a zero
 			continue
 		}
 		if err := v.append(&cells[from], &m.types[from]); err != nil {
@@ -155,7 +155,7 @@ func (b *Buffer) Append(m *Mapping, cells []avro.Cell, meta *Meta) error {
 }
 
 var opNames = func() (names [256]string) {
-	for _, o := range []event.Op{event.Create, event.Update, event.Delete, event.Read, event.Truncate} {
+	for _, o := range []event.Op{event.Create, event.Update, event.Delete, event.Read, event.Truncate, event.Marker} {
 		names[o] = o.String()
 	}
 	return names

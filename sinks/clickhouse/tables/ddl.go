@@ -188,14 +188,19 @@ func (t *Table) Comments(existing []Existing) []string {
 	return out
 }
 
-// Truncation is a TRUNCATE of one source's table, as it came in one partition.
+// Truncation is a TRUNCATE of one source's table, or the marker that ends a new
+// snapshot of it, as it came in one partition.
 type Truncation struct {
+	Op           event.Op
 	Source       string
 	Topic        string
 	Partition    int32
 	Offset       int64
 	Position     event.Position
 	CommitMicros int64
+	// Last is true in the topic's last partition. A marker there also speaks of
+	// the rows of partitions that the topic had when it had more of them.
+	Last bool
 }
 
 // Truncate deletes in silver what the source's table held before the event:
@@ -203,6 +208,10 @@ type Truncation struct {
 // version. It may come early for the rows of another partition that is behind,
 // which is why the event is in every partition: the last to come finds what
 // is left. It can be repeated, and finds nothing the second time.
+//
+// A marker comes after the rows of its snapshot, but another partition may
+// still be behind: it deletes the rows of its own partition only, so that silver
+// is never short of a row that is about to come (case 35).
 func (t *Table) Truncate(e Truncation) string {
 	var names, values []string
 	for i := range t.Columns {
@@ -214,7 +223,7 @@ func (t *Table) Truncate(e Truncation) string {
 	version := "toUInt128('" + number(new(big.Int), make([]big.Word, 128/bits.UintSize), hi, lo).String() + "')"
 	for _, c := range []struct{ name, value string }{
 		{"_record", "_record"},
-		{"_op", "'t'"},
+		{"_op", Quote(e.Op.String())},
 		{"_version", version},
 		{"_is_deleted", "1"},
 		{"_lsn", fmt.Sprintf("toUInt64(%d)", uint64(e.Position.LSN))},
@@ -226,9 +235,15 @@ func (t *Table) Truncate(e Truncation) string {
 	} {
 		names, values = append(names, c.name), append(values, c.value)
 	}
-	table := Qualified(Silver, t.Dataset())
-	return fmt.Sprintf("INSERT INTO %s (%s)\nSELECT %s\nFROM %s FINAL\nWHERE _source = %s AND _version < %s",
-		table, strings.Join(names, ", "), strings.Join(values, ", "), table, Quote(e.Source), version)
+	table, where := Qualified(Silver, t.Dataset()), ""
+	if e.Op == event.Marker {
+		where = fmt.Sprintf(" AND _partition = %d", e.Partition)
+		if e.Last {
+			where = fmt.Sprintf(" AND _partition >= %d", e.Partition)
+		}
+	}
+	return fmt.Sprintf("INSERT INTO %s (%s)\nSELECT %s\nFROM %s FINAL\nWHERE _source = %s AND _version < %s%s",
+		table, strings.Join(names, ", "), strings.Join(values, ", "), table, Quote(e.Source), version, where)
 }
 
 // Qualified is database.table, quoted.

@@ -14,7 +14,7 @@ var ownColumns = []ownColumn{
 	{name: "_record", sqlType: "String", bronze: true, silver: true,
 		comment: "Tên bản ghi: nguồn.bảng:khóa — Name of the record: source.table:key"},
 	{name: "_op", sqlType: "LowCardinality(String)", bronze: true, silver: true,
-		comment: "Thao tác: c tạo, u sửa, d xóa, r đọc ban đầu, t xóa trắng — Operation: c create, u update, d delete, r snapshot read, t truncate"},
+		comment: "Thao tác: c tạo, u sửa, d xóa, r đọc ban đầu, t xóa trắng, m đọc lại xong — Operation: c create, u update, d delete, r snapshot read, t truncate, m new snapshot complete"},
 	{name: "_version", sqlType: "UInt128", bronze: true, silver: true,
 		comment: "Thứ tự của sự kiện tại nguồn: kỷ nguyên, LSN, số thứ tự — Order of the event at its source: epoch, LSN, ordinal"},
 	{name: "_is_deleted", sqlType: "UInt8", bronze: true, silver: true,

@@ -96,9 +96,15 @@ func table(t testing.TB, sector, name string, cols []avro.Column) *Table {
 }
 
 var truncation = Truncation{
-	Source: "his", Topic: "his.public.t", Partition: 2, Offset: 9,
+	Op: event.Truncate, Source: "his", Topic: "his.public.t", Partition: 2, Offset: 9,
 	Position: event.Position{Epoch: 1, LSN: 0x16_B374D848, Ordinal: 3}, CommitMicros: 1_700_000_000_000_001,
 }
+
+var marker = func() Truncation {
+	m := truncation
+	m.Op = event.Marker
+	return m
+}()
 
 // all is every statement that the sink runs for a table.
 func all(t *testing.T, tab, to *Table) string {
@@ -107,7 +113,7 @@ func all(t *testing.T, tab, to *Table) string {
 	if tab.Keyed() {
 		v, err := tab.View(to)
 		require.NoError(t, err)
-		parts = append(parts, v, tab.HistoryView(), tab.Truncate(truncation), tab.Resume([]string{truncation.Topic}), tab.InsertSilver().SQL)
+		parts = append(parts, v, tab.HistoryView(), tab.Truncate(truncation), tab.Truncate(marker), tab.Resume([]string{truncation.Topic}), tab.InsertSilver().SQL)
 	}
 	parts = append(parts, tab.InsertBronze().SQL)
 	return strings.Join(parts, ";\n\n") + ";\n"

@@ -82,10 +82,10 @@ func (t *Table) HistoryView() string {
     (
         SELECT _source, arraySort(groupUniqArray((_version, _commit_time))) AS cuts
         FROM %s
-        WHERE _op = 't'
+        WHERE _op IN ('t', 'm')
         GROUP BY _source
     ) AS c ON c._source = e._source
-    WHERE e._op != 't'
+    WHERE e._op NOT IN ('t', 'm')
 ) AS h
 WINDOW before AS (PARTITION BY h._source, h._record ORDER BY h._version ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)`, bronze, bronze)
 	return view(Silver, t.Dataset()+"_history", cols, body, "Lịch sử các phiên bản của — History of: "+t.describe())

@@ -13,7 +13,7 @@ CREATE TABLE IF NOT EXISTS `silver`.`health_encounter`
     `insured_paid` Nullable(Decimal(14, 2)) COMMENT 'Phần quỹ bảo hiểm y tế chi trả (đồng) — Part paid by health insurance in dong',
     `notes` Nullable(String) COMMENT 'Ghi chép chuyên môn và kết quả cận lâm sàng — Clinical notes and results',
     `_record` String COMMENT 'Tên bản ghi: nguồn.bảng:khóa — Name of the record: source.table:key',
-    `_op` LowCardinality(String) COMMENT 'Thao tác: c tạo, u sửa, d xóa, r đọc ban đầu, t xóa trắng — Operation: c create, u update, d delete, r snapshot read, t truncate',
+    `_op` LowCardinality(String) COMMENT 'Thao tác: c tạo, u sửa, d xóa, r đọc ban đầu, t xóa trắng, m đọc lại xong — Operation: c create, u update, d delete, r snapshot read, t truncate, m new snapshot complete',
     `_version` UInt128 COMMENT 'Thứ tự của sự kiện tại nguồn: kỷ nguyên, LSN, số thứ tự — Order of the event at its source: epoch, LSN, ordinal',
     `_is_deleted` UInt8 COMMENT '1 khi bản ghi đã bị xóa — 1 when the record was deleted',
     `_incomplete` Array(String) COMMENT 'Các cột có giá trị chưa biết vì nguồn không gửi — Columns whose value is not known, because the source did not send it',
@@ -43,7 +43,7 @@ CREATE TABLE IF NOT EXISTS `bronze`.`health_encounter`
     `insured_paid` Nullable(Decimal(14, 2)) COMMENT 'Phần quỹ bảo hiểm y tế chi trả (đồng) — Part paid by health insurance in dong',
     `notes` Nullable(String) COMMENT 'Ghi chép chuyên môn và kết quả cận lâm sàng — Clinical notes and results',
     `_record` String COMMENT 'Tên bản ghi: nguồn.bảng:khóa — Name of the record: source.table:key',
-    `_op` LowCardinality(String) COMMENT 'Thao tác: c tạo, u sửa, d xóa, r đọc ban đầu, t xóa trắng — Operation: c create, u update, d delete, r snapshot read, t truncate',
+    `_op` LowCardinality(String) COMMENT 'Thao tác: c tạo, u sửa, d xóa, r đọc ban đầu, t xóa trắng, m đọc lại xong — Operation: c create, u update, d delete, r snapshot read, t truncate, m new snapshot complete',
     `_version` UInt128 COMMENT 'Thứ tự của sự kiện tại nguồn: kỷ nguyên, LSN, số thứ tự — Order of the event at its source: epoch, LSN, ordinal',
     `_is_deleted` UInt8 COMMENT '1 khi bản ghi đã bị xóa — 1 when the record was deleted',
     `_unchanged` Array(String) COMMENT 'Các cột mà bản cập nhật không gửi giá trị — Columns whose value the update did not send',
@@ -125,7 +125,7 @@ CREATE OR REPLACE VIEW `silver`.`health_encounter_history`
     `_valid_from` DateTime64(6, 'Asia/Ho_Chi_Minh') COMMENT 'Có hiệu lực từ — Valid from',
     `_valid_to` Nullable(DateTime64(6, 'Asia/Ho_Chi_Minh')) COMMENT 'Hết hiệu lực lúc; trống khi còn hiệu lực — Valid until; empty while it is valid',
     `_deleted` Bool COMMENT 'Phiên bản này là một lần xóa — This version is a deletion',
-    `_op` LowCardinality(String) COMMENT 'Thao tác: c tạo, u sửa, d xóa, r đọc ban đầu, t xóa trắng — Operation: c create, u update, d delete, r snapshot read, t truncate',
+    `_op` LowCardinality(String) COMMENT 'Thao tác: c tạo, u sửa, d xóa, r đọc ban đầu, t xóa trắng, m đọc lại xong — Operation: c create, u update, d delete, r snapshot read, t truncate, m new snapshot complete',
     `_source` LowCardinality(String) COMMENT 'Nguồn: cơ sở dữ liệu gốc — Source: the database of origin',
     `_record` String COMMENT 'Tên bản ghi: nguồn.bảng:khóa — Name of the record: source.table:key',
     `_version` UInt128 COMMENT 'Thứ tự của sự kiện tại nguồn: kỷ nguyên, LSN, số thứ tự — Order of the event at its source: epoch, LSN, ordinal',
@@ -167,10 +167,10 @@ FROM
     (
         SELECT _source, arraySort(groupUniqArray((_version, _commit_time))) AS cuts
         FROM `bronze`.`health_encounter`
-        WHERE _op = 't'
+        WHERE _op IN ('t', 'm')
         GROUP BY _source
     ) AS c ON c._source = e._source
-    WHERE e._op != 't'
+    WHERE e._op NOT IN ('t', 'm')
 ) AS h
 WINDOW before AS (PARTITION BY h._source, h._record ORDER BY h._version ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)
 COMMENT 'Lịch sử các phiên bản của — History of: Lượt khám bệnh, chữa bệnh — Visits and hospital stays';
@@ -179,6 +179,11 @@ INSERT INTO `silver`.`health_encounter` (`encounter_id`, _record, _op, _version,
 SELECT `encounter_id`, _record, 't', toUInt128('79228162933023905448990867459'), 1, toUInt64(97500059720), fromUnixTimestamp64Micro(toInt64(1700000000000001), 'UTC'), _source, 'his.public.t', 2, 9
 FROM `silver`.`health_encounter` FINAL
 WHERE _source = 'his' AND _version < toUInt128('79228162933023905448990867459');
+
+INSERT INTO `silver`.`health_encounter` (`encounter_id`, _record, _op, _version, _is_deleted, _lsn, _commit_time, _source, _topic, _partition, _offset)
+SELECT `encounter_id`, _record, 'm', toUInt128('79228162933023905448990867459'), 1, toUInt64(97500059720), fromUnixTimestamp64Micro(toInt64(1700000000000001), 'UTC'), _source, 'his.public.t', 2, 9
+FROM `silver`.`health_encounter` FINAL
+WHERE _source = 'his' AND _version < toUInt128('79228162933023905448990867459') AND _partition = 2;
 
 SELECT _topic, _partition, max(_offset) FROM `bronze`.`health_encounter` WHERE _topic IN ('his.public.t') GROUP BY _topic, _partition;
 

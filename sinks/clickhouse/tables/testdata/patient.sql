@@ -5,7 +5,7 @@ CREATE TABLE IF NOT EXISTS `silver`.`health_patient`
     `full_name` Nullable(String) COMMENT 'Họ và tên người bệnh — Name of the patient',
     `birth_date` Nullable(Date32) COMMENT 'Ngày sinh; ngày 01 tháng 01 khi chỉ biết năm — Date of birth; 1 January when only the year is known',
     `_record` String COMMENT 'Tên bản ghi: nguồn.bảng:khóa — Name of the record: source.table:key',
-    `_op` LowCardinality(String) COMMENT 'Thao tác: c tạo, u sửa, d xóa, r đọc ban đầu, t xóa trắng — Operation: c create, u update, d delete, r snapshot read, t truncate',
+    `_op` LowCardinality(String) COMMENT 'Thao tác: c tạo, u sửa, d xóa, r đọc ban đầu, t xóa trắng, m đọc lại xong — Operation: c create, u update, d delete, r snapshot read, t truncate, m new snapshot complete',
     `_version` UInt128 COMMENT 'Thứ tự của sự kiện tại nguồn: kỷ nguyên, LSN, số thứ tự — Order of the event at its source: epoch, LSN, ordinal',
     `_is_deleted` UInt8 COMMENT '1 khi bản ghi đã bị xóa — 1 when the record was deleted',
     `_incomplete` Array(String) COMMENT 'Các cột có giá trị chưa biết vì nguồn không gửi — Columns whose value is not known, because the source did not send it',
@@ -27,7 +27,7 @@ CREATE TABLE IF NOT EXISTS `bronze`.`health_patient`
     `full_name` Nullable(String) COMMENT 'Họ và tên người bệnh — Name of the patient',
     `birth_date` Nullable(Date32) COMMENT 'Ngày sinh; ngày 01 tháng 01 khi chỉ biết năm — Date of birth; 1 January when only the year is known',
     `_record` String COMMENT 'Tên bản ghi: nguồn.bảng:khóa — Name of the record: source.table:key',
-    `_op` LowCardinality(String) COMMENT 'Thao tác: c tạo, u sửa, d xóa, r đọc ban đầu, t xóa trắng — Operation: c create, u update, d delete, r snapshot read, t truncate',
+    `_op` LowCardinality(String) COMMENT 'Thao tác: c tạo, u sửa, d xóa, r đọc ban đầu, t xóa trắng, m đọc lại xong — Operation: c create, u update, d delete, r snapshot read, t truncate, m new snapshot complete',
     `_version` UInt128 COMMENT 'Thứ tự của sự kiện tại nguồn: kỷ nguyên, LSN, số thứ tự — Order of the event at its source: epoch, LSN, ordinal',
     `_is_deleted` UInt8 COMMENT '1 khi bản ghi đã bị xóa — 1 when the record was deleted',
     `_unchanged` Array(String) COMMENT 'Các cột mà bản cập nhật không gửi giá trị — Columns whose value the update did not send',
@@ -85,7 +85,7 @@ CREATE OR REPLACE VIEW `silver`.`health_patient_history`
     `_valid_from` DateTime64(6, 'Asia/Ho_Chi_Minh') COMMENT 'Có hiệu lực từ — Valid from',
     `_valid_to` Nullable(DateTime64(6, 'Asia/Ho_Chi_Minh')) COMMENT 'Hết hiệu lực lúc; trống khi còn hiệu lực — Valid until; empty while it is valid',
     `_deleted` Bool COMMENT 'Phiên bản này là một lần xóa — This version is a deletion',
-    `_op` LowCardinality(String) COMMENT 'Thao tác: c tạo, u sửa, d xóa, r đọc ban đầu, t xóa trắng — Operation: c create, u update, d delete, r snapshot read, t truncate',
+    `_op` LowCardinality(String) COMMENT 'Thao tác: c tạo, u sửa, d xóa, r đọc ban đầu, t xóa trắng, m đọc lại xong — Operation: c create, u update, d delete, r snapshot read, t truncate, m new snapshot complete',
     `_source` LowCardinality(String) COMMENT 'Nguồn: cơ sở dữ liệu gốc — Source: the database of origin',
     `_record` String COMMENT 'Tên bản ghi: nguồn.bảng:khóa — Name of the record: source.table:key',
     `_version` UInt128 COMMENT 'Thứ tự của sự kiện tại nguồn: kỷ nguyên, LSN, số thứ tự — Order of the event at its source: epoch, LSN, ordinal',
@@ -119,10 +119,10 @@ FROM
     (
         SELECT _source, arraySort(groupUniqArray((_version, _commit_time))) AS cuts
         FROM `bronze`.`health_patient`
-        WHERE _op = 't'
+        WHERE _op IN ('t', 'm')
         GROUP BY _source
     ) AS c ON c._source = e._source
-    WHERE e._op != 't'
+    WHERE e._op NOT IN ('t', 'm')
 ) AS h
 WINDOW before AS (PARTITION BY h._source, h._record ORDER BY h._version ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)
 COMMENT 'Lịch sử các phiên bản của — History of: Người bệnh đã đăng ký tại các cơ sở y tế — Patients registered at the facilities';
@@ -131,6 +131,11 @@ INSERT INTO `silver`.`health_patient` (`patient_id`, _record, _op, _version, _is
 SELECT `patient_id`, _record, 't', toUInt128('79228162933023905448990867459'), 1, toUInt64(97500059720), fromUnixTimestamp64Micro(toInt64(1700000000000001), 'UTC'), _source, 'his.public.t', 2, 9
 FROM `silver`.`health_patient` FINAL
 WHERE _source = 'his' AND _version < toUInt128('79228162933023905448990867459');
+
+INSERT INTO `silver`.`health_patient` (`patient_id`, _record, _op, _version, _is_deleted, _lsn, _commit_time, _source, _topic, _partition, _offset)
+SELECT `patient_id`, _record, 'm', toUInt128('79228162933023905448990867459'), 1, toUInt64(97500059720), fromUnixTimestamp64Micro(toInt64(1700000000000001), 'UTC'), _source, 'his.public.t', 2, 9
+FROM `silver`.`health_patient` FINAL
+WHERE _source = 'his' AND _version < toUInt128('79228162933023905448990867459') AND _partition = 2;
 
 SELECT _topic, _partition, max(_offset) FROM `bronze`.`health_patient` WHERE _topic IN ('his.public.t') GROUP BY _topic, _partition;
 
