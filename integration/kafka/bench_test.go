@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"testing"
+	"time"
 
+	"github.com/segmentio/kafka-go"
 	"github.com/stretchr/testify/require"
 
 	"github.com/hopluu/hopluu/integration/harness"
@@ -58,6 +60,36 @@ func BenchmarkTransactions(b *testing.B) {
 				b.ReportMetric(float64(n)/b.Elapsed().Seconds()*float64(bytes)/float64(len(keys))/1e6, "MB/s")
 			})
 		}
+	}
+}
+
+// BenchmarkWriter gives records a second of kafka-go's own Writer, beside
+// BenchmarkTransactions: acks from all replicas, lz4, a batch as large as what it
+// is given at once. It has no transactions: what it sends twice stands twice.
+func BenchmarkWriter(b *testing.B) {
+	broker := harness.Kafka(b)
+	c := dial(b, broker.Brokers())
+	const partitions = 6
+	t := newTopic(b, c, partitions, nil) // one for all: a new one the Writer's transport would not know for a while
+	r := rand.New(rand.NewPCG(1, 2))
+	for _, size := range []int{1, 10, 1000, 50_000} {
+		b.Run(fmt.Sprintf("lz4/%d", size), func(b *testing.B) {
+			w := &kafka.Writer{Addr: kafka.TCP(broker.Brokers()...), Topic: t, Balancer: kafka.Murmur2Balancer{}, RequiredAcks: kafka.RequireAll,
+				Compression: kafka.Lz4, BatchSize: max(1, size/partitions), BatchBytes: 8 << 20, BatchTimeout: time.Millisecond}
+			messages := make([]kafka.Message, size)
+			for i := range messages {
+				messages[i].Key, messages[i].Value = row(r, i)
+			}
+			n := 0
+			for b.Loop() {
+				if err := w.WriteMessages(b.Context(), messages...); err != nil {
+					b.Fatal(err)
+				}
+				n += size
+			}
+			require.NoError(b, w.Close())
+			b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "records/s")
+		})
 	}
 }
 
