@@ -133,7 +133,7 @@ func keyChanged(t *table, before, after event.Row) bool {
 func (f *follower) reselect(ctx context.Context, t *table, ev *event.Event) error {
 	var columns []int
 	for i, v := range ev.After {
-		if v.State == event.Unchanged {
+		if v.State == event.Unchanged && t.sector.Captures(t.relation.Columns[i].Name) {
 			columns = append(columns, i)
 		}
 	}

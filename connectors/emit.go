@@ -103,8 +103,8 @@ func (s *session) everywhere(ctx context.Context, t *table, ev *event.Event) err
 // keyTextBytes bounds how much of a key's column is shown in an error.
 const keyTextBytes = 60
 
-// describe names a row by its key for people, identifiers as their tokens
-// (P11).
+// describe names a row by its key for people, identifiers as their tokens, and
+// nothing that its owner keeps back (P11).
 func (t *table) describe(row event.Row) string {
 	if len(t.key) == 0 {
 		return "a row of a table without a key"
@@ -121,10 +121,11 @@ func (t *table) describe(row event.Row) string {
 			b.WriteString("NULL")
 			continue
 		}
-		text := string(row[i].Text)
-		if described, ok := t.sector.Column(column); ok && described.Identifier != "" {
-			text = string(t.tokens.Append(nil, described.Identifier, row[i].Text))
+		value, ok := t.shown(i, row[i].Text)
+		if !ok {
+			value = []byte("(kept back)")
 		}
+		text := string(value)
 		if len(text) > keyTextBytes {
 			text = strings.ToValidUTF8(text[:keyTextBytes], "") + "…"
 		}

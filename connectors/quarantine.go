@@ -34,31 +34,42 @@ const (
 	// source sent it, "pgoutput-relation" the description of its table that
 	// goes before the first change of a session.
 	headerFormat = "hopluu.format"
+	// headerRedacted names the columns, with commas between, of which the value
+	// is not what the source sent: their owner keeps it back. What is dropped
+	// is null there, the rest masked or a token.
+	headerRedacted = "hopluu.redacted"
 	// headerPart is "n/m" when an event is divided over m letters.
 	headerPart = "hopluu.part"
 )
 
 // letter puts a raw event into the table's dead-letter topic, which is a vault
-// topic because its values are plain (P11). It has no key: dead letters are not
-// compacted.
+// topic because its values are plain (P11), but for those that their owner keeps
+// back. It has no key: dead letters are not compacted.
 func (s *session) letter(ctx context.Context, t *table, frame []byte, p event.Position, micros int64, reason string) error {
+	frame, redacted, err := t.redactFrame(frame)
+	if err != nil {
+		return err
+	}
 	s.metrics.letters.WithLabelValues(t.name()).Inc()
 	if !t.explained && t.frame != nil {
 		t.explained = true
-		if err := s.addLetter(ctx, t.sector, "pgoutput-relation", t.frame, p, micros, reason); err != nil {
+		if err := s.addLetter(ctx, t.sector, "pgoutput-relation", t.frame, p, micros, reason, ""); err != nil {
 			return err
 		}
 	}
-	return s.addLetter(ctx, t.sector, "pgoutput", frame, p, micros, reason)
+	return s.addLetter(ctx, t.sector, "pgoutput", frame, p, micros, reason, redacted)
 }
 
-func (s *session) addLetter(ctx context.Context, t sectors.Table, format string, data []byte, p event.Position, micros int64, reason string) error {
+func (s *session) addLetter(ctx context.Context, t sectors.Table, format string, data []byte, p event.Position, micros int64, reason, redacted string) error {
 	parts := max(1, (len(data)+letterBytes-1)/letterBytes)
 	for i := range parts {
 		headers := []topic.Header{
 			{Key: headerReason, Value: []byte(reason)},
 			{Key: headerPosition, Value: []byte(p.String())},
 			{Key: headerFormat, Value: []byte(format)},
+		}
+		if redacted != "" {
+			headers = append(headers, topic.Header{Key: headerRedacted, Value: []byte(redacted)})
 		}
 		if parts > 1 {
 			headers = append(headers, topic.Header{Key: headerPart, Value: []byte(strconv.Itoa(i+1) + "/" + strconv.Itoa(parts))})

@@ -55,6 +55,9 @@ func (c *Connector) session(ctx context.Context) (err error) {
 	if err := postgres.CheckSetup(ctx, s.sql, s.Publication); err != nil {
 		return err
 	}
+	if err := s.checkFilters(ctx); err != nil {
+		return err
+	}
 	repl, err := postgres.ConnectReplication(ctx, s.DSN)
 	if err != nil {
 		return err

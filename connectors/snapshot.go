@@ -108,6 +108,9 @@ func (s *session) readTable(ctx context.Context, reader *postgres.Reader, snapsh
 	if shapes[name].Published == 0 {
 		return &postgres.ConfigError{Reason: fmt.Sprintf("table %s is not in publication %s, so its changes would not be sent: run 'hopluu connector enable %s'", name, s.Publication, s.Source)}
 	}
+	if relation, err = s.narrow(ctx, relation); err != nil {
+		return err
+	}
 	t, err := s.compile(ctx, relation)
 	if err != nil {
 		return err

@@ -78,10 +78,16 @@ func fields(relation postgres.Relation, sector sectors.Table, tokens *token.Toke
 		if i < 0 {
 			return nil, nil, nil, fmt.Errorf("key column %s is not in the table", name)
 		}
+		if described, ok := sector.Column(name); !sector.Captures(name) || ok && described.Privacy == sectors.Mask {
+			return nil, nil, nil, fmt.Errorf("key column %s is kept back by the sector file, but a row is known by its key: give it privacy: token there, or name another key", name)
+		}
 		key = append(key, i)
 	}
 	seen := map[string]string{}
 	for i, column := range relation.Columns {
+		if !sector.Captures(column.Name) {
+			continue // also when the publication sends it (P11)
+		}
 		codec, err := pgvalue.Lookup(column)
 		if err != nil {
 			return nil, nil, nil, fmt.Errorf("column %s: %w", column.Name, err)
@@ -103,21 +109,21 @@ func fields(relation postgres.Relation, sector sectors.Table, tokens *token.Toke
 		}
 		plain.Doc = described.Meaning.Vi + " — " + described.Meaning.En
 		field := plain
-		if described.Identifier != "" {
-			// P11: the plaintext goes to the vault lane only.
-			field.Type = map[string]any{"type": "string", "connect.name": "hopluu.token"}
-			field.Append = tokenAppend(tokens, described.Identifier)
+		if described.Identifier != "" || described.Privacy != "" {
+			// P11: the plaintext goes to the vault lane only, if its owner lets
+			// it go there.
+			field.Type, field.Append = private(described, column, codec, tokens)
 		}
 		public = append(public, field)
 		switch {
 		case isKey:
 			vault = append(vault, field)
-			if described.Identifier != "" {
+			if described.Identifier != "" && described.Privacy == "" {
 				plain.Name += "_plain"
 				plain.Nullable = true
 				vault = append(vault, plain)
 			}
-		case described.Identifier != "" || described.Match != "":
+		case described.Privacy == "" && (described.Identifier != "" || described.Match != ""):
 			vault = append(vault, plain)
 		}
 	}
@@ -129,6 +135,11 @@ func (s *session) bare(relation postgres.Relation) *table {
 	sector, ok := s.sectorTable(relation)
 	if !ok {
 		sector = sectors.Table{Schema: relation.Schema, Name: relation.Table}
+		if slices.ContainsFunc(s.Sector.Tables, func(t sectors.Table) bool { return t.Private() || t.Where != "" }) {
+			// It may be one of these under another name: its dead letters have
+			// no values.
+			sector.Undescribed = sectors.Drop
+		}
 	}
 	return &table{sector: sector, relation: relation, tokens: s.Tokens, reason: s.checkpoint.Tables[relation.Name()].Quarantined,
 		metrics: s.metrics, counters: map[event.Op]prometheus.Counter{}}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/hopluu/hopluu/connectors/postgres/checkpoint"
@@ -23,6 +24,9 @@ type Relation struct {
 	// IdentityColumns are those that old rows are sent with, but for f(ull).
 	IdentityColumns []string
 	Partitioned     bool
+	// Filter is the row filter that the table is published with, as SQL; empty
+	// for none, and until Narrow was asked.
+	Filter string
 }
 
 // Name is "schema.table".
@@ -86,13 +90,44 @@ func (c *Catalog) Relation(ctx context.Context, schema, table string) (Relation,
 	return r, c.Resolve(ctx, r.Columns)
 }
 
+// Narrow leaves of a relation what its publication sends: the columns of its
+// list and, as Filter, the rows. A snapshot that keeps to it gives what the
+// stream gives (P5).
+func (c *Catalog) Narrow(ctx context.Context, publication string, r Relation) (Relation, error) {
+	if c.before15() {
+		return r, nil // neither lists nor filters
+	}
+	var listed []string
+	var filter *string
+	err := c.conn.QueryRow(ctx, `
+		SELECT (SELECT array_agg(a.attname::text) FROM pg_attribute a WHERE a.attrelid = r.prrelid AND a.attnum = ANY (r.prattrs::int2[])), pg_get_expr(r.prqual, r.prrelid)
+		FROM pg_publication_rel r JOIN pg_publication p ON p.oid = r.prpubid WHERE p.pubname = $1 AND r.prrelid = $2`, publication, r.OID).Scan(&listed, &filter)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return r, nil // not published, or as one of all tables
+	}
+	if err != nil {
+		return r, fmt.Errorf("describe %s as it is published: %w", r.Name(), err)
+	}
+	if listed != nil {
+		r.Columns = slices.DeleteFunc(slices.Clone(r.Columns), func(c pgvalue.Column) bool { return !slices.Contains(listed, c.Name) })
+	}
+	if filter != nil {
+		r.Filter = *filter
+	}
+	return r, nil
+}
+
+func (c *Catalog) before15() bool {
+	return strings.HasPrefix(c.conn.PgConn().ParameterStatus("server_version"), "14")
+}
+
 // Shapes describes tables, "schema.table" each, as they are now and as they
 // stand in the publication. One that is not there has OID 0.
 func (c *Catalog) Shapes(ctx context.Context, publication string, tables ...string) (map[string]checkpoint.Shape, error) {
 	// Not the view pg_publication_tables: it locks every table of the
 	// publication, and would wait behind an ALTER TABLE that waits for us.
 	bySchema := "false"
-	if !strings.HasPrefix(c.conn.PgConn().ParameterStatus("server_version"), "14") {
+	if !c.before15() {
 		bySchema = "EXISTS (SELECT FROM pg_publication_namespace s WHERE s.pnpubid = p.oid AND s.pnnspid = n.oid)"
 	}
 	rows, err := c.conn.Query(ctx, `

@@ -23,6 +23,9 @@ var session = map[string]string{
 	"standard_conforming_strings": "on",
 	"search_path":                 "pg_catalog",
 	"application_name":            "hopluu",
+	// Row-level security would hide rows from the snapshot that the stream
+	// sends: with it off, such a table is refused, not read in part (P5).
+	"row_security": "off",
 	// The connection that exports a snapshot is idle in its transaction while
 	// others read.
 	"statement_timeout":                   "0",

@@ -36,12 +36,15 @@ func CheckSetup(ctx context.Context, conn *pgx.Conn, publication string) error {
 // four operations, and partitions under the name of their root.
 const publishEverything = "publish = 'insert, update, delete, truncate', publish_via_partition_root = true"
 
+// publishesEverything is the condition on pg_publication that they are set.
+const publishesEverything = "pubinsert AND pubupdate AND pubdelete AND pubtruncate AND pubviaroot"
+
 type publicationState struct{ exists, everything bool }
 
 func readPublication(ctx context.Context, conn *pgx.Conn, name string) (publicationState, error) {
 	p := publicationState{exists: true}
 	err := conn.QueryRow(ctx, `
-		SELECT pubinsert AND pubupdate AND pubdelete AND pubtruncate AND pubviaroot FROM pg_publication WHERE pubname = $1`, name).Scan(&p.everything)
+		SELECT `+publishesEverything+` FROM pg_publication WHERE pubname = $1`, name).Scan(&p.everything)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return publicationState{}, nil
 	}

@@ -76,7 +76,8 @@ var ErrRewritten = errors.New("the table was made, emptied or rewritten after it
 // older snapshot finds it empty, which is ErrRewritten.
 func (r *Reader) Hold(ctx context.Context, schema, table string) (Extent, error) {
 	name := schema + "." + table
-	if _, err := r.conn.Exec(ctx, "LOCK TABLE "+pgx.Identifier{schema, table}.Sanitize()+" IN ACCESS SHARE MODE"); err != nil {
+	// A query that reads nothing: LOCK TABLE asks for a privilege on all columns.
+	if _, err := r.conn.Exec(ctx, "SELECT FROM "+pgx.Identifier{schema, table}.Sanitize()+" LIMIT 0"); err != nil {
 		var pgErr *pgconn.PgError
 		if errors.As(err, &pgErr) && (pgErr.Code == "42P01" || pgErr.Code == "3F000") { // undefined_table, invalid_schema_name
 			return Extent{}, fmt.Errorf("%s: %w", name, ErrNoTable)
@@ -115,6 +116,15 @@ func (r *Reader) Read(ctx context.Context, relation Relation, e Extent, from, to
 		if to > 0 {
 			where += fmt.Sprintf(" AND ctid < '(%d,0)'", to)
 		}
+	}
+	if relation.Filter != "" {
+		// The rows that the stream sends, and no others (P5).
+		if where == "" {
+			where = " WHERE "
+		} else {
+			where += " AND "
+		}
+		where += "(" + relation.Filter + ")"
 	}
 	lines := &lineWriter{columns: len(columns), row: row}
 	_, err := r.conn.PgConn().CopyTo(ctx, lines, "COPY (SELECT "+strings.Join(columns, ", ")+" FROM "+table+where+") TO STDOUT")

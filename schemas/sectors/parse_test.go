@@ -72,6 +72,19 @@ func TestParseFaults(t *testing.T) {
 		{"via without to", "{via: patient, to: patient}", "{via: patient}", "clinic.yaml:15: table visit: person needs both via and to"},
 		{"via unknown", "{via: patient, to: patient}", "{via: whom, to: patient}", "clinic.yaml:15: table visit: person goes via column whom, which is not described"},
 		{"to unknown", "{via: patient, to: patient}", "{via: patient, to: people}", "clinic.yaml:15: table visit: person leads to table people, which this file does not describe"},
+		{"privacy", "sensitivity: personal, match: full_name", "sensitivity: personal, privacy: hide", `clinic.yaml:12: table patient, column who: privacy is "hide"; write one of drop, mask, token`},
+		{"privacy of what is matched", "match: full_name", "match: full_name, privacy: mask", "clinic.yaml:12: table patient, column who: has privacy mask, so the matcher cannot compare it"},
+		{"token without a domain", "match: full_name", "privacy: token", `clinic.yaml:12: table patient, column who: becomes a token, but domain is ""; name one`},
+		{"token of an identifier's domain", "match: full_name", "privacy: token, domain: phone", "clinic.yaml:12: table patient, column who: domain phone is that of an identifier; write identifier: phone"},
+		{"domain without a token", "match: full_name", "domain: names", "clinic.yaml:12: table patient, column who: domain is for a column with privacy: token"},
+		{"key dropped", "    key: [id]", "    key: [who]", "clinic.yaml:16: table visit: key column who"},
+		{"undescribed", "    key: [id]", "    undescribed: mask", `clinic.yaml:16: table visit: undescribed is "mask"; write drop`},
+		{"where: two statements", "    key: [id]", "    where: \"true); DROP TABLE x; (true\"", "clinic.yaml:16: table visit: where closes a parenthesis that it did not open; write one condition of SQL"},
+		{"where: semicolon", "    key: [id]", "    where: \"id > 5; SELECT 1\"", "clinic.yaml:16: table visit: where holds a semicolon"},
+		{"where: comment", "    key: [id]", "    where: id > 5 -- all", "clinic.yaml:16: table visit: where holds a semicolon, a dollar sign or a comment"},
+		{"where: open quote", "    key: [id]", "    where: \"id > '5\"", "clinic.yaml:16: table visit: where leaves a parenthesis or a quote open"},
+		{"where: backslash", "    key: [id]", `    where: who = E'\'; DROP'`, "clinic.yaml:16: table visit: where has a backslash within quotes"},
+		{"person via a token", "patient, type: bigint, sensitivity: internal,", "patient, type: bigint, sensitivity: internal, privacy: token, domain: patient,", "clinic.yaml:15: table visit: person goes via column patient, which has privacy token"},
 		{"to no person", "{via: patient, to: patient}", "{via: patient, to: visit}", "clinic.yaml:15: table visit: person leads to table visit, which is no record of a person"},
 	} {
 		t.Run(c.title, func(t *testing.T) {
@@ -83,6 +96,39 @@ func TestParseFaults(t *testing.T) {
 			require.NotContains(t, fault.Error(), "\n")
 		})
 	}
+}
+
+// What an owner keeps back is neither in the list of the publication nor in a
+// vault.
+func TestPrivacy(t *testing.T) {
+	s, err := Parse("clinic.yaml", []byte(strings.NewReplacer(
+		"match: full_name", "privacy: drop", "identifier: cccd, match: cccd", "identifier: cccd, privacy: token", "    person: direct\n", "    where: id > 5 AND (who IS NULL OR who <> 'a;b')\n",
+		"{via: patient, to: patient}", "", "    person: \n", "",
+		"    key: [id]", "    key: [patient]",
+		"name: patient, type: bigint, sensitivity: internal,", "name: patient, type: bigint, sensitivity: internal, privacy: token, domain: patient,").Replace(strings.Replace(small, "    person: {via: patient, to: patient}\n", "", 1))))
+	require.NoError(t, err)
+	patient, visit := s.Tables[0], s.Tables[1]
+	require.False(t, patient.Vault(), "no plaintext is left for one")
+	require.True(t, patient.Narrow())
+	require.Equal(t, []string{"id", "cccd"}, patient.Captured())
+	require.True(t, patient.Captures("cccd"))
+	require.False(t, patient.Captures("who"))
+	require.False(t, patient.Captures("undescribed"), "the list names columns")
+	require.Equal(t, "id > 5 AND (who IS NULL OR who <> 'a;b')", patient.Where)
+	cccd, _ := patient.Column("cccd")
+	require.Equal(t, CCCD, cccd.TokenDomain())
+	who, _ := patient.Column("who")
+	require.Empty(t, who.TokenDomain())
+
+	require.False(t, visit.Narrow())
+	require.Nil(t, visit.Captured())
+	require.False(t, visit.Captures("undescribed"), "a renamed column must not become plain")
+	key, _ := visit.Column("patient")
+	require.Equal(t, "patient", key.TokenDomain())
+	visit.Undescribed = Drop
+	require.True(t, visit.Narrow())
+	require.False(t, visit.Captures("undescribed"))
+	require.Equal(t, []string{"id", "patient"}, visit.Captured())
 }
 
 func TestParseTellsAllFaults(t *testing.T) {

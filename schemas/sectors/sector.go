@@ -1,5 +1,7 @@
 package sectors
 
+import "slices"
+
 // Set is all sectors that are known, in the order of their names.
 type Set struct {
 	Sectors []Sector
@@ -52,9 +54,15 @@ type Table struct {
 	Owner   Text `yaml:"owner"`
 	Meaning Text `yaml:"meaning"`
 	// Key overrides the primary key of the database; empty when it serves.
-	Key     []string `yaml:"key"`
-	Person  *Person  `yaml:"person"` // nil when the rows speak of no person
-	Columns []Column `yaml:"columns"`
+	Key    []string `yaml:"key"`
+	Person *Person  `yaml:"person"` // nil when the rows speak of no person
+	// Where is a condition in SQL on the row's own columns: rows that do not
+	// meet it stay with their owner. Empty for all rows.
+	Where string `yaml:"where"`
+	// Undescribed is Drop when columns that the file does not describe stay with
+	// their owner too; else they are captured.
+	Undescribed string   `yaml:"undescribed"`
+	Columns     []Column `yaml:"columns"`
 }
 
 // Column finds a column by its name. A column that the file does not describe
@@ -69,14 +77,51 @@ func (t *Table) Column(name string) (*Column, bool) {
 }
 
 // Vault tells whether the table has a vault topic: it holds an identifier or a
-// column that the matcher compares (P11).
+// column that the matcher compares (P11), and its owner lets it go there.
 func (t *Table) Vault() bool {
 	for i := range t.Columns {
-		if t.Columns[i].Identifier != "" || t.Columns[i].Match != "" {
+		if c := &t.Columns[i]; c.Privacy == "" && (c.Identifier != "" || c.Match != "") {
 			return true
 		}
 	}
 	return false
+}
+
+// Narrow tells whether columns of the table stay with their owner: it is then
+// published with a list of the others.
+func (t *Table) Narrow() bool {
+	return t.Undescribed == Drop || slices.ContainsFunc(t.Columns, func(c Column) bool { return c.Privacy == Drop })
+}
+
+// Private tells whether the owner keeps back something of the table's columns.
+func (t *Table) Private() bool {
+	return t.Undescribed == Drop || slices.ContainsFunc(t.Columns, func(c Column) bool { return c.Privacy != "" })
+}
+
+// Captures tells whether a column leaves its database's connector. Of a table
+// that is private, only what is described does: a column that is renamed must
+// not become plain by that.
+func (t *Table) Captures(column string) bool {
+	c, ok := t.Column(column)
+	if !ok {
+		return !t.Private()
+	}
+	return c.Privacy != Drop
+}
+
+// Captured are the columns of the list that a narrow table is published with;
+// nil for every column.
+func (t *Table) Captured() []string {
+	if !t.Narrow() {
+		return nil
+	}
+	var names []string
+	for _, c := range t.Columns {
+		if c.Privacy != Drop {
+			names = append(names, c.Name)
+		}
+	}
+	return names
 }
 
 // Person says how a row leads to a person: the row is a record of a person
@@ -99,7 +144,39 @@ type Column struct {
 	Identifier string `yaml:"identifier"`
 	// Match is what the column says of the row's own person, else "".
 	Match string `yaml:"match"`
+	// Privacy is what becomes of the column before it leaves its database's
+	// connector, in every topic: Drop, Mask or TokenOnly; else "".
+	Privacy string `yaml:"privacy"`
+	// Domain of the tokens of a column that is TokenOnly and no identifier:
+	// equal values of one domain have equal tokens, whatever their table.
+	Domain string `yaml:"domain"`
 }
+
+// TokenDomain is the domain of the tokens that the column becomes in its public
+// topic, "" when it stays as it is.
+func (c *Column) TokenDomain() string {
+	switch {
+	case c.Privacy == Drop || c.Privacy == Mask:
+		return ""
+	case c.Identifier != "":
+		return c.Identifier
+	case c.Privacy == TokenOnly:
+		return c.Domain
+	}
+	return ""
+}
+
+// What an owner may ask for a column. The plaintext is then in no topic, the
+// vault's and the dead letters' included (P11).
+const (
+	// Drop keeps the column in its database.
+	Drop = "drop"
+	// Mask leaves that there is a value: "***", or of a date or a time the
+	// first day of its year.
+	Mask = "mask"
+	// TokenOnly leaves a keyed token, which still joins and counts.
+	TokenOnly = "token"
+)
 
 // The sensitivities, from what anyone may read to what only the vault holds in
 // plain text.
@@ -133,5 +210,6 @@ const (
 var (
 	sensitivities = []string{Public, Internal, Personal, Sensitive, Identifier}
 	domains       = []string{CCCD, CMND, Insurance, Phone, TaxCode}
+	privacies     = []string{Drop, Mask, TokenOnly}
 	matchFields   = []string{FullName, BirthDate, Sex, CCCD, CMND, Insurance, Phone, TaxCode, Ward, Address, DiedOn}
 )

@@ -138,7 +138,66 @@ func (c *checker) table(yamlPath string, s *Sector, t *Table) {
 			c.fail(fmt.Sprintf("%s.key[%d]", yamlPath, i), at, "key column %s stands twice; keep one", k)
 		}
 	}
+	c.privacy(yamlPath, at, t)
 	c.person(yamlPath+".person", at, s, t, matches)
+}
+
+// privacy checks what the table's owner keeps back.
+func (c *checker) privacy(yamlPath, at string, t *Table) {
+	if t.Undescribed != "" && t.Undescribed != Drop {
+		c.fail(yamlPath+".undescribed", at, "undescribed is %q; write drop, or leave it away to capture such columns", t.Undescribed)
+	}
+	if why := whereFault(t.Where); why != "" {
+		c.fail(yamlPath+".where", at, "where %s; write one condition of SQL, such as closed_on IS NULL", why)
+	}
+	for i, k := range t.Key {
+		if col, ok := t.Column(k); ok && (col.Privacy == Drop || col.Privacy == Mask) {
+			c.fail(fmt.Sprintf("%s.key[%d]", yamlPath, i), at, "key column %s has privacy %s, but a row is known by its key; write token, or another key", k, col.Privacy)
+		}
+	}
+	if p := t.Person; p != nil && p.Via != "" {
+		if col, ok := t.Column(p.Via); ok && col.Privacy != "" {
+			c.fail(yamlPath+".person", at, "person goes via column %s, which has privacy %s; remove one of the two", p.Via, col.Privacy)
+		}
+	}
+	if len(t.Columns) > 0 && t.Narrow() && len(t.Captured()) == 0 {
+		c.fail(yamlPath+".columns", at, "every column is dropped; leave one, or take the table out")
+	}
+}
+
+// whereFault tells what would let a condition out of the parentheses that it is
+// put into; empty when nothing does.
+func whereFault(where string) string {
+	depth, quote := 0, rune(0)
+	for i, r := range where {
+		rest := where[i:]
+		switch {
+		case quote != 0:
+			if r == quote {
+				quote = 0
+			}
+			if r == '\\' {
+				return "has a backslash within quotes"
+			}
+		case r == '\'' || r == '"':
+			quote = r
+		case r == '(':
+			depth++
+		case r == ')':
+			if depth--; depth < 0 {
+				return "closes a parenthesis that it did not open"
+			}
+		case r == ';' || r == '$' || strings.HasPrefix(rest, "--") || strings.HasPrefix(rest, "/*"):
+			return "holds a semicolon, a dollar sign or a comment"
+		}
+	}
+	if depth != 0 || quote != 0 {
+		return "leaves a parenthesis or a quote open"
+	}
+	if where != "" && strings.TrimSpace(where) == "" {
+		return "is blank"
+	}
+	return ""
 }
 
 func (c *checker) person(yamlPath, at string, s *Sector, t *Table, matches map[string]string) {
@@ -203,6 +262,20 @@ func (c *checker) column(yamlPath, at string, col *Column) {
 	}
 	if col.Identifier != "" && col.Match != "" && !slices.Contains(domains, col.Match) {
 		c.fail(yamlPath+".match", at, "is the identifier %s but matches %s; make them the same or remove match", col.Identifier, col.Match)
+	}
+	if col.Privacy != "" && !slices.Contains(privacies, col.Privacy) {
+		c.fail(yamlPath+".privacy", at, "privacy is %q; write one of %s, or leave it away", col.Privacy, strings.Join(privacies, ", "))
+	}
+	if col.Privacy != "" && col.Match != "" {
+		c.fail(yamlPath+".privacy", at, "has privacy %s, so the matcher cannot compare it as %s; remove one of the two", col.Privacy, col.Match)
+	}
+	switch needs := col.Privacy == TokenOnly && col.Identifier == ""; {
+	case needs && !name.MatchString(col.Domain):
+		c.fail(yamlPath, at, "becomes a token, but domain is %q; name one in lower-case letters, digits and _: equal values of one domain have equal tokens", col.Domain)
+	case needs && slices.Contains(domains, col.Domain):
+		c.fail(yamlPath+".domain", at, "domain %s is that of an identifier; write identifier: %s in its place", col.Domain, col.Domain)
+	case !needs && col.Domain != "":
+		c.fail(yamlPath+".domain", at, "domain is for a column with privacy: token that is no identifier; remove it")
 	}
 	switch col.Match {
 	case FullName, BirthDate, Sex, Address, DiedOn:

@@ -14,9 +14,11 @@ import (
 // layout is a table's columns as both sides are asked for them.
 type layout struct {
 	schema, table string
-	columns       []column
-	key           []int // indexes into columns
-	integer       []bool
+	// filter is the condition on the rows that leave the source, "" for none.
+	filter  string
+	columns []column
+	key     []int // indexes into columns
+	integer []bool
 	// tokenKey is true when the source cannot order by the key, because
 	// ClickHouse has tokens where the source has numbers.
 	tokenKey bool
@@ -26,11 +28,16 @@ type layout struct {
 // it: landed are the types of silver's columns by name, empty when the table is
 // not there.
 func layoutOf(relation postgres.Relation, t sectors.Table, landed map[string]string) (layout, error) {
-	l := layout{schema: relation.Schema, table: relation.Table}
+	l := layout{schema: relation.Schema, table: relation.Table, filter: relation.Filter}
+	// What the owner keeps back or masks cannot be compared (P2).
+	relation.Columns = slices.DeleteFunc(slices.Clone(relation.Columns), func(c pgvalue.Column) bool {
+		described, ok := t.Column(c.Name)
+		return !t.Captures(c.Name) || ok && described.Privacy == sectors.Mask
+	})
 	for _, c := range relation.Columns {
 		domain := ""
 		if described, ok := t.Column(c.Name); ok {
-			domain = described.Identifier
+			domain = described.TokenDomain()
 		}
 		name := landedName(c.Name, landed)
 		l.columns = append(l.columns, canonical(c, domain, name, landed[name]))

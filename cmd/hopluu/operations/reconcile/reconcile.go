@@ -19,8 +19,8 @@ import (
 
 // Source is one database to compare.
 type Source struct {
-	Name, DSN, Slot string
-	Sector          sectors.Sector
+	Name, DSN, Slot, Publication string
+	Sector                       sectors.Sector
 }
 
 // Config is what a reconciliation needs.
@@ -150,6 +150,9 @@ func (r *run) round(ctx context.Context, n int) (again bool, err error) {
 // compare compares one table, with all keys that differ as suspects.
 func (r *run) compare(ctx context.Context, catalog *postgres.Catalog, snapshot *sourceSnapshot, described sectors.Table, ends map[topic.Partition]int64) (*table, error) {
 	relation, err := catalog.Relation(ctx, described.Schema, described.Name)
+	if err == nil {
+		relation, err = catalog.Narrow(ctx, r.source.Publication, relation)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -97,6 +97,9 @@ func (s *sourceSnapshot) rows(ctx context.Context, l layout, tokens *token.Token
 		}
 	}
 	sql := "SELECT " + strings.Join(selected, ", ") + " FROM " + pgx.Identifier{l.schema, l.table}.Sanitize()
+	if l.filter != "" {
+		sql += " WHERE (" + l.filter + ")"
+	}
 	if !l.tokenKey {
 		sql += " ORDER BY " + strings.Join(order, ", ")
 	}
