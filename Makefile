@@ -70,6 +70,8 @@ crash-capture: ## Kill a connector 200 times over snapshot and stream, its serve
 	$(GO) test ./integration/crash/capture -v -timeout 180m -kcat -kills $(or $(KILLS),200) -seed $(or $(SEED),0)
 
 .PHONY: fuzz
-fuzz: ## Fuzz every decoder for a minute each
-	@for p in $$($(GO) list ./...); do \
-	  for f in $$($(GO) test -list '^Fuzz' $$p | grep '^Fuzz'); do $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime 60s $$p || exit 1; done; done
+fuzz: ## Fuzz every decoder, one after another (FUZZTIME=60s each; FUZZ=packages)
+	@set -o pipefail; for p in $$($(GO) list $(or $(FUZZ),./...)); do \
+	  list=$$($(GO) test -list '^Fuzz' $$p) || exit 1; \
+	  for f in $$(grep '^Fuzz' <<<"$$list"); do echo "$$p $$f"; \
+	    $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(or $(FUZZTIME),60s) -fuzzminimizetime 5s -parallel 1 $$p || exit 1; done; done

@@ -66,8 +66,10 @@ func (f *follower) describe(ctx context.Context, m *pgoutput.Relation, was *tabl
 	switch {
 	case err == nil:
 		relation.Primary = now.Primary
+		declared(relation.Columns, now.Columns)
 	case errors.Is(err, postgres.ErrNoTable) && was != nil:
 		relation.Primary = was.relation.Primary
+		declared(relation.Columns, was.relation.Columns)
 	case errors.Is(err, postgres.ErrNoTable) && m.ReplicaIdentity != 'd':
 		return relation, &QuarantineError{Table: relation.Name(), Err: errors.New("it is gone from the database, and what its key was cannot be known")}
 	case !errors.Is(err, postgres.ErrNoTable):
@@ -83,6 +85,17 @@ func (f *follower) describe(ctx context.Context, m *pgoutput.Relation, was *tabl
 		err = &QuarantineError{Table: relation.Name(), Err: err}
 	}
 	return relation, err
+}
+
+// declared gives columns of the stream what only the catalogue says of them.
+func declared(columns, known []pgvalue.Column) {
+	for i := range columns {
+		for _, k := range known {
+			if k.Name == columns[i].Name && k.OID == columns[i].OID {
+				columns[i].Dims = k.Dims
+			}
+		}
+	}
 }
 
 func sameSet(a, b []string) bool {

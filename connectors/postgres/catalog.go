@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
@@ -37,11 +38,13 @@ func (r Relation) Name() string { return r.Schema + "." + r.Table }
 type Catalog struct {
 	conn  *pgx.Conn
 	types map[uint32]typeRow
+	// digits are those of money, -1 until they are asked for.
+	digits int
 }
 
 // NewCatalog reads through conn, one call at a time.
 func NewCatalog(conn *pgx.Conn) *Catalog {
-	return &Catalog{conn: conn, types: map[uint32]typeRow{}}
+	return &Catalog{conn: conn, types: map[uint32]typeRow{}, digits: -1}
 }
 
 // ErrNoTable says that the database has no such table, or that our role may
@@ -75,14 +78,14 @@ func (c *Catalog) Relation(ctx context.Context, schema, table string) (Relation,
 		return Relation{}, fmt.Errorf("describe %s.%s: %w", schema, table, err)
 	}
 	rows, err := c.conn.Query(ctx, `
-		SELECT attname::text, atttypid, atttypmod FROM pg_attribute
+		SELECT attname::text, atttypid, atttypmod, attndims::int FROM pg_attribute
 		WHERE attrelid = $1 AND attnum > 0 AND NOT attisdropped AND attgenerated = '' ORDER BY attnum`, r.OID)
 	if err != nil {
 		return Relation{}, fmt.Errorf("describe %s: %w", r.Name(), err)
 	}
 	r.Columns, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (pgvalue.Column, error) {
 		var col pgvalue.Column
-		return col, row.Scan(&col.Name, &col.OID, &col.Typmod)
+		return col, row.Scan(&col.Name, &col.OID, &col.Typmod, &col.Dims)
 	})
 	if err != nil {
 		return Relation{}, fmt.Errorf("describe %s: %w", r.Name(), err)
@@ -173,8 +176,13 @@ type typeRow struct {
 	elem   uint32
 	base   uint32
 	typmod int32
-	array  bool
+	dims   int // of a domain over an array
+	array  bool // but for int2vector and oidvector, which print as no array does
+	// delimiter is between the elements of an array of the type.
+	delimiter byte
 }
+
+const moneyType = 790 // src/include/catalog/pg_type.dat
 
 // Resolve fills in what the columns' type numbers mean in this database.
 func (c *Catalog) Resolve(ctx context.Context, columns []pgvalue.Column) error {
@@ -194,18 +202,61 @@ func (c *Catalog) resolve(ctx context.Context, column *pgvalue.Column) error {
 	column.TypeName = t.name
 	column.Enum = t.kind == "e"
 	switch {
+	case column.OID == moneyType:
+		column.MoneyDigits, err = c.moneyDigits(ctx)
+		return err
 	case t.kind == "d":
 		typmod := t.typmod
 		if column.Typmod >= 0 {
 			typmod = column.Typmod
 		}
-		column.Base = &pgvalue.Column{Name: column.Name, OID: t.base, Typmod: typmod}
+		column.Base = &pgvalue.Column{Name: column.Name, OID: t.base, Typmod: typmod, Dims: t.dims}
 		return c.resolve(ctx, column.Base)
 	case t.array:
+		elem, err := c.lookup(ctx, t.elem)
+		if err != nil {
+			return fmt.Errorf("type of column %s: %w", column.Name, err)
+		}
+		column.Delimiter = elem.delimiter
 		column.Elem = &pgvalue.Column{Name: column.Name, OID: t.elem, Typmod: column.Typmod}
-		return c.resolve(ctx, column.Elem)
+		err = c.resolve(ctx, column.Elem)
+		column.MoneyDigits = column.Elem.MoneyDigits
+		return err
 	}
 	return nil
+}
+
+// moneyDigits asks how many digits after the point money has in the database:
+// money is a whole number of the currency's smallest unit, and lc_monetary
+// alone, as it is set for the database and our role, tells how much that is.
+func (c *Catalog) moneyDigits(ctx context.Context) (int, error) {
+	if c.digits >= 0 {
+		return c.digits, nil
+	}
+	var unit []byte
+	err := func() error {
+		if _, err := c.conn.Exec(ctx, `RESET lc_monetary`); err != nil {
+			return err
+		}
+		// One of the currency in its smallest units, as money's eight bytes.
+		if err := c.conn.QueryRow(ctx, `SELECT cash_send('1'::money)`).Scan(&unit); err != nil {
+			return err
+		}
+		_, err := c.conn.Exec(ctx, `SET lc_monetary = 'C'`)
+		return err
+	}()
+	if err != nil {
+		return 0, fmt.Errorf("ask for the digits of money: %w", err)
+	}
+	if len(unit) != 8 {
+		return 0, fmt.Errorf("ask for the digits of money: %d bytes of money, not 8", len(unit))
+	}
+	digits := 0
+	for n := binary.BigEndian.Uint64(unit); n > 1; n /= 10 {
+		digits++
+	}
+	c.digits = digits
+	return digits, nil
 }
 
 func (c *Catalog) lookup(ctx context.Context, oid uint32) (typeRow, error) {
@@ -214,8 +265,9 @@ func (c *Catalog) lookup(ctx context.Context, oid uint32) (typeRow, error) {
 	}
 	var t typeRow
 	err := c.conn.QueryRow(ctx, `
-		SELECT typname::text, typtype::text, typelem, typbasetype, typtypmod, typcategory = 'A' AND typelem <> 0
-		FROM pg_type WHERE oid = $1`, oid).Scan(&t.name, &t.kind, &t.elem, &t.base, &t.typmod, &t.array)
+		SELECT typname::text, typtype::text, typelem, typbasetype, typtypmod, typndims,
+		       typsubscript = 'array_subscript_handler'::regproc AND typlen = -1 AND oid NOT IN (22, 30), ascii(typdelim::text)
+		FROM pg_type WHERE oid = $1`, oid).Scan(&t.name, &t.kind, &t.elem, &t.base, &t.typmod, &t.dims, &t.array, &t.delimiter)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return typeRow{}, fmt.Errorf("type %d: %w", oid, ErrNoType)
 	}

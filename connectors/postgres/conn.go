@@ -19,7 +19,6 @@ var session = map[string]string{
 	"extra_float_digits":          "1",
 	"bytea_output":                "hex",
 	"client_encoding":             "UTF8",
-	"lc_monetary":                 "C",
 	"standard_conforming_strings": "on",
 	"search_path":                 "pg_catalog",
 	"application_name":            "hopluu",
@@ -33,9 +32,11 @@ var session = map[string]string{
 	"idle_in_transaction_session_timeout": "0",
 }
 
-// noTransactionTimeout lifts transaction_timeout, which servers before 17 do
-// not know.
-const noTransactionTimeout = `SELECT set_config(name, '0', false) FROM pg_settings WHERE name = 'transaction_timeout'`
+// sessionQuery sets what a connection cannot begin with: transaction_timeout,
+// which servers before 17 do not know, and lc_monetary, whose value for others
+// tells how many digits their money has (Catalog.moneyDigits).
+const sessionQuery = `SELECT set_config('lc_monetary', 'C', false)
+	UNION ALL SELECT set_config(name, '0', false) FROM pg_settings WHERE name = 'transaction_timeout'`
 
 // Connect opens an ordinary connection for SQL.
 func Connect(ctx context.Context, dsn string) (*pgx.Conn, error) {
@@ -51,8 +52,8 @@ func Connect(ctx context.Context, dsn string) (*pgx.Conn, error) {
 	if err != nil {
 		return nil, connectError(config.Host, config.Port, config.Database, config.User, err)
 	}
-	if _, err := conn.Exec(ctx, noTransactionTimeout); err != nil {
-		return nil, closing(conn, fmt.Errorf("lift the transaction timeout: %w", err))
+	if _, err := conn.Exec(ctx, sessionQuery); err != nil {
+		return nil, closing(conn, fmt.Errorf("set up the session: %w", err))
 	}
 	return conn, nil
 }
@@ -71,8 +72,8 @@ func ConnectReplication(ctx context.Context, dsn string) (*pgconn.PgConn, error)
 	if err != nil {
 		return nil, connectError(config.Host, config.Port, config.Database, config.User, err)
 	}
-	if _, err := conn.Exec(ctx, noTransactionTimeout).ReadAll(); err != nil {
-		return nil, errors.Join(fmt.Errorf("lift the transaction timeout: %w", err), conn.Close(ctx))
+	if _, err := conn.Exec(ctx, sessionQuery).ReadAll(); err != nil {
+		return nil, errors.Join(fmt.Errorf("set up the session: %w", err), conn.Close(ctx))
 	}
 	return conn, nil
 }

@@ -38,6 +38,8 @@ func TestOldestPostgres(t *testing.T) {
 		{"ReplicaIdentityFull", TestCase13ReplicaIdentityFull},
 		{"SchemaChanges", TestCase22SchemaChanges},
 		{"Gap", TestCase08Gap},
+		{"Golden", TestGoldenFromSnapshotAndStream},
+		{"RandomValues", TestRandomValuesAgree},
 		{"IdleTable", TestCase10IdleTable},
 		{"RestartsInTheMiddle", TestCase01RestartsInTheMiddle},
 		{"Partitioned", TestPartitionedUnderItsRoot},

@@ -72,6 +72,14 @@ var everyColumns = []struct{ name, typ, values string }{
 	{"a_bit", "bit(4)", `B'0101' B'0000'`},
 	{"a_varbit", "varbit", `B'' B'1'`},
 	{"a_money", "money", `'-12.34' '1000000' '0'`},
+	{"a_xml", "xml", `'<a b="c">đ</a>' ''`},
+	{"a_citext", "public.citext", `'Hà Nội' ''`},
+	{"a_hstore", "public.hstore", `'a=>1,b=>NULL' ''`},
+	{"a_ltree", "public.ltree", `'a.b' ''`},
+	{"a_vector", "int2vector", `'1 2'`},
+	{"a_xid8", "xid8", `'18446744073709551615'`},
+	{"a_tid", "tid", `'(1,2)'`},
+	{"a_multirange", "datemultirange", `'{[2024-01-01,2024-02-01)}' '{}'`},
 	{"a_range", "int4range", `'[1,5]' 'empty' '(,3)'`},
 	{"a_point", "point", `'(1.5,-2)' '(0,1e300)'`},
 	{"a_tsvector", "tsvector", `'a:1 b:2,3A' ''`},
@@ -94,6 +102,10 @@ var everyColumns = []struct{ name, typ, values string }{
 	{"uuids", "uuid[]", `'{00000000-0000-0000-0000-000000000000,NULL}'`},
 	{"byteas", "bytea[]", `'{"\\x00ff",NULL,""}'`},
 	{"moods", "mood[]", `'{vui,NULL,"it''s"}'`},
+	{"moneys", "money[]", `'{-12.34,NULL}'`},
+	{"boxes", "box[]", `'{(3,4),(1,2);NULL}'`},
+	{"grid", "int4[][]", `'{{1,2},{3,NULL}}' '{1}' '[0:1]={1,2}' '{}'`},
+	{"cube", "text[2][2][2]", `'{{{a}},{{"b,c"}}}'`},
 	{"inets", "inet[]", `'{10.0.0.1,10.0.0.1/8,NULL}'`},
 	{"jsonbs", "jsonb[]", `'{"{\"a\": 1.0}",NULL,"null"}'`},
 	{"amounts", "amount[]", `'{1.10,NULL}'`},
@@ -105,6 +117,9 @@ var everyColumns = []struct{ name, typ, values string }{
 func kindsSQL() string {
 	var b strings.Builder
 	b.WriteString(`
+		CREATE EXTENSION hstore;
+		CREATE EXTENSION ltree;
+		CREATE EXTENSION citext;
 		CREATE TYPE mood AS ENUM ('vui', 'buồn', 'it''s');
 		CREATE TYPE place AS (x int, y text);
 		CREATE DOMAIN amount AS numeric(12,2);

@@ -10,7 +10,8 @@ const (
 	elementValue = 2
 )
 
-// arrayCodec carries a one-dimensional array as an Avro array of null | elem.
+// arrayCodec carries a one-dimensional array as an Avro array of null | elem. A
+// column that is declared with more dimensions is carried as text (Lookup).
 func arrayCodec(elem Codec, delimiter byte) Codec {
 	name := elem.PGType + "[]"
 	return Codec{
@@ -110,7 +111,7 @@ func countElements(text []byte, delimiter byte) (count int, reason string) {
 		start := i
 		switch text[i] {
 		case '{':
-			return 0, "an array of more than one dimension: Avro's would be of another shape; store it as jsonb, or leave the column out"
+			return 0, "an array of more than one dimension in a column declared with one: declare it with a [] for each, which is carried as text, or store it as jsonb"
 		case '"':
 			for i++; i < len(text) && text[i] != '"'; i++ {
 				if text[i] == '\\' {

@@ -2,6 +2,7 @@ package pgvalue
 
 import (
 	"fmt"
+	"strings"
 )
 
 // Column is what the catalogue or a relation message says of a column.
@@ -17,8 +18,16 @@ type Column struct {
 	Elem *Column
 	// Delimiter is pg_type.typdelim of an array's element; 0 is a comma.
 	Delimiter byte
+	// Dims is how many dimensions an array was declared with
+	// (pg_attribute.attndims, of a domain pg_type.typndims). PostgreSQL holds
+	// no value to it, but it tells that more than one is meant.
+	Dims int
 	// Base is what a domain is made of, with the domain's Typmod.
 	Base *Column
+	// MoneyDigits are the digits after the point of the money type, and of an
+	// array's money, which the database's lc_monetary decides: 2 for dollars, 0
+	// for đồng.
+	MoneyDigits int
 }
 
 // Codec is how the values of a column become Avro.
@@ -64,28 +73,40 @@ func lookup(c Column, depth int) (Codec, error) {
 	if build, ok := builtin[c.OID]; ok {
 		return build(c.Typmod), nil
 	}
-	if elem, ok := builtinArrays[c.OID]; ok {
-		return lookupArray(Column{Name: c.Name, OID: elem, Typmod: c.Typmod}, ',', depth)
-	}
-	if c.Elem != nil {
-		elem := *c.Elem
-		elem.Name = c.Name
+	switch elem, ok := builtinArrays[c.OID]; {
+	case c.OID == money:
+		return moneyCodec(c.MoneyDigits), nil
+	case ok:
+		delimiter := byte(',')
+		if elem == box {
+			delimiter = ';' // the one built-in type whose values hold commas outside of quotes
+		}
+		return lookupArray(c, Column{OID: elem, Typmod: c.Typmod, MoneyDigits: c.MoneyDigits}, delimiter, depth)
+	case c.Elem != nil:
 		delimiter := c.Delimiter
 		if delimiter == 0 {
 			delimiter = ','
 		}
-		return lookupArray(elem, delimiter, depth)
+		return lookupArray(c, *c.Elem, delimiter, depth)
 	}
-	if c.TypeName == "citext" {
-		return Codec{Avro: "string", Append: appendString, PGType: c.TypeName}, nil
+	if build, ok := extensions[c.TypeName]; ok {
+		return build, nil
 	}
 	return textCodec(orUnknown(c)), nil
 }
 
-func lookupArray(elem Column, delimiter byte, depth int) (Codec, error) {
+func lookupArray(c, elem Column, delimiter byte, depth int) (Codec, error) {
+	elem.Name = c.Name
 	codec, err := lookup(elem, depth+1)
 	if err != nil {
 		return Codec{}, err
+	}
+	if c.Dims > 1 {
+		// Avro's array of arrays would be of another schema for every number of
+		// dimensions, and lose bounds that do not begin at 1.
+		text := textCodec("array")
+		text.PGType = codec.PGType + strings.Repeat("[]", c.Dims)
+		return text, nil
 	}
 	return arrayCodec(codec, delimiter), nil
 }

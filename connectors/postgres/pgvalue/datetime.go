@@ -9,13 +9,14 @@ import (
 
 const isoHint = "not as DateStyle ISO prints it: does the session set DateStyle to ISO?"
 
-// Infinity in types that are numbers in Avro: the ends of their range, as
-// Debezium has it. A sink that cannot hold them must say so (P3).
+// Infinity in types that are numbers in Avro: numbers that no finite value has.
+// Those of timestamps are the ones that Debezium documents. A sink that cannot
+// hold them must say so (P3).
 const (
 	DateInfinity           = math.MaxInt32
 	DateMinusInfinity      = math.MinInt32
-	TimestampInfinity      = math.MaxInt64
-	TimestampMinusInfinity = math.MinInt64
+	TimestampInfinity      = 9223372036825200000
+	TimestampMinusInfinity = -9223372036832400000
 )
 
 // appendDate writes the days since 1970-01-01.

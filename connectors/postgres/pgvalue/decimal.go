@@ -109,6 +109,42 @@ func appendDecimal(dst, text []byte, precision, scale int, name string) ([]byte,
 	return appendWideBytes(dst, &w, negative), nil
 }
 
+// appendMoney reads what money prints under lc_monetary C: "-$1,234.56". It is
+// a whole number of the currency's smallest unit, which lc_monetary C takes for
+// a hundredth: how many units the currency has is its schema's scale.
+func appendMoney(dst, text []byte) ([]byte, error) {
+	digits, negative := text, false
+	if len(digits) > 0 && digits[0] == '-' {
+		digits, negative = digits[1:], true
+	}
+	n := len(digits)
+	if n < len("$0.00") || digits[0] != '$' || digits[n-3] != '.' {
+		return dst, &TextError{"money", "not as lc_monetary C prints it: does the session set lc_monetary to C?"}
+	}
+	var plain [len("-9223372036854775808")]byte
+	number := plain[:0:len(plain)]
+	if negative {
+		number = append(number, '-')
+	}
+	for i, c := range digits[1:] {
+		at := n - 1 - i // places from the end, the character itself among them
+		switch {
+		case at == 3, c == ',' && at > 3 && (at-3)%4 == 0:
+		case !isDigit(c):
+			return dst, &TextError{"money", "not a number"}
+		case len(number) == len(plain):
+			return dst, &TextError{"money", "a number outside the type's range"}
+		default:
+			number = append(number, c)
+		}
+	}
+	units, ok := parseInt(number)
+	if !ok {
+		return dst, &TextError{"money", "not a number"}
+	}
+	return appendInt64Bytes(dst, units), nil
+}
+
 // appendInt64Bytes writes n in as few bytes as hold it with its sign.
 func appendInt64Bytes(dst []byte, n int64) []byte {
 	size := bits.Len64(uint64(n^n>>63))/8 + 1

@@ -12,9 +12,10 @@ import (
 // Whatever the text, a type refuses it with a *TextError or writes Avro that
 // the reference reads to its end.
 func FuzzAppend(f *testing.F) {
-	for _, r := range readGolden(f) {
-		if r.OID != 0 && len(r.Text) < 100 {
-			f.Add(r.OID, r.Typmod, []byte(r.Text))
+	rows, _ := readGolden(f)
+	for _, r := range rows {
+		if r.Column.OID != 0 && len(r.Text) < 100 {
+			f.Add(r.Column.OID, r.Column.Typmod, []byte(r.Text))
 		}
 	}
 	for _, text := range []string{`{"a\`, "{", "}", `{""}`, `{"\\",x}`, "{{", "{NULL,null,\"NULL\"}"} {

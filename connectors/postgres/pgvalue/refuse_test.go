@@ -76,8 +76,9 @@ func TestLookup(t *testing.T) {
 		"numeric(12,2)": {OID: 1700, Typmod: numeric12}, "numeric(3,-2)": {OID: 1700, Typmod: 3<<16 + (-2 & 0x7ff) + 4}, "numeric": {OID: 1700, Typmod: -1},
 		"timestamptz(3)": {OID: 1184, Typmod: 3}, "text[]": {OID: 1009, Typmod: -1}, "numeric(12,2)[]": {OID: 1231, Typmod: numeric12},
 		"mood": {OID: 90001, TypeName: "mood", Enum: true}, "type_90009": {OID: 90009}, "citext": {OID: 90002, TypeName: "citext"},
-		"int4":     {OID: 90003, TypeName: "positive", Base: &Column{OID: 90004, Base: &Column{OID: 23}}},
-		"geom[]":   {OID: 90005, TypeName: "_geom", Elem: &Column{OID: 90006, TypeName: "geom"}, Delimiter: ':'},
+		"int4":              {OID: 90003, TypeName: "positive", Base: &Column{OID: 90004, Base: &Column{OID: 23}}},
+		"geom[]":            {OID: 90005, TypeName: "_geom", Elem: &Column{OID: 90006, TypeName: "geom"}, Delimiter: ':'},
+		"numeric(12,2)[][]": {OID: 1231, Typmod: numeric12, Dims: 2}, "money": {OID: 790, MoneyDigits: 2}, "money[]": {OID: 791}, "box[]": {OID: 1020},
 		"int4[][]": {OID: 90007, Elem: &Column{OID: 90008, TypeName: "ints", Base: &Column{OID: 1007}}}, // an array of a domain over an array
 	} {
 		codec, err := Lookup(c)
@@ -186,4 +187,51 @@ func pgOffset(d time.Duration) string {
 		sign, d = "-", -d
 	}
 	return sign + time.Unix(0, 0).UTC().Add(d).Format("15:04:05")
+}
+
+// A session that is not in UTC prints the same instants in another way.
+func TestTimestamptzOfOtherZones(t *testing.T) {
+	for text, want := range map[string]string{
+		"2020-01-31 23:59:59.5+07":         "2020-01-31T16:59:59.5Z",
+		"0001-01-01 03:00:00+07":           "0000-12-31T20:00:00Z",
+		"10000-01-01 03:00:00.25+07:06:40": "9999-12-31T19:53:20.25Z",
+		"2020-12-31 20:00:00-05:30":        "2021-01-01T01:30:00Z",
+		"0001-12-31 23:59:59-01 BC":        "0001-01-01T00:59:59Z",
+	} {
+		b, err := appendTimestamptz(nil, []byte(text))
+		require.NoError(t, err, text)
+		require.Equal(t, want, string(b[1:]), text)
+	}
+}
+
+// Money of currencies without a hundredth, and what is no money.
+func TestMoney(t *testing.T) {
+	for _, c := range []struct {
+		text   string
+		digits int
+		want   string
+	}{
+		{"$0.00", 2, "0.00"}, {"-$1,234.56", 2, "-1234.56"}, {"$12.34", 0, "1234"}, {"-$0.05", 3, "-0.005"},
+		{"-$92,233,720,368,547,758.08", 2, "-92233720368547758.08"},
+	} {
+		codec, err := Lookup(Column{OID: money, MoneyDigits: c.digits})
+		require.NoError(t, err)
+		b, err := codec.Append(nil, []byte(c.text))
+		require.NoError(t, err, c.text)
+		want, ok := new(big.Rat).SetString(c.want)
+		require.True(t, ok)
+		have, ok := new(big.Rat).SetString(string(avro.AppendDecimal(nil, b[1:], c.digits)))
+		require.True(t, ok)
+		require.Zero(t, want.Cmp(have), "%s: %s", c.text, have)
+		array, err := Lookup(Column{OID: 791, MoneyDigits: c.digits})
+		require.NoError(t, err)
+		list, err := array.Append(nil, []byte(`{"`+c.text+`"}`))
+		require.NoError(t, err)
+		require.Equal(t, string(b), string(list[2:len(list)-1]))
+	}
+	for _, text := range []string{"", "$", "-", "1.00", "1.234 ₫", "$.00", "$1", "$1.0", "$1.000", "$1,23.00", "$12,34.56", "$,123.00x", "$92,233,720,368,547,758.08", "$1e5.00", "$999,999,999,999,999,999,999.00", "--$1.00", "$-1.00"} {
+		_, err := appendMoney(nil, []byte(text))
+		var textErr *TextError
+		require.ErrorAs(t, err, &textErr, text)
+	}
 }

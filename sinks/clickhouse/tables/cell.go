@@ -192,6 +192,9 @@ func parseZoned(b []byte) (int64, error) {
 	}
 	t, err := time.Parse(time.RFC3339Nano, string(b))
 	if err != nil {
+		if len(b) > 0 && (b[0] == '-' || b[0] == '+') {
+			return 0, errDateTime // ISO 8601 gives years outside of 0000 to 9999 a sign
+		}
 		return 0, errZoned
 	}
 	return t.UnixMicro(), nil

@@ -39,7 +39,7 @@ func canonical(c pgvalue.Column, domain, landed, landedType string) column {
 	}
 	if landedType == "" {
 		out.clickhouse = "NULL"
-		if baseOf(c).Elem != nil {
+		if isArray(baseOf(c)) {
 			out.clickhouse = "''" // as a NULL array
 		}
 	}
@@ -59,6 +59,10 @@ func baseOf(c pgvalue.Column) pgvalue.Column {
 	return c
 }
 
+// isArray tells whether the column is an array in ClickHouse too: one of
+// several dimensions is its text.
+func isArray(c pgvalue.Column) bool { return c.Elem != nil && c.Dims < 2 }
+
 var integers = []string{"int2", "int4", "int8", "oid"}
 
 // castable are the types whose cast to text is what they print; others have a
@@ -73,7 +77,7 @@ func outputText(pg string) string {
 
 // texts gives the canonical text of a value on both sides.
 func texts(c pgvalue.Column, pg, ch, landedType string) (postgres, clickhouse string) {
-	if c.Elem != nil {
+	if isArray(c) {
 		return arrayTexts(baseOf(*c.Elem), pg, ch, landedType)
 	}
 	postgres, clickhouse = outputText(pg), "toString("+ch+")"
@@ -89,6 +93,9 @@ func texts(c pgvalue.Column, pg, ch, landedType string) (postgres, clickhouse st
 			// The landed scale may be wider; ClickHouse prints no zeros at the end.
 			postgres = "trim_scale(" + pg + ")::text"
 		}
+	case "money":
+		// Under lc_monetary C its units are hundredths, whatever they are here.
+		postgres = fmt.Sprintf("trim_scale(%s::numeric * 100 / 1%s)::text", pg, strings.Repeat("0", c.MoneyDigits))
 	case "float4", "float8":
 		// By their bits, of which only those of NaN are not the same everywhere.
 		postgres = fmt.Sprintf("CASE WHEN %[1]s = 'NaN' THEN 'nan' ELSE encode(float8send(%[1]s::float8), 'hex') END", pg)
