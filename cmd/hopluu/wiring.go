@@ -31,6 +31,9 @@ func dialKafka(ctx context.Context, c config.Config) (*topic.Client, error) {
 	if c.Kafka.SASL.Mechanism != "" {
 		kafka.SASL = &topic.SASL{Mechanism: c.Kafka.SASL.Mechanism, Username: c.Kafka.SASL.User, Password: c.Kafka.SASL.Password}
 	}
+	if c.Kafka.Compression == "zstd" {
+		kafka.Compression = topic.Zstd
+	}
 	var err error
 	if kafka.TLS, err = kafkaTLS(c.Kafka.TLS); err != nil {
 		return nil, err

@@ -22,6 +22,8 @@ type Config struct {
 	ClientID string   // shown in the broker's logs and quotas
 	SASL     *SASL
 	TLS      *tls.Config // nil: no encryption
+	// Compression of what its producers write, where they name no other.
+	Compression Compression
 }
 
 // SASL is a user's login.

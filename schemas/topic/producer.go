@@ -81,6 +81,9 @@ func (c *Client) NewProducer(ctx context.Context, config ProducerConfig) (*Produ
 	if config.TransactionTimeout == 0 {
 		config.TransactionTimeout = defaultTransactionTimeout
 	}
+	if config.Compression == 0 {
+		config.Compression = c.config.Compression
+	}
 	p := &Producer{c: c, config: config, partitions: make(map[Partition]*writing)}
 	// -1 asks for the transactional id as it is; 0 would be taken for an
 	// old producer's id.

@@ -32,9 +32,9 @@ type Record struct {
 // Compression is the codec of what a Producer writes.
 type Compression uint8
 
-// The codecs; LZ4 is the default.
+// The codecs. The zero value is the client's, and LZ4 where that names none.
 const (
-	LZ4 Compression = iota
+	LZ4 Compression = iota + 1
 	Zstd
 	None
 )

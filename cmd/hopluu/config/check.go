@@ -47,6 +47,8 @@ func (c *Config) checkKafka() error {
 		return errors.New("kafka.sasl.user is set without kafka.sasl.mechanism: set the mechanism")
 	case k.SASL.Mechanism != "" && k.SASL.User == "":
 		return errors.New("kafka.sasl.mechanism is set without kafka.sasl.user: set the user")
+	case !slices.Contains([]string{"", "lz4", "zstd"}, k.Compression):
+		return fmt.Errorf("kafka.compression is %q: use lz4 (the faster) or zstd (the smaller)", k.Compression)
 	case k.TLS.CAFile != "" && !k.TLS.Enabled:
 		return errors.New("kafka.tls.ca_file is set but kafka.tls.enabled is false: enable it, or remove the file")
 	}

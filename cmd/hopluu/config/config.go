@@ -37,6 +37,8 @@ type Kafka struct {
 	Brokers []string `yaml:"brokers" env:"BROKERS"`
 	SASL    SASL     `yaml:"sasl" envPrefix:"SASL_"`
 	TLS     TLS      `yaml:"tls" envPrefix:"TLS_"`
+	// Compression of what is written: lz4 or zstd.
+	Compression string `yaml:"compression" env:"COMPRESSION"`
 }
 
 // SASL is a name and password for Kafka.

@@ -70,6 +70,7 @@ func TestRefuses(t *testing.T) {
 		"kafka: {brokers: [localhost:1], sasl: {user: a}}":                                   "kafka.sasl.mechanism",
 		"kafka: {brokers: [localhost:1], sasl: {mechanism: PLAIN}}":                          "kafka.sasl.user",
 		"kafka: {brokers: [localhost:1], sasl: {mechanism: NTLM}}":                           "SCRAM-SHA-512",
+		"kafka: {brokers: [localhost:1], compression: gzip}":                                 "kafka.compression",
 		"kafka: {brokers: [localhost:1], tls: {ca_file: a}}":                                 "kafka.tls.enabled",
 		base + "topics: {replication: 1, min_insync_replicas: 1}":                            "single_machine",
 		base + "topics: {min_insync_replicas: 4}":                                            "min_insync_replicas",
