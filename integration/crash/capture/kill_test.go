@@ -2,6 +2,7 @@ package capture
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -44,6 +45,7 @@ func TestKilledAtAnyPoint(t *testing.T) {
 	s.settle()
 	t.Logf("%4.0f s: all is captured", time.Since(s.began).Seconds())
 	s.verify()
+	s.reconcile()
 	t.Logf("%d kills of the connector (%s), %s; %.0f s", *kills, summary(s.kills), summary(s.blows), time.Since(s.began).Seconds())
 }
 
@@ -120,7 +122,8 @@ func (s *siege) round(n int) {
 	if !s.connector.running() {
 		s.connector.start()
 	}
-	if blow := s.blow(); blow != "" {
+	blow := s.blow()
+	if blow != "" && blow != inside {
 		s.works()
 		s.pass(1500)
 		s.blows[blow]++
@@ -145,10 +148,15 @@ func (s *siege) round(n int) {
 			s.connector.start()
 		}
 	}
-	if s.random.IntN(5) > 0 { // else it is killed in its start, most likely
+	switch {
+	case blow == inside:
+		s.comeInto()
+	case s.random.IntN(5) > 0:
 		s.works()
+		s.pass(2000)
+	default: // it is killed in its start, most likely
+		s.pass(2000)
 	}
-	s.pass(2000)
 	s.kill()
 	if n%10 == 9 {
 		s.read()
@@ -159,9 +167,9 @@ func (s *siege) round(n int) {
 // rounds, then again.
 func (s *siege) blow() string {
 	if len(s.pending) == 0 {
-		kinds, turn := []string{"zombies", "broker kills", "database kills", "broker restarts", "database restarts"}, 20
+		kinds, turn := []string{"zombies", "broker kills", "database kills", inside, "broker restarts", "database restarts", inside, inside, inside}, 20
 		if *kills < turn { // a short run has the worst
-			kinds, turn = kinds[:3], max(*kills, 3)
+			kinds, turn = kinds[:4], max(*kills, 4)
 		}
 		s.pending = make([]string, turn)
 		copy(s.pending, kinds)
@@ -192,12 +200,36 @@ func (s *siege) kill() {
 	require.True(s.t, s.connector.running(), "the connector ended by itself:\n%s", s.connector.log())
 	phase := s.connector.phase()
 	require.NoError(s.t, s.connector.p.Kill())
-	if phase != starting && reading(s.checkpoint()) {
+	if c := s.checkpoint(); phase != starting && reading(c) {
 		phase = snapshot
+	} else if c.LSN > c.Confirmed {
+		phase = inside
 	}
 	s.kills[phase]++
 	s.told++
 	s.t.Logf("%4.0f s: kill %d of %d, %s", time.Since(s.began).Seconds(), s.told, *kills, phase)
+}
+
+// comeInto writes a transaction that is larger than Kafka's are, and waits until
+// a part of it is in Kafka.
+func (s *siege) comeInto() {
+	s.t.Helper()
+	harness.Eventually(s.t, within, func(context.Context) error {
+		if c := s.checkpoint(); reading(c) || s.connector.phase() != streaming {
+			return errors.New("the snapshot is not done")
+		}
+		return nil
+	})
+	s.exec(`DELETE FROM public.reading WHERE reading_id > 9000000000;
+		INSERT INTO public.reading SELECT 9000000000 + n, n, n, repeat(md5(n::text), 150) FROM generate_series(1, 24000) n`)
+	end := s.written()
+	harness.Eventually(s.t, within, func(context.Context) error {
+		// The kill comes too late when the connector is very fast.
+		if c := s.checkpoint(); c.LSN <= c.Confirmed && c.Confirmed < end {
+			return fmt.Errorf("nothing of the transaction shows: %+v", c)
+		}
+		return nil
+	})
 }
 
 // perhapsKill kills the connector while a server is away, or not.
@@ -241,11 +273,7 @@ func (s *siege) read() {
 func (s *siege) settle() {
 	s.t.Helper()
 	s.connector.start()
-	conn := s.connect()
-	var text string
-	require.NoError(s.t, conn.QueryRow(s.t.Context(), `SELECT pg_current_wal_lsn()::text`).Scan(&text))
-	end, err := event.ParseLSN(text)
-	require.NoError(s.t, err)
+	end := s.written()
 	harness.Eventually(s.t, 2*within, func(ctx context.Context) error {
 		if !s.connector.running() {
 			require.FailNow(s.t, "the connector ended by itself", s.connector.log())
@@ -257,8 +285,43 @@ func (s *siege) settle() {
 	})
 	require.NoError(s.t, s.connector.p.Stop(s.t.Context()))
 	require.NoError(s.t, s.connector.p.Wait(), "an end that was asked for has exit code 0")
-	require.NoError(s.t, conn.Close(s.t.Context()))
 	s.read()
+}
+
+// written is how far the database's log goes.
+func (s *siege) written() event.LSN {
+	s.t.Helper()
+	conn := s.connect()
+	var text string
+	require.NoError(s.t, conn.QueryRow(s.t.Context(), `SELECT pg_current_wal_lsn()::text`).Scan(&text))
+	end, err := event.ParseLSN(text)
+	require.NoError(s.t, err)
+	require.NoError(s.t, conn.Close(s.t.Context()))
+	return end
+}
+
+// reconcile lands the topics in ClickHouse and compares it with the tables, as
+// an operator does.
+func (s *siege) reconcile() {
+	s.t.Helper()
+	s.land()
+	s.connector.start()
+	var results []struct {
+		Table      string
+		SourceRows int64 `json:"source_rows"`
+		Duplicates int64
+		OK         bool
+	}
+	text := s.good("reconcile", "--json", "--catch-up", "5m")
+	require.NoError(s.t, json.Unmarshal([]byte(text), &results), text)
+	require.Len(s.t, results, len(wardTables))
+	var rows int64
+	for _, r := range results {
+		require.True(s.t, r.OK, text)
+		rows += r.SourceRows
+	}
+	s.t.Logf("hopluu reconcile: %d tables, %d rows agree", len(results), rows)
+	require.NoError(s.t, s.connector.p.Stop(s.t.Context()))
 }
 
 // verify counts what is in the topics, with two other libraries.
@@ -317,7 +380,7 @@ func requireSame(t *testing.T, table string, want, got []string) {
 
 func summary(counts map[string]int) string {
 	var parts []string
-	for _, name := range []string{starting, snapshot, streaming, "zombies", "broker kills", "broker restarts", "database kills", "database restarts", "kills meanwhile"} {
+	for _, name := range []string{starting, snapshot, streaming, inside, "zombies", "broker kills", "broker restarts", "database kills", "database restarts", "kills meanwhile"} {
 		if n, ok := counts[name]; ok {
 			parts = append(parts, fmt.Sprintf("%s %d", name, n))
 		}

@@ -97,7 +97,8 @@ type world struct {
 	client  *topic.Client
 	schemas *registry.Client
 	dir     string
-	path    string // of the configuration
+	config  config.Config
+	path    string // of its file
 	admin   string // connection string of the database's superuser
 	env     []string
 }
@@ -143,10 +144,8 @@ func (w *world) configure() {
 	c.Sources = []config.Source{{Name: source, Sector: "ward", DSN: u.String(), Slot: slot, Publication: slot}}
 	require.NoError(w.t, os.MkdirAll(c.SectorsDir, 0o755))
 	require.NoError(w.t, os.WriteFile(filepath.Join(c.SectorsDir, "ward.yaml"), []byte(ward), 0o600))
-	data, err := yaml.Marshal(c)
-	require.NoError(w.t, err)
-	w.path = filepath.Join(w.dir, "hopluu.yaml")
-	require.NoError(w.t, os.WriteFile(w.path, data, 0o600))
+	w.config, w.path = c, filepath.Join(w.dir, "hopluu.yaml")
+	w.save()
 	w.env = []string{"HOPLUU_CONFIG=" + w.path}
 
 	w.good("connector", "enable", source, "--run", "--admin", w.admin)
@@ -157,10 +156,29 @@ func (w *world) configure() {
 	require.NoError(w.t, process.WaitReady(ctx, w.schemas.Ping))
 }
 
+func (w *world) save() {
+	w.t.Helper()
+	data, err := yaml.Marshal(w.config)
+	require.NoError(w.t, err)
+	require.NoError(w.t, os.WriteFile(w.path, data, 0o600))
+}
+
+// land starts ClickHouse and a sink.
+func (w *world) land() {
+	w.t.Helper()
+	house := harness.ClickHouse(w.t)
+	w.config.ClickHouse.DSN = "http://" + url.UserPassword(house.User, house.Password).String() + "@" + house.Addr + "/default"
+	if house.User == "" {
+		w.config.ClickHouse.DSN = "http://default@" + house.Addr + "/default"
+	}
+	w.save()
+	harness.Hopluu(w.t).Start(w.t, "sink", []string{"sink", "run"}, w.env...)
+}
+
 // good runs a command that must succeed, and gives its standard output.
 func (w *world) good(args ...string) string {
 	w.t.Helper()
-	ctx, cancel := context.WithTimeout(w.t.Context(), 2*within)
+	ctx, cancel := context.WithTimeout(w.t.Context(), 5*within)
 	defer cancel()
 	stdout, stderr, code, err := harness.Hopluu(w.t).Run(ctx, args, w.env...)
 	require.NoError(w.t, err, "hopluu %v\n%s%s", args, stdout, stderr)
@@ -251,6 +269,8 @@ const (
 	starting  = "start"
 	snapshot  = "snapshot"
 	streaming = "stream"
+	// inside is the stream with a part of a transaction in Kafka.
+	inside = "inside a transaction"
 )
 
 // log is the end of what it wrote, for a failure.
