@@ -7,6 +7,7 @@ import (
 	"io"
 
 	"github.com/hopluu/hopluu/cmd/hopluu/config"
+	"github.com/hopluu/hopluu/connectors"
 	"github.com/hopluu/hopluu/connectors/postgres"
 	"github.com/jackc/pgx/v5"
 	"github.com/spf13/cobra"
@@ -30,7 +31,8 @@ need beside: Kafka, the registry, the token key. Nothing is changed anywhere.
 
 Every finding is a fault (capture would not start, lose events, or harm the
 database), a warning (it may later), or a note, with the statement that mends it.
-Exits with 1 when there is a fault.`,
+What SQL or the rights of the source's role do not show is said too, with how to
+see it. Exits with 1 when there is a fault.`,
 		Example: `  hopluu connector check
   hopluu connector check health --json | jq '.sources[].findings'`,
 		ValidArgsFunction: a.completeSources(false),
@@ -108,7 +110,7 @@ func preflight(ctx context.Context, s source) (report postgres.Report, err error
 		return postgres.Report{}, err
 	}
 	defer func() { err = errors.Join(err, conn.Close(ctx)) }()
-	return postgres.Preflight(ctx, conn, s.Name, s.Slot, s.Publication, s.Described)
+	return postgres.Preflight(ctx, conn, postgres.Target{Source: s.Name, Slot: s.Slot, Publication: s.Publication, Sector: s.Described})
 }
 
 // connectSource connects as a connector would.
@@ -150,11 +152,25 @@ func printReport(w io.Writer, r postgres.Report) {
 	} else {
 		fmt.Fprintf(w, "%s: PostgreSQL %s, %d tables\n", r.Source, r.Version, r.Tables)
 	}
+	if d := r.Disk; d != nil {
+		wal, keep := "?", "without a limit"
+		if d.WAL != nil {
+			wal = connectors.Bytes(*d.WAL)
+		}
+		if d.KeepWAL != nil {
+			keep = connectors.Bytes(*d.KeepWAL)
+		}
+		fmt.Fprintf(w, "  disk     database %s, of it %s to capture; pg_wal %s (max_wal_size %s; slots may keep %s)\n",
+			connectors.Bytes(d.Database), connectors.Bytes(d.Captured), wal, connectors.Bytes(d.MaxWAL), keep)
+	}
 	for _, f := range r.Findings {
 		printFinding(w, "", f)
 	}
 	if len(r.Findings) == 0 {
 		fmt.Fprintln(w, "  nothing stands in the way")
+	}
+	for _, u := range r.Unseen {
+		fmt.Fprintf(w, "  unseen   %s\n           see:  %s\n", u.What, u.How)
 	}
 }
 
@@ -162,5 +178,8 @@ func printFinding(w io.Writer, subject string, f postgres.Finding) {
 	fmt.Fprintf(w, "  %-8s %s%s\n", f.Level, subject, f.What)
 	if f.Mend != "" {
 		fmt.Fprintf(w, "           mend: %s\n", f.Mend)
+	}
+	if f.Advice != "" {
+		fmt.Fprintf(w, "           note: %s\n", f.Advice)
 	}
 }

@@ -94,7 +94,7 @@ func TestPrivacyAtTheSource(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := newRigOf(t, harness.Postgres(t), harness.Kafka(t), private, privateSQL)
+			r := newRigOf(t, source(t), harness.Kafka(t), private, privateSQL)
 			if byHand != "" {
 				r.exec(strings.NewReplacer("PUB ", r.config.Publication+" ", "ROLE", r.setup.Role).Replace(byHand))
 			}
@@ -166,7 +166,7 @@ func TestPrivacyOverRenames(t *testing.T) {
 // A publication without the file's row filter is not read: rows would leave
 // that the connector cannot keep back.
 func TestPrivacyWithoutTheRowFilter(t *testing.T) {
-	r := newRigOf(t, harness.Postgres(t), harness.Kafka(t), private, privateSQL)
+	r := newRigOf(t, source(t), harness.Kafka(t), private, privateSQL)
 	r.exec(`ALTER PUBLICATION ` + r.config.Publication + ` SET TABLE public.person (person_id, cccd), public.card`)
 	err := r.ends()
 	var config *postgres.ConfigError

@@ -43,7 +43,10 @@ func TestOldestPostgres(t *testing.T) {
 		{"IdleTable", TestCase10IdleTable},
 		{"RestartsInTheMiddle", TestCase01RestartsInTheMiddle},
 		{"Partitioned", TestPartitionedUnderItsRoot},
+		{"PreflightOfAReadyDatabase", TestPreflightOfAReadyDatabase},
 		{"PreflightFindings", TestPreflightFindings},
+		{"PreflightOfPrivacy", TestPreflightOfPrivacy},
+		{"PrivacyAtTheSource", TestPrivacyAtTheSource},
 		{"EnableAndDisable", TestEnableAndDisable},
 		{"LeastPrivilege", TestLeastPrivilege},
 	} {

@@ -1,0 +1,327 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/hopluu/hopluu/connectors/postgres/pgvalue"
+	"github.com/hopluu/hopluu/schemas/sectors"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// heavy is a table's size in bytes from which on whole old rows in the log
+// cost something.
+const heavy = 128 << 20
+
+// tableFacts is what the catalogue and the server's own functions say of a
+// table, beyond its Relation.
+type tableFacts struct {
+	unlogged, hidden    bool // hidden: row-level security is active for our role
+	usage, read, writes bool // schema, SELECT on the whole table, any right to change it
+	granted             bool // writes were granted to our role by name
+	bytes               int64
+	children            bool // tables that inherit from it
+	generated           []string
+	readable            []string // columns, "ctid" too
+	unique              []unique
+}
+
+// unique is an index that a replica identity could use.
+type unique struct {
+	name    string
+	columns []string
+}
+
+func (p *preflight) facts(ctx context.Context, relation Relation) (f tableFacts, err error) {
+	err = p.conn.QueryRow(ctx, `
+		SELECT c.relpersistence = 'u', row_security_active(c.oid), has_schema_privilege(c.relnamespace, 'USAGE'), has_table_privilege(c.oid, 'SELECT'),
+		       has_table_privilege(c.oid, 'INSERT, UPDATE, DELETE, TRUNCATE'),
+		       EXISTS (SELECT FROM aclexplode(c.relacl) g WHERE g.grantee = (SELECT oid FROM pg_roles WHERE rolname = current_user) AND g.privilege_type IN ('INSERT', 'UPDATE', 'DELETE', 'TRUNCATE')),
+		       CASE WHEN $2 THEN 0 ELSE coalesce(pg_total_relation_size(c.oid), 0) END::bigint, EXISTS (SELECT FROM pg_inherits i JOIN pg_class k ON k.oid = i.inhrelid WHERE i.inhparent = c.oid AND NOT k.relispartition),
+		       coalesce((SELECT array_agg(a.attname::text ORDER BY a.attnum) FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attgenerated <> '' AND NOT a.attisdropped), '{}'),
+		       coalesce((SELECT array_agg(a.attname::text) FROM pg_attribute a WHERE a.attrelid = c.oid AND NOT a.attisdropped AND has_column_privilege(c.oid, a.attnum, 'SELECT')), '{}')
+		FROM pg_class c WHERE c.oid = $1`, relation.OID, p.locked[relation.OID]).
+		Scan(&f.unlogged, &f.hidden, &f.usage, &f.read, &f.writes, &f.granted, &f.bytes, &f.children, &f.generated, &f.readable)
+	if err != nil {
+		return f, err
+	}
+	rows, err := p.conn.Query(ctx, `
+		SELECT k.relname::text, array_agg(a.attname::text)
+		FROM pg_index i JOIN pg_class k ON k.oid = i.indexrelid JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey::int2[])
+		WHERE i.indrelid = $1 AND i.indisunique AND i.indimmediate AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL AND i.indnatts = i.indnkeyatts
+		GROUP BY 1 HAVING bool_and(a.attnotnull) ORDER BY 1`, relation.OID)
+	if err != nil {
+		return f, err
+	}
+	var u unique
+	_, err = pgx.ForEachRow(rows, []any{&u.name, &u.columns}, func() error {
+		f.unique = append(f.unique, unique{u.name, slices.Clone(u.columns)})
+		return nil
+	})
+	return f, err
+}
+
+// table looks at one table. published is false when the publication is there
+// and the table is not in it.
+func (p *preflight) table(ctx context.Context, t sectors.Table, relation Relation, published bool) error {
+	f, err := p.facts(ctx, relation)
+	if err != nil {
+		return err
+	}
+	p.Disk.Captured += f.bytes
+	name, quoted := relation.Name(), pgx.Identifier{t.Schema, t.Name}.Sanitize()
+	if f.unlogged {
+		p.add(Finding{Level: Fault, Check: "unlogged", Mend: "ALTER TABLE " + quoted + " SET LOGGED;", Advice: "it writes the table anew under ACCESS EXCLUSIVE"}, "table %s is unlogged: its changes are not in the log that capture reads", name)
+	}
+	if f.hidden {
+		p.add(Finding{Level: Fault, Check: "row_security", Mend: "ALTER ROLE " + pgx.Identifier{p.role}.Sanitize() + " BYPASSRLS;", Advice: "it still reads only what it was granted"},
+			"row-level security of table %s hides rows from role %s, which the stream sends all the same: such a snapshot is refused", name, p.role)
+	}
+	p.identity(t, relation, f, published)
+	p.privileges(t, relation, f)
+	if published {
+		if err := p.published(ctx, t, relation); err != nil {
+			return err
+		}
+	} else {
+		p.add(Finding{Level: Fault, Check: "publication", Mend: p.enable()}, "table %s is not in the publication: its changes would not be sent", name)
+	}
+	if relation.Partitioned {
+		p.add(Finding{Level: Note, Check: "partitioned", Advice: "run 'hopluu connector resnapshot " + p.Target.Source + " " + name + "' after one"}, "table %s is partitioned: TRUNCATE, ATTACH and DETACH of one partition are not in the stream", name)
+	}
+	if f.children {
+		p.add(Finding{Level: Note, Check: "inheritance", Advice: "describe the others as tables of their own"}, "other tables inherit from %s: their rows are not captured with it", name)
+	}
+	p.columns(t, relation, f)
+	return nil
+}
+
+// identity looks at what old rows are sent with, and rows known by.
+func (p *preflight) identity(t sectors.Table, relation Relation, f tableFacts, published bool) {
+	name, alter := relation.Name(), "ALTER TABLE "+pgx.Identifier{t.Schema, t.Name}.Sanitize()+" "
+	key := t.Key
+	if len(key) == 0 {
+		key = relation.Primary
+	}
+	// The statement that makes old rows hold the columns, at the least cost.
+	identity := func(columns []string) string {
+		if len(relation.Primary) > 0 && len(missing(columns, relation.Primary)) == 0 {
+			return alter + "REPLICA IDENTITY DEFAULT;"
+		}
+		for _, u := range f.unique {
+			if len(missing(columns, u.columns)) == 0 {
+				return alter + "REPLICA IDENTITY USING INDEX " + pgx.Identifier{u.name}.Sanitize() + ";"
+			}
+		}
+		return alter + "REPLICA IDENTITY FULL;"
+	}
+	full := relation.Identity == "f"
+	switch lacking := missing(key, relation.IdentityColumns); {
+	case !full && len(relation.IdentityColumns) == 0:
+		means := "once published, the application's own UPDATE and DELETE on it fail"
+		if published {
+			means = "the application's own UPDATE and DELETE on it fail while it is published"
+		}
+		p.add(Finding{Level: Fault, Check: "replica_identity", Mend: identity(key), Advice: "a primary key is better still; the statement takes ACCESS EXCLUSIVE for a moment"}, "table %s has no replica identity: %s", name, means)
+	case !full && len(lacking) > 0:
+		p.add(Finding{Level: Fault, Check: "replica_identity", Mend: identity(key), Advice: "the statement takes ACCESS EXCLUSIVE for a moment"}, "table %s has the key %v, but its old rows are sent by %v", name, key, relation.IdentityColumns)
+	case full && t.Narrow():
+		f := Finding{Level: Fault, Check: "replica_identity", Mend: identity(key), Advice: "the statement takes ACCESS EXCLUSIVE for a moment"}
+		if strings.Contains(f.Mend, " FULL;") {
+			f.Mend, f.Advice = "", "give it a primary key, or take privacy: drop out of the sector file"
+		}
+		p.add(f, "table %s sends whole old rows (REPLICA IDENTITY FULL), which a list of columns cannot: published so, the application's own UPDATE and DELETE on it fail", name)
+	case full && f.bytes >= heavy && identity(key) != alter+"REPLICA IDENTITY FULL;" && len(key) > 0:
+		p.add(Finding{Level: Warning, Check: "replica_identity_full", Mend: identity(key), Advice: "keep it if large values of updates must be complete at once; the statement takes ACCESS EXCLUSIVE for a moment"},
+			"table %s of %d MB has REPLICA IDENTITY FULL: every UPDATE and DELETE writes the whole old row to the log", name, f.bytes>>20)
+	}
+	if len(key) > 0 {
+		return
+	}
+	lacks := Finding{Level: Warning, Check: "key", Advice: "give it a primary key, or name `key` in the sector file"}
+	for _, u := range f.unique {
+		lacks.Mend, lacks.Advice = alter+"ADD PRIMARY KEY USING INDEX "+pgx.Identifier{u.name}.Sanitize()+";", "or name `key` in the sector file; the statement takes ACCESS EXCLUSIVE for a moment"
+		break
+	}
+	if t.Vault() {
+		lacks.Level = Fault
+		p.add(lacks, "table %s has identifiers or matching columns but no key", name)
+	} else {
+		p.add(lacks, "table %s has no key: it lands in bronze only", name)
+	}
+}
+
+// privileges looks for what the role lacks, and for what it has too much.
+func (p *preflight) privileges(t sectors.Table, relation Relation, f tableFacts) {
+	name := relation.Name()
+	if !f.usage {
+		p.add(Finding{Level: Fault, Check: "privilege", Mend: p.enable()}, "schema %s may not be used by role %s", t.Schema, p.role)
+	}
+	needed := []string{"ctid"}
+	for _, c := range relation.Columns {
+		if t.Captures(c.Name) {
+			needed = append(needed, c.Name)
+		}
+	}
+	if lacking := missing(needed, f.readable); !f.read && len(lacking) > 0 {
+		p.add(Finding{Level: Fault, Check: "privilege", Mend: p.enable()}, "table %s may not be read by this role: it lacks SELECT on %s", name, strings.Join(lacking, ", "))
+	}
+	if p.super {
+		return
+	}
+	if t.Narrow() {
+		if kept := slices.DeleteFunc(slices.Clone(f.readable), func(c string) bool {
+			_, column := find(relation.Columns, c)
+			return !column || t.Captures(c)
+		}); len(kept) > 0 {
+			p.add(Finding{Level: Warning, Check: "privilege", Mend: p.enable()}, "role %s may read %s of %s, which the sector file keeps back", p.role, strings.Join(kept, ", "), name)
+		}
+	}
+	if f.writes {
+		found := Finding{Level: Warning, Check: "privilege", Advice: "see who grants it: a role that it belongs to, PUBLIC, or its being the owner"}
+		if f.granted {
+			found.Mend, found.Advice = "REVOKE INSERT, UPDATE, DELETE, TRUNCATE ON TABLE "+pgx.Identifier{t.Schema, t.Name}.Sanitize()+" FROM "+pgx.Identifier{p.role}.Sanitize()+";", ""
+		}
+		p.add(found, "role %s may change rows of %s: capture never does", p.role, name)
+	}
+}
+
+// published compares what the publication sends of a table with what the sector
+// file lets go.
+func (p *preflight) published(ctx context.Context, t sectors.Table, relation Relation) error {
+	if (t.Narrow() || t.Where != "") && p.version < 150000 {
+		p.add(Finding{Level: Fault, Check: "version", Advice: "upgrade the server, or take privacy: drop, undescribed and where out of the sector file"}, "table %s is to be published in part, which needs PostgreSQL 15", relation.Name())
+		return nil
+	}
+	sent, err := p.catalog.Narrow(ctx, p.Publication, relation)
+	if err != nil {
+		return err
+	}
+	name, fault := relation.Name(), Finding{Level: Fault, Check: "publication", Mend: p.enable()}
+	var stays, lacks []string
+	for _, c := range relation.Columns {
+		_, is := find(sent.Columns, c.Name)
+		switch captured := t.Captures(c.Name); {
+		case is && !captured && t.Narrow():
+			stays = append(stays, c.Name)
+		case !is && captured:
+			lacks = append(lacks, c.Name)
+		}
+	}
+	if len(lacks) > 0 {
+		p.add(fault, "table %s is published without its column %s", name, strings.Join(lacks, ", "))
+	}
+	if len(stays) > 0 {
+		p.add(Finding{Level: Warning, Check: "publication", Mend: p.enable()}, "table %s is published with its column %s, which the sector file keeps back: the connector leaves it out, but it should not leave the database", name, strings.Join(stays, ", "))
+	}
+	if lacking := missing(relation.IdentityColumns, names(sent.Columns)); len(lacking) > 0 {
+		p.add(Finding{Level: Fault, Check: "publication", Mend: "ALTER PUBLICATION " + pgx.Identifier{p.Publication}.Sanitize() + " DROP TABLE ONLY " + pgx.Identifier{t.Schema, t.Name}.Sanitize() + ";", Advice: "then let the sector file capture the column, and enable again"},
+			"table %s is published without column %s of its replica identity: the application's own UPDATE and DELETE on it fail", name, strings.Join(lacking, ", "))
+	}
+	switch {
+	case t.Where == "" && sent.Filter != "":
+		p.add(fault, "table %s is published with the row filter %s, which the sector file does not ask for", name, sent.Filter)
+	case t.Where != "" && sent.Filter == "":
+		p.add(fault, "table %s is published without the row filter %s: rows would leave that must stay", name, t.Where)
+	case t.Where != "" && !p.locked[relation.OID]:
+		same, err := p.sameFilter(ctx, t, sent.Filter)
+		if err != nil {
+			return err
+		}
+		if !same {
+			p.add(fault, "table %s is published with the row filter %s, but the sector file says %s", name, sent.Filter, t.Where)
+		}
+	}
+	return nil
+}
+
+// sameFilter tells whether two conditions give the same plan; it runs neither.
+func (p *preflight) sameFilter(ctx context.Context, t sectors.Table, filter string) (bool, error) {
+	var plans [2]string
+	for i, condition := range []string{t.Where, filter} {
+		err := p.conn.QueryRow(ctx, "EXPLAIN (VERBOSE, COSTS OFF, FORMAT JSON) SELECT FROM "+pgx.Identifier{t.Schema, t.Name}.Sanitize()+" WHERE ("+condition+")").Scan(&plans[i])
+		var refused *pgconn.PgError
+		if errors.As(err, &refused) {
+			if refused.Code == "42501" { // insufficient_privilege, or row-level security: told already
+				return true, nil
+			}
+			p.add(Finding{Level: Fault, Check: "where", Advice: "correct where in the sector file"}, "the row filter %s of table %s: %s", condition, t.Schema+"."+t.Name, refused.Message)
+			return true, nil
+		}
+		if err != nil {
+			return false, err
+		}
+	}
+	return plans[0] == plans[1], nil
+}
+
+// columns looks at each column: its type, its description.
+func (p *preflight) columns(t sectors.Table, relation Relation, f tableFacts) {
+	name := relation.Name()
+	var texts []string
+	for _, column := range relation.Columns {
+		described, ok := t.Column(column.Name)
+		codec, err := pgvalue.Lookup(column)
+		switch {
+		case !t.Captures(column.Name):
+		case err != nil:
+			p.add(Finding{Level: Fault, Check: "type"}, "column %s of %s: %v", column.Name, name, err)
+		case (!ok || described.Privacy == "") && isText(codec):
+			texts = append(texts, fmt.Sprintf("%s (%s)", column.Name, codec.PGType))
+		}
+		switch {
+		case !ok && t.Private():
+			p.add(Finding{Level: Note, Check: "description", Advice: "describe it in the sector file if it should be captured"}, "column %s of %s is not described: as the table is private, it stays in the database", column.Name, name)
+		case !ok:
+			p.add(Finding{Level: Warning, Check: "description", Advice: "describe it in the sector file"}, "column %s of %s is not described: it is captured as internal data, in plain text", column.Name, name)
+		}
+		if ok && slices.Contains(relation.Primary, column.Name) && len(t.Key) == 0 && (described.Privacy == sectors.Drop || described.Privacy == sectors.Mask) {
+			p.add(Finding{Level: Fault, Check: "key", Advice: "give it privacy: token in the sector file, or name another key there"}, "column %s of %s has privacy %s, but rows are known by it", column.Name, name, described.Privacy)
+		}
+	}
+	if len(texts) > 0 {
+		p.add(Finding{Level: Note, Check: "type"}, "columns of %s whose types have no Avro form of their own are carried as their text: %s", name, strings.Join(texts, ", "))
+	}
+	for _, column := range f.generated {
+		p.add(Finding{Level: Note, Check: "generated", Advice: "the database computes it from other columns, and so can who reads them"}, "column %s of %s is generated: it is not captured", column, name)
+	}
+	for _, column := range t.Columns {
+		if _, ok := find(relation.Columns, column.Name); !ok && !slices.Contains(f.generated, column.Name) {
+			p.add(Finding{Level: Warning, Check: "description", Advice: "take it out of the sector file, or correct its name"}, "column %s of %s is described in the sector file but not in the database", column.Name, name)
+		}
+	}
+}
+
+// isText tells whether a type is carried as its text under a name of ours.
+func isText(codec pgvalue.Codec) bool {
+	named, ok := codec.Avro.(map[string]any)
+	if !ok {
+		return false
+	}
+	connect, ok := named["connect.name"].(string)
+	return ok && strings.HasPrefix(connect, "hopluu.") && named["type"] == "string"
+}
+
+func find(columns []pgvalue.Column, name string) (pgvalue.Column, bool) {
+	i := slices.IndexFunc(columns, func(c pgvalue.Column) bool { return c.Name == name })
+	if i < 0 {
+		return pgvalue.Column{}, false
+	}
+	return columns[i], true
+}
+
+func names(columns []pgvalue.Column) (all []string) {
+	for _, c := range columns {
+		all = append(all, c.Name)
+	}
+	return all
+}
+
+// missing are the names that are not among those that are there.
+func missing(names, there []string) []string {
+	return slices.DeleteFunc(slices.Clone(names), func(n string) bool { return slices.Contains(there, n) })
+}
