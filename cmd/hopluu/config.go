@@ -53,6 +53,9 @@ that names the key when something is wrong.`,
 			}
 			var notes []string
 			for _, s := range sources {
+				if s.files() {
+					continue // checked when it was loaded
+				}
 				if s.DSN == "" {
 					notes = append(notes, "source "+s.Name+" has no dsn: connector commands and reconcile need it")
 				} else if err := checkDSN(s.Source); err != nil {

@@ -18,16 +18,29 @@ type checkReport struct {
 	OK bool `json:"ok"`
 	// Common is what all sources need: the token key, Kafka, the registry.
 	Common  []postgres.Finding `json:"common"`
-	Sources []postgres.Report  `json:"sources"`
+	Sources []sourceReport     `json:"sources"`
+}
+
+// sourceReport is what was found of one source.
+type sourceReport struct {
+	Kind string `json:"kind"`
+	// Location of a drop of files.
+	Location string `json:"location,omitempty"`
+	postgres.Report
 }
 
 func (a *app) connectorCheck() *cobra.Command {
 	var asJSON bool
 	command := &cobra.Command{
 		Use:   "check [SOURCE...]",
-		Short: "Look at the databases and at Kafka, and say what stands in the way",
-		Long: `Look at the databases of the named sources, or of all, and at what their connectors
-need beside: Kafka, the registry, the token key. Nothing is changed anywhere.
+		Short: "Look at the sources and at Kafka, and say what stands in the way",
+		Long: `Look at the named sources, or at all, and at what their connectors need beside:
+Kafka, the registry, the token key. Nothing is changed anywhere.
+
+Of a drop of files: whether the folder or bucket can be listed and read, and the
+reports' place written to (an empty file is put there and removed again), which
+files match which table, and whether the headings of each table's newest file are
+columns of the sector file.
 
 Every finding is a fault (capture would not start, lose events, or harm the
 database), a warning (it may later), or a note, with the statement that mends it.
@@ -41,11 +54,11 @@ see it. Exits with 1 when there is a fault.`,
 			if err != nil {
 				return err
 			}
-			sources, err := databases(c, args)
+			sources, err := reachable(c, args)
 			if err != nil {
 				return err
 			}
-			report := checkReport{OK: true, Common: []postgres.Finding{}, Sources: []postgres.Report{}}
+			report := checkReport{OK: true, Common: []postgres.Finding{}, Sources: []sourceReport{}}
 			common, err := commonFindings(cmd.Context(), c, sources)
 			if err != nil {
 				return err
@@ -53,14 +66,9 @@ see it. Exits with 1 when there is a fault.`,
 			report.Common = append(report.Common, common...)
 			report.OK = len(faults(common)) == 0
 			for _, s := range sources {
-				found, err := preflight(cmd.Context(), s)
+				found := lookAt(cmd.Context(), c, s)
 				if cmd.Context().Err() != nil {
 					return cmd.Context().Err()
-				}
-				if err != nil {
-					// The others are looked at all the same.
-					found.Source = s.Name
-					found.Findings = append(found.Findings, postgres.Finding{Level: postgres.Fault, What: oneLine(err)})
 				}
 				report.OK = report.OK && found.OK()
 				report.Sources = append(report.Sources, found)
@@ -70,6 +78,22 @@ see it. Exits with 1 when there is a fault.`,
 	}
 	command.Flags().BoolVar(&asJSON, "json", false, "print the report as JSON: ok, common and sources with their findings")
 	return command
+}
+
+// lookAt looks at one source. What keeps it from being looked at is a fault of
+// its: the others are looked at all the same.
+func lookAt(ctx context.Context, c config.Config, s source) sourceReport {
+	if s.files() {
+		report := sourceReport{Kind: s.Kind, Location: s.Location, Report: postgres.Report{Source: s.Name, Tables: len(s.Tables), Findings: []postgres.Finding{}}}
+		report.Findings = append(report.Findings, preflightFiles(ctx, c, s)...)
+		return report
+	}
+	found, err := preflight(ctx, s)
+	if err != nil {
+		found.Source = s.Name
+		found.Findings = append(found.Findings, postgres.Finding{Level: postgres.Fault, What: oneLine(err)})
+	}
+	return sourceReport{Kind: config.KindPostgres, Report: found}
 }
 
 // commonFindings looks at what all sources need.
@@ -146,10 +170,13 @@ func printCheck(w io.Writer, report checkReport, asJSON bool) error {
 	return nil
 }
 
-func printReport(w io.Writer, r postgres.Report) {
-	if r.Version == "" {
+func printReport(w io.Writer, r sourceReport) {
+	switch {
+	case r.Kind == config.KindFile:
+		fmt.Fprintf(w, "%s: files in %s, %d tables\n", r.Source, r.Location, r.Tables)
+	case r.Version == "":
 		fmt.Fprintln(w, r.Source)
-	} else {
+	default:
 		fmt.Fprintf(w, "%s: PostgreSQL %s, %d tables\n", r.Source, r.Version, r.Tables)
 	}
 	if d := r.Disk; d != nil {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/hopluu/hopluu/cmd/hopluu/config"
 	"github.com/hopluu/hopluu/connectors"
+	"github.com/hopluu/hopluu/connectors/file"
 	"github.com/hopluu/hopluu/connectors/postgres"
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
@@ -21,7 +22,8 @@ func (a *app) connectorRun() *cobra.Command {
 		Long: `Capture the named sources, or all of the configuration, in one process, until
 SIGTERM or Ctrl-C. Progress is kept in Kafka: a connector that is killed goes on
 where it was, with no event lost and none doubled. Starting a second connector for
-a source ends the first.
+a source ends the first. Files that departments drop are looked for and taken in,
+with a report of the rows that were refused.
 
 At start everything is checked as 'hopluu connector check' does; a fault ends it
 with 2. Later a server that goes away is waited for. A source that a person must
@@ -44,7 +46,7 @@ mend is no longer captured while the others are; /readyz says which and why.`,
 }
 
 func runConnectors(ctx context.Context, c config.Config, names []string, log *slog.Logger) (err error) {
-	sources, err := databases(c, names)
+	sources, err := reachable(c, names)
 	if err != nil {
 		return err
 	}
@@ -69,20 +71,28 @@ func runConnectors(ctx context.Context, c config.Config, names []string, log *sl
 		return err
 	}
 	metrics := newMetrics()
-	var all []*connectors.Connector
+	var all []capturing
 	for _, s := range sources {
-		report, err := preflight(ctx, s)
-		if err == nil {
-			err = refusal("connector check "+s.Name, report.Findings)
+		report := lookAt(ctx, c, s)
+		if ctx.Err() != nil {
+			return ctx.Err()
 		}
-		if err != nil {
+		if err := refusal("connector check "+s.Name, report.Findings); err != nil {
 			return fmt.Errorf("source %s: %w", s.Name, err)
 		}
-		all = append(all, connectors.New(connectors.Config{
+		if s.files() {
+			settings := fileConfig(c, s)
+			settings.Kafka, settings.Registry, settings.Tokens, settings.Log, settings.Metrics = kafka, schemas, tokens.Clone(), log, metrics
+			connector := file.New(settings)
+			all = append(all, capturing{s.Name, connector.Ready, connector.Run})
+			continue
+		}
+		connector := connectors.New(connectors.Config{
 			Source: s.Name, DSN: s.DSN, Slot: s.Slot, Publication: s.Publication, Sector: s.Described,
 			Kafka: kafka, Registry: schemas, Tokens: tokens.Clone(), Topics: topicSettings(c),
 			MaxRowBytes: c.MaxRowBytes, SpoolDir: c.SpoolDir, Budget: c.Budget(), Log: log, Metrics: metrics,
-		}))
+		})
+		all = append(all, capturing{s.Name, connector.Ready, connector.Run})
 	}
 	return serve(ctx, c.HTTP.Listen, log, metrics, service{kafka, readyAll(all), runAll(all, log)})
 }
@@ -103,11 +113,18 @@ func refusal(command string, findings []postgres.Finding) error {
 	return errors.New(text)
 }
 
-func readyAll(all []*connectors.Connector) func() error {
+// capturing is a connector of either kind.
+type capturing struct {
+	source string
+	ready  func() error
+	run    func(context.Context) error
+}
+
+func readyAll(all []capturing) func() error {
 	return func() error {
 		var errs []error
 		for _, connector := range all {
-			errs = append(errs, connector.Ready())
+			errs = append(errs, connector.ready())
 		}
 		return errors.Join(errs...)
 	}
@@ -115,14 +132,14 @@ func readyAll(all []*connectors.Connector) func() error {
 
 // runAll captures all sources. One that a person must mend does not stop the
 // others: its error is told at once and again at the end.
-func runAll(all []*connectors.Connector, log *slog.Logger) func(context.Context) error {
+func runAll(all []capturing, log *slog.Logger) func(context.Context) error {
 	return func(ctx context.Context) error {
 		var group errgroup.Group
 		for _, connector := range all {
 			group.Go(func() error {
-				err := connector.Run(ctx)
+				err := connector.run(ctx)
 				if err != nil {
-					log.Error("a source is no longer captured", "source", connector.Source, "error", err)
+					log.Error("a source is no longer captured", "source", connector.source, "error", err)
 				}
 				return err
 			})

@@ -69,7 +69,7 @@ administrator of that database.`,
 			if err := flags.check(); err != nil {
 				return err
 			}
-			setup, err := a.setup(args)
+			setup, err := a.setup(args, "enable")
 			if err != nil {
 				return err
 			}
@@ -108,7 +108,7 @@ keep what they have.`,
 			if err := flags.check(); err != nil {
 				return err
 			}
-			setup, err := a.setup(args)
+			setup, err := a.setup(args, "disable")
 			if err != nil {
 				return err
 			}
@@ -136,10 +136,18 @@ keep what they have.`,
 	return command
 }
 
-func (a *app) setup(args []string) (postgres.Setup, error) {
-	sources, err := a.databases(args)
+// setup tells what the named database needs, for a command.
+func (a *app) setup(args []string, command string) (postgres.Setup, error) {
+	c, _, err := a.load()
 	if err != nil {
 		return postgres.Setup{}, err
+	}
+	sources, err := reachable(c, args)
+	if err != nil {
+		return postgres.Setup{}, err
+	}
+	if sources[0].files() {
+		return postgres.Setup{}, notOfFiles(sources[0], command)
 	}
 	return setupOf(sources[0])
 }

@@ -10,7 +10,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/hopluu/hopluu/cmd/hopluu/config"
 	"github.com/hopluu/hopluu/connectors"
+	"github.com/hopluu/hopluu/connectors/file"
 	"github.com/hopluu/hopluu/connectors/postgres"
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/spf13/cobra"
@@ -18,6 +20,7 @@ import (
 
 // sourceStatus is what `hopluu connector status` says of a source.
 type sourceStatus struct {
+	Kind string `json:"kind"`
 	connectors.Status
 	// Reasons of the quarantines, by table.
 	Reasons map[string]string `json:"reasons"`
@@ -34,28 +37,45 @@ func (a *app) connectorStatus() *cobra.Command {
 	var asJSON bool
 	command := &cobra.Command{
 		Use:   "status [SOURCE...]",
-		Short: "Show how far each source is and what its slot holds back",
+		Short: "Show how far each source is, what its slot holds back, which files were refused",
 		Long: `Show the state of each source: never captured, snapshot, streaming, stopped, slot
 lost, slot missing, or unreachable; how much WAL was written since what is
 confirmed, how much the slot keeps on the server's disk and how much more it may;
 and the tables that are quarantined, with the reason.
 
+Of a source of files: never captured, waiting for files, taking in, or stopped
+(its connector has not written for three minutes); how many files of each table
+were taken in and refused; the last one, its time, and what became of its rows.
+
 Exits with 1 when a source needs a person: a slot is gone, a table is quarantined,
-or a database does not answer.`,
+a database does not answer, or the last file of a table, or rows of it, were
+refused.`,
 		Example: `  hopluu connector status
   hopluu connector status --json | jq '.[] | select(.quarantined != [])'`,
 		ValidArgsFunction: a.completeSources(false),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			all, err := a.status(cmd.Context(), args)
+			databases, files, err := a.status(cmd.Context(), args)
 			if err != nil {
 				return err
 			}
 			if asJSON {
+				all := []any{}
+				for _, s := range databases {
+					all = append(all, s)
+				}
+				for _, s := range files {
+					all = append(all, s)
+				}
 				err = printJSON(cmd.OutOrStdout(), all)
 			} else {
-				printStatus(cmd.OutOrStdout(), all)
+				if len(databases) > 0 {
+					printStatus(cmd.OutOrStdout(), databases)
+				}
+				if len(files) > 0 {
+					printFileStatus(cmd.OutOrStdout(), files)
+				}
 			}
-			if err == nil && slices.ContainsFunc(all, sourceStatus.attention) {
+			if err == nil && (slices.ContainsFunc(databases, sourceStatus.attention) || slices.ContainsFunc(files, fileStatus.Attention)) {
 				err = errFound
 			}
 			return err
@@ -65,30 +85,42 @@ or a database does not answer.`,
 	return command
 }
 
-func (a *app) status(ctx context.Context, names []string) (all []sourceStatus, err error) {
+func (a *app) status(ctx context.Context, names []string) (databases []sourceStatus, files []fileStatus, err error) {
 	c, _, err := a.load()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	sources, err := databases(c, names)
+	sources, err := reachable(c, names)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	kafka, err := dialKafka(ctx, c)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer func() { err = errors.Join(err, kafka.Close()) }()
 	for _, s := range sources {
+		if s.files() {
+			var tables []string
+			for _, t := range s.Described.Tables {
+				tables = append(tables, t.Schema+"."+t.Name)
+			}
+			status, err := file.ReadStatus(ctx, kafka, s.Name, tables, time.Now())
+			if err != nil {
+				return nil, nil, err
+			}
+			files = append(files, fileStatus{s.Kind, status})
+			continue
+		}
 		checkpoint, err := connectors.Checkpoint(ctx, kafka, s.Name)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		slot, err := slotStatus(ctx, s)
 		if ctx.Err() != nil {
-			return nil, ctx.Err()
+			return nil, nil, ctx.Err()
 		}
-		status := sourceStatus{Status: connectors.StatusOf(s.Name, checkpoint, slot), Reasons: map[string]string{}}
+		status := sourceStatus{Kind: config.KindPostgres, Status: connectors.StatusOf(s.Name, checkpoint, slot), Reasons: map[string]string{}}
 		if err != nil {
 			// The others are shown all the same.
 			status.State, status.Error = "unreachable", oneLine(err)
@@ -96,9 +128,9 @@ func (a *app) status(ctx context.Context, names []string) (all []sourceStatus, e
 		for _, name := range status.Quarantined {
 			status.Reasons[name] = checkpoint.Tables[name].Quarantined
 		}
-		all = append(all, status)
+		databases = append(databases, status)
 	}
-	return all, nil
+	return databases, files, nil
 }
 
 func slotStatus(ctx context.Context, s source) (status postgres.SlotStatus, err error) {
@@ -158,8 +190,12 @@ connector begins at once, a stopped one when it is started.`,
 			if err != nil {
 				return err
 			}
-			if _, err = choose(sources, args[:1]); err != nil {
+			chosen, err := choose(sources, args[:1])
+			if err != nil {
 				return err
+			}
+			if chosen[0].files() {
+				return notOfFiles(chosen[0], "resnapshot")
 			}
 			ctx, cancel := context.WithTimeout(cmd.Context(), time.Minute)
 			defer cancel()

@@ -136,7 +136,7 @@ func TestManySourcesOfOneSector(t *testing.T) {
 		{Name: "health", Sector: "health", Slot: "hopluu_health", DSN: "postgres://a@b/d"},
 		{Name: "thue", Sector: "tax", Slot: "hopluu_thue", DSN: "postgres://a@b/e"},
 	}
-	sources, err := databases(c, nil)
+	sources, err := reachable(c, nil)
 	require.NoError(t, err)
 	require.Len(t, sources, 3)
 	require.Equal(t, sources[0].Described, sources[1].Described)
@@ -152,7 +152,7 @@ func TestManySourcesOfOneSector(t *testing.T) {
 	}
 	require.False(t, names["tax.public.taxpayer"])
 
-	chosen, err := databases(c, []string{"thue", "bv115"})
+	chosen, err := reachable(c, []string{"thue", "bv115"})
 	require.NoError(t, err)
 	require.Equal(t, []string{"thue", "bv115"}, []string{chosen[0].Name, chosen[1].Name})
 }

@@ -28,7 +28,8 @@ key ranges, and where these differ by key. The source is read as one snapshot, w
 no lock that anybody notices and a message of a few bytes in its log to mark it;
 ClickHouse once it has applied that snapshot's LSN; keys that changed meanwhile are
 looked at again, so rows may go on flowing. The events that a topic still holds are
-compared with bronze.
+compared with bronze. Sources of files are left out, which is said: departments take
+files away, and what a file changed is reported when it is taken in.
 
 Exits with 0 when everything agrees; with 1 when something differs, and names the
 ranges and keys; with 2 when it could not be compared. The result is noted in
@@ -42,6 +43,13 @@ the token key, under which identifiers are compared.`,
 			c, _, err := a.load()
 			if err != nil {
 				return err
+			}
+			_, files, err := inDatabases(c, args)
+			if err != nil {
+				return err
+			}
+			if len(files) > 0 {
+				fmt.Fprintf(cmd.ErrOrStderr(), "not compared: %s, of files; see 'hopluu connector status' for what became of them\n", strings.Join(files, ", "))
 			}
 			settings := reconcile.Config{CatchUp: catchUp}
 			if term.IsTerminal(int(os.Stderr.Fd())) && !asJSON {
@@ -64,10 +72,31 @@ the token key, under which identifiers are compared.`,
 	return command
 }
 
+// inDatabases gives the named sources, or all, that are databases, and the names
+// of those that are not: of files there is nothing left to compare with once
+// departments took them away.
+func inDatabases(c config.Config, names []string) (databases []source, files []string, err error) {
+	sources, err := reachable(c, names)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, s := range sources {
+		if s.files() {
+			files = append(files, s.Name)
+		} else {
+			databases = append(databases, s)
+		}
+	}
+	if len(databases) == 0 {
+		return nil, nil, fmt.Errorf("nothing can be compared: %s is of files; see 'hopluu connector status' for what became of them", strings.Join(files, ", "))
+	}
+	return databases, files, nil
+}
+
 // reconcileAll compares the chosen sources; settings says how, and is completed
 // with the connections.
 func reconcileAll(ctx context.Context, c config.Config, names []string, settings reconcile.Config) (all []reconcile.Result, err error) {
-	sources, err := databases(c, names)
+	sources, _, err := inDatabases(c, names)
 	if err != nil {
 		return nil, err
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/hopluu/hopluu/cmd/hopluu/config"
+	"github.com/hopluu/hopluu/connectors/file"
 	"github.com/hopluu/hopluu/connectors/postgres"
 	"github.com/hopluu/hopluu/schemas/topic"
 	"github.com/spf13/cobra"
@@ -149,7 +150,11 @@ func sourceTopics(c config.Config, sources []source) []topic.Spec {
 	settings := topicSettings(c)
 	var specs []topic.Spec
 	for _, s := range sources {
-		specs = append(specs, settings.StateSpec(s.Name))
+		if s.files() {
+			specs = append(specs, file.StateSpec(settings, s.Name))
+		} else {
+			specs = append(specs, settings.StateSpec(s.Name))
+		}
 		specs = append(specs, settings.Specs(s.Name, s.Described)...)
 	}
 	return specs

@@ -128,11 +128,15 @@ func pingError(options *clickhouse.Options, err error) error {
 	return fmt.Errorf("clickhouse.dsn: %s does not answer: %w; check the address and its protocol (clickhouse:// for port 9000, http:// for port 8123), and that ClickHouse runs", addr, err)
 }
 
-// source is a configured source with the sector that describes it.
+// source is a configured source with the sector that describes it; of a drop of
+// files only with the tables that are dropped.
 type source struct {
 	config.Source
 	Described sectors.Sector
 }
+
+// files tells that the source is no database.
+func (s source) files() bool { return s.Kind == config.KindFile }
 
 // loadSectors reads the sector files.
 func loadSectors(c config.Config) (*sectors.Set, error) {
@@ -149,7 +153,7 @@ func loadSources(c config.Config) ([]source, error) {
 		return nil, err
 	}
 	if len(c.Sources) == 0 {
-		return nil, errors.New("configuration: sources is empty: name at least one database")
+		return nil, errors.New("configuration: sources is empty: name at least one database or drop of files")
 	}
 	var sources []source
 	for _, s := range c.Sources {
@@ -157,7 +161,15 @@ func loadSources(c config.Config) ([]source, error) {
 		if !ok {
 			return nil, fmt.Errorf("configuration: source %s names sector %s, which has no file: use one of %s", s.Name, s.Sector, strings.Join(sectorNames(set), ", "))
 		}
-		sources = append(sources, source{Source: s, Described: *sector})
+		described := source{Source: s, Described: *sector}
+		if described.files() {
+			files := fileConfig(c, described)
+			if err := files.Validate(); err != nil {
+				return nil, fmt.Errorf("configuration: %w", err)
+			}
+			described.Described = files.Captured()
+		}
+		sources = append(sources, described)
 	}
 	return sources, nil
 }
@@ -193,9 +205,9 @@ func choose(sources []source, names []string) ([]source, error) {
 	return chosen, nil
 }
 
-// databases gives the named sources, or all, for commands that connect to
+// reachable gives the named sources, or all, for commands that connect to
 // them.
-func databases(c config.Config, names []string) ([]source, error) {
+func reachable(c config.Config, names []string) ([]source, error) {
 	sources, err := loadSources(c)
 	if err != nil {
 		return nil, err
@@ -204,6 +216,9 @@ func databases(c config.Config, names []string) ([]source, error) {
 		return nil, err
 	}
 	for _, s := range sources {
+		if s.files() {
+			continue
+		}
 		if err := checkDSN(s.Source); err != nil {
 			return nil, err
 		}

@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"path"
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 )
 
 var (
@@ -130,16 +132,22 @@ func (c *Config) checkSources() error {
 			return fmt.Errorf("sources[%d].name %s begins the names of hopluu's own topics: choose another", i, s.Name)
 		case s.Sector == "":
 			return fmt.Errorf("sources[%d].sector of source %s is empty: name the sector file that describes it", i, s.Name)
-		case !slotName.MatchString(s.Slot) || len(s.Slot)+slotSuffix > maxIdentifier:
-			return fmt.Errorf("sources[%d].slot of source %s is %q: use small letters, digits and _, at most %d", i, s.Name, s.Slot, maxIdentifier-slotSuffix)
-		case len(s.Publication) > maxIdentifier:
-			return fmt.Errorf("sources[%d].publication of source %s is longer than %d bytes: shorten it", i, s.Name, maxIdentifier)
+		}
+		of := s.checkDatabase
+		if s.Kind == KindFile {
+			of = s.checkFiles
+		}
+		if key, reason := of(); key != "" {
+			return fmt.Errorf("sources[%d].%s of source %s %s", i, key, s.Name, reason)
 		}
 		// Environment variables have capitals only.
 		if other, ok := names[strings.ToUpper(s.Name)]; ok {
 			return fmt.Errorf("sources[%d].name %s is there twice (%s): every source has its own name, whatever its capitals", i, s.Name, other)
 		}
 		names[strings.ToUpper(s.Name)] = s.Name
+		if s.Kind == KindFile {
+			continue
+		}
 		place := s.DSN + " " + s.Slot
 		if other, ok := places[place]; ok && s.DSN != "" {
 			return fmt.Errorf("sources[%d].slot %s of source %s is also that of source %s in the same database: give each its own", i, s.Slot, s.Name, other)
@@ -147,4 +155,80 @@ func (c *Config) checkSources() error {
 		places[place] = s.Name
 	}
 	return nil
+}
+
+// checkDatabase finds what is wrong with a source that is no drop of files: a
+// key and what to do about it.
+func (s *Source) checkDatabase() (key, reason string) {
+	ofFiles := []struct {
+		key string
+		set bool
+	}{
+		{"location", s.Location != ""}, {"credentials", s.Credentials != Credentials{}}, {"reports", s.Reports != ""},
+		{"interval", s.Interval != 0}, {"tables", len(s.Tables) > 0},
+	}
+	switch {
+	case s.Kind != KindPostgres:
+		return "kind", fmt.Sprintf("is %q: use %s for a database or %s for a folder or bucket of CSV and Excel files", s.Kind, KindPostgres, KindFile)
+	case !slotName.MatchString(s.Slot) || len(s.Slot)+slotSuffix > maxIdentifier:
+		return "slot", fmt.Sprintf("is %q: use small letters, digits and _, at most %d", s.Slot, maxIdentifier-slotSuffix)
+	case len(s.Publication) > maxIdentifier:
+		return "publication", fmt.Sprintf("is longer than %d bytes: shorten it", maxIdentifier)
+	}
+	for _, k := range ofFiles {
+		if k.set {
+			return k.key, "is for files: set kind: file, or remove it"
+		}
+	}
+	return "", ""
+}
+
+// leastInterval keeps a share or a store from being listed without pause.
+const leastInterval = 100 * time.Millisecond
+
+// checkFiles finds what is wrong with a drop of files.
+func (s *Source) checkFiles() (key, reason string) {
+	const ofDatabase = "is for databases: set kind: postgres, or remove it"
+	switch {
+	case s.DSN != "":
+		return "dsn", ofDatabase
+	case s.Slot != "":
+		return "slot", ofDatabase
+	case s.Publication != "":
+		return "publication", ofDatabase
+	case s.Location == "":
+		return "location", "is empty: write a folder such as /srv/drops/" + s.Name + ", or s3://host/bucket/prefix"
+	case s.Interval < leastInterval:
+		return "interval", fmt.Sprintf("is %s: give at least %s, such as 10s", s.Interval, leastInterval)
+	case (s.Credentials.AccessKey == "") != (s.Credentials.SecretKey == ""):
+		return "credentials", "has one of access_key and secret_key: give both, or neither to take those of the environment (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY)"
+	case s.Credentials != Credentials{} && !strings.Contains(s.Location+s.Reports, "://"):
+		return "credentials", "is for an S3-compatible store, and the location is a folder: remove it"
+	case len(s.Tables) == 0:
+		return "tables", "is empty: name each table that is dropped, with the pattern of its files' names"
+	}
+	for i, t := range s.Tables {
+		at := fmt.Sprintf("tables[%d].", i)
+		switch _, err := path.Match(t.Pattern, ""); {
+		case t.Name == "":
+			return at + "name", "is empty: name a table of the sector file"
+		case t.Pattern == "":
+			return at + "pattern", "is empty: write the names of its files, such as " + t.Name + "_*.csv"
+		case strings.Contains(t.Pattern, "/"):
+			return at + "pattern", fmt.Sprintf("is %q: write names without a folder, such as %s_*.csv; the folder is the location", t.Pattern, t.Name)
+		case err != nil:
+			return at + "pattern", fmt.Sprintf("is %q: close its bracket; * stands for any letters, ? for one", t.Pattern)
+		}
+		for n, k := range t.Key {
+			if k == "" || slices.Contains(t.Key[:n], k) {
+				return fmt.Sprintf("%skey[%d]", at, n), fmt.Sprintf("is %q, empty or there already: name each column of the key once", k)
+			}
+		}
+		for _, other := range s.Tables[:i] {
+			if other.Name == t.Name && (other.Schema == t.Schema || other.Schema == "" || t.Schema == "") {
+				return at + "name", fmt.Sprintf("is %s again: give the table one entry, with a pattern that matches all of its files", t.Name)
+			}
+		}
+	}
+	return "", ""
 }

@@ -112,13 +112,45 @@ type HTTP struct {
 	Listen string `yaml:"listen" env:"LISTEN"`
 }
 
-// Source is one database.
+// The kinds of sources.
+const (
+	KindPostgres = "postgres"
+	KindFile     = "file"
+)
+
+// Source is one database, or one place where a department drops files.
 type Source struct {
-	Name        string `yaml:"name"`
-	Sector      string `yaml:"sector" env:"SECTOR"`
-	DSN         string `yaml:"dsn" env:"DSN"`
-	Slot        string `yaml:"slot" env:"SLOT"`
-	Publication string `yaml:"publication" env:"PUBLICATION"`
+	Name   string `yaml:"name"`
+	Kind   string `yaml:"kind" env:"KIND"`
+	Sector string `yaml:"sector" env:"SECTOR"`
+
+	// Of kind postgres.
+	DSN         string `yaml:"dsn,omitempty" env:"DSN"`
+	Slot        string `yaml:"slot,omitempty" env:"SLOT"`
+	Publication string `yaml:"publication,omitempty" env:"PUBLICATION"`
+
+	// Of kind file.
+	Location    string        `yaml:"location,omitempty" env:"LOCATION"`
+	Credentials Credentials   `yaml:"credentials,omitempty" envPrefix:"CREDENTIALS_"`
+	Reports     string        `yaml:"reports,omitempty" env:"REPORTS"`
+	Interval    time.Duration `yaml:"interval,omitempty" env:"INTERVAL"`
+	Tables      []FileTable   `yaml:"tables,omitempty"`
+}
+
+// Credentials are for an S3-compatible store.
+type Credentials struct {
+	AccessKey string `yaml:"access_key" env:"ACCESS_KEY"`
+	SecretKey string `yaml:"secret_key" env:"SECRET_KEY"`
+	Region    string `yaml:"region" env:"REGION"`
+}
+
+// FileTable says which files hold the rows of a table.
+type FileTable struct {
+	Name    string   `yaml:"name"`
+	Schema  string   `yaml:"schema"`
+	Pattern string   `yaml:"pattern"`
+	Key     []string `yaml:"key"`
+	Full    bool     `yaml:"full"`
 }
 
 // Default is the configuration before the file and the environment.

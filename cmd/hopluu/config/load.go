@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"time"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -35,6 +36,15 @@ func Load(path string) (Config, error) {
 	}
 	for i := range c.Sources {
 		s := &c.Sources[i]
+		if s.Kind == "" {
+			s.Kind = KindPostgres
+		}
+		if s.Kind == KindFile {
+			if s.Interval == 0 {
+				s.Interval = defaultInterval
+			}
+			continue
+		}
 		// Slots have small letters only; PostgreSQL refuses others.
 		if s.Slot == "" {
 			s.Slot = "hopluu_" + strings.ToLower(s.Name)
@@ -48,6 +58,9 @@ func Load(path string) (Config, error) {
 	}
 	return c, nil
 }
+
+// defaultInterval is between two looks at a place where files are dropped.
+const defaultInterval = 10 * time.Second
 
 // Decode reads YAML over c; an unknown key is an error that names it and its
 // line.

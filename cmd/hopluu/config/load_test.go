@@ -1,11 +1,13 @@
 package config
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.yaml.in/yaml/v3"
@@ -28,7 +30,11 @@ func TestExampleHasEveryKey(t *testing.T) {
 		if typ.Kind() == reflect.Slice && typ.Elem().Kind() == reflect.Struct {
 			list, ok := node.([]any)
 			require.True(t, ok && len(list) > 0, path)
-			walk(path+"[]", typ.Elem(), list[0])
+			all := map[string]any{} // entries are of several kinds
+			for _, entry := range list {
+				maps.Copy(all, entry.(map[string]any))
+			}
+			walk(path+"[]", typ.Elem(), all)
 			return
 		}
 		if typ.Kind() != reflect.Struct {
@@ -37,7 +43,7 @@ func TestExampleHasEveryKey(t *testing.T) {
 		m, ok := node.(map[string]any)
 		require.True(t, ok, path)
 		for i := range typ.NumField() {
-			key := typ.Field(i).Tag.Get("yaml")
+			key, _, _ := strings.Cut(typ.Field(i).Tag.Get("yaml"), ",")
 			require.Contains(t, m, key, path)
 			walk(path+"."+key, typ.Field(i).Type, m[key])
 		}
@@ -52,6 +58,7 @@ func TestExampleHasEveryKey(t *testing.T) {
 	require.Equal(t, d.HTTP, c.HTTP)
 	require.Equal(t, d.MaxRowBytes, c.MaxRowBytes)
 	require.Equal(t, "hopluu_health", c.Sources[0].Slot)
+	require.Equal(t, []FileTable{{Name: "household", Pattern: "household_*", Key: []string{"code"}, Full: true}}, c.Sources[1].Tables)
 }
 
 // Every refusal is one line that names the key.
@@ -109,6 +116,45 @@ func TestRefuses(t *testing.T) {
 		require.NotContains(t, err.Error(), "\n", text)
 		require.NotContains(t, err.Error(), "config.", "the name of a Go type tells a user nothing")
 	}
+	files := func(keys, tables string) string {
+		return source("name: a, sector: x, kind: file" + keys + ", tables: [" + tables + "]")
+	}
+	const at, good = ", location: /d", "{name: t, pattern: t_*}"
+	for text, want := range map[string]string{
+		source("name: a, sector: x, kind: folder"):                    "use postgres for a database or file",
+		source("name: a, sector: x, location: /d"):                    "sources[0].location of source a is for files: set kind: file",
+		source("name: a, sector: x, tables: [{name: t, pattern: t}]"): "sources[0].tables of source a is for files",
+		source("name: a, sector: x, interval: 1s"):                    "sources[0].interval",
+		source("name: a, sector: x, reports: /r"):                     "sources[0].reports",
+		source("name: a, sector: x, credentials: {region: r}"):        "sources[0].credentials",
+		files("", good):                                                   "location of source a is empty",
+		files(at+", dsn: postgres://x", good):                             "dsn of source a is for databases",
+		files(at+", slot: s", good):                                       "slot of source a is for databases",
+		files(at+", publication: p", good):                                "publication of source a is for databases",
+		files(at+", interval: 1ms", good):                                 "interval of source a is 1ms",
+		files(at+", interval: -1s", good):                                 "interval of source a is -1s",
+		files(at+", credentials: {access_key: k, secret_key: s}", good):   "the location is a folder",
+		files(", location: s3://h/b, credentials: {access_key: k}", good): "give both",
+		files(", location: s3://h/b, credentials: {secrets: k}", good):    "field secrets is not known",
+		files(at, ""):                                                                   "tables of source a is empty",
+		files(at, "{pattern: t_*}"):                                                     "tables[0].name of source a is empty",
+		files(at, "{name: t}"):                                                          "such as t_*.csv",
+		files(at, "{name: t, pattern: in/t_*}"):                                         "without a folder",
+		files(at, "{name: t, pattern: 't_['}"):                                          "close its bracket",
+		files(at, "{name: t, pattern: t, key: [a, a]}"):                                 "tables[0].key[1]",
+		files(at, good+", {name: t, pattern: u}"):                                       "tables[1].name of source a is t again",
+		files(at, "{name: t, pattern: t, whole: true}"):                                 "tables[0].whole: field whole is not known",
+		files(", location: s3://h/b, credentials: {region: r}", good):                   "",
+		files(at, "{name: t, schema: a, pattern: t}, {name: t, schema: b, pattern: u}"): "",
+	} {
+		_, err := load(t, text)
+		if want == "" {
+			require.NoError(t, err, text)
+			continue
+		}
+		require.ErrorContains(t, err, want, text)
+		require.NotContains(t, err.Error(), "\n", text)
+	}
 	_, err := Load("")
 	require.ErrorContains(t, err, "--config")
 	_, err = Load(filepath.Join(t.TempDir(), "none.yaml"))
@@ -120,8 +166,8 @@ func TestSourcesOfOneSector(t *testing.T) {
 	c, err := load(t, "kafka: {brokers: [localhost:1]}\nsources: [{name: Health, sector: health}, {name: health_bv115, sector: health, slot: bv}]")
 	require.NoError(t, err)
 	require.Equal(t, []Source{
-		{Name: "Health", Sector: "health", Slot: "hopluu_health", Publication: "hopluu_Health"},
-		{Name: "health_bv115", Sector: "health", Slot: "bv", Publication: "hopluu_health_bv115"},
+		{Name: "Health", Kind: "postgres", Sector: "health", Slot: "hopluu_health", Publication: "hopluu_Health"},
+		{Name: "health_bv115", Kind: "postgres", Sector: "health", Slot: "bv", Publication: "hopluu_health_bv115"},
 	}, c.Sources)
 }
 
@@ -132,6 +178,17 @@ func TestEnvironmentWins(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []string{"x:1", "y:2"}, c.Kafka.Brokers)
 	require.Equal(t, "postgres://z", c.Sources[0].DSN)
+
+	t.Setenv("HOPLUU_SOURCE_LABOUR_CREDENTIALS_SECRET_KEY", "secret")
+	t.Setenv("HOPLUU_SOURCE_LABOUR_CREDENTIALS_ACCESS_KEY", "key")
+	t.Setenv("HOPLUU_SOURCE_LABOUR_INTERVAL", "1m")
+	c, err = load(t, "kafka: {brokers: [localhost:1]}\nsources: [{name: tax, sector: tax}, {name: labour, kind: file, sector: x, location: s3://h/b, tables: [{name: t, pattern: t}]}]")
+	require.NoError(t, err)
+	require.Equal(t, Credentials{AccessKey: "key", SecretKey: "secret"}, c.Sources[1].Credentials)
+	require.Equal(t, time.Minute, c.Sources[1].Interval)
+	for _, name := range []string{"CREDENTIALS_SECRET_KEY", "CREDENTIALS_ACCESS_KEY", "INTERVAL"} {
+		require.NoError(t, os.Unsetenv("HOPLUU_SOURCE_LABOUR_"+name))
+	}
 
 	t.Setenv("HOPLUU_KAFKA_BROKER", "typo:1")
 	_, err = load(t, "kafka: {brokers: [localhost:1]}\nsources: [{name: tax, sector: tax}]")

@@ -230,7 +230,7 @@ func (s *Stack) configure() error {
 	for _, sector := range s.Sectors {
 		db := s.postgres[sector]
 		c.Sources = append(c.Sources, config.Source{
-			Name: sector, Sector: sector, Slot: "hopluu_" + sector, Publication: "hopluu_" + sector,
+			Name: sector, Kind: config.KindPostgres, Sector: sector, Slot: "hopluu_" + sector, Publication: "hopluu_" + sector,
 			DSN: fmt.Sprintf("postgres://hopluu_%s:%s@%s/%s?sslmode=disable", sector, password, db.Addr, sector),
 		})
 	}
