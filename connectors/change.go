@@ -50,12 +50,15 @@ func (f *follower) message(ctx context.Context, data []byte) error {
 		if f.inTransaction {
 			return f.broken("a transaction begins within another")
 		}
-		f.inTransaction = true
+		f.inTransaction, f.begun, f.messageLSN = true, false, 0
 		f.position = event.Position{Epoch: f.checkpoint.Epoch, LSN: m.FinalLSN}
 		f.xid, f.micros = m.Xid, m.CommitMicros
 	case *pgoutput.Commit:
 		if !f.inTransaction || m.CommitLSN != f.position.LSN {
 			return f.broken("the commit at %s is of no transaction that began", m.CommitLSN)
+		}
+		if err := f.end(ctx); err != nil {
+			return err
 		}
 		f.inTransaction = false
 		f.complete = m.EndLSN
@@ -73,7 +76,9 @@ func (f *follower) message(ctx context.Context, data []byte) error {
 				return err
 			}
 		}
-	case *pgoutput.Type, *pgoutput.Origin, *pgoutput.LogicalMessage:
+	case *pgoutput.LogicalMessage:
+		return f.logicalMessage(ctx, data, m)
+	case *pgoutput.Type, *pgoutput.Origin:
 		// They carry nothing that a row needs.
 	default:
 		return f.broken("a message %T that was not asked for", message)
@@ -105,6 +110,9 @@ func (f *follower) update(ctx context.Context, frame []byte, m *pgoutput.Update)
 		}
 	default:
 		f.position.Ordinal++
+		if t != nil {
+			t.order.next(f.position.LSN)
+		}
 	}
 	if t != nil && ev.Op == event.Update {
 		if s := f.checkpoint.Tables[t.name()]; f.position.LSN >= s.From && f.position.LSN < s.To {
@@ -166,12 +174,16 @@ func (f *follower) row(ctx context.Context, frame []byte, relationID uint32, ev 
 	}
 	f.position.Ordinal++
 	ev.Position, ev.TxID, ev.CommitMicros = f.position, f.xid, f.micros
+	ev.TableOrder = t.order.next(f.position.LSN)
+	t.order.events++
 	if f.checkpoint.Produced(ev.Position) {
+		f.begun = true
 		return nil // sent again after a restart
 	}
-	if !f.dirty {
-		f.dirty, f.opened = true, time.Now()
+	if err := f.begin(ctx); err != nil {
+		return err
 	}
+	f.touch()
 	if err := f.produce(ctx, t, frame, &ev); err != nil {
 		return err
 	}
@@ -179,6 +191,13 @@ func (f *follower) row(ctx context.Context, frame []byte, relationID uint32, ev 
 		return f.commit(ctx)
 	}
 	return nil
+}
+
+// touch notes that the open Kafka transaction has something to be committed.
+func (f *follower) touch() {
+	if !f.dirty {
+		f.dirty, f.opened = true, time.Now()
+	}
 }
 
 func (f *follower) produce(ctx context.Context, t *table, frame []byte, ev *event.Event) error {

@@ -2,6 +2,7 @@ package connectors
 
 import (
 	"log/slog"
+	"time"
 
 	"github.com/hopluu/hopluu/connectors/postgres/walbudget"
 	"github.com/hopluu/hopluu/schemas/registry"
@@ -41,6 +42,25 @@ type Config struct {
 	// the highest that both sides speak. 1 leaves transactions in progress on
 	// the server's disk instead of ours.
 	Protocol int
+
+	// Transactions: the beginning and the end of each transaction of which
+	// there are events go to the topic <source>.transaction.
+	Transactions bool
+	// Messages are the prefixes of pg_logical_emit_message whose messages go to
+	// the topic <source>.message; those with others are left out and counted.
+	Messages []string
+	// Origin "none" leaves out what was itself replicated into the database,
+	// from PostgreSQL 16 on; "" and "any" take all.
+	Origin string
+	// Heartbeat is how often a logical message is written to the source; 0 is
+	// never.
+	Heartbeat time.Duration
+	// PrimaryDSN is the primary's when DSN is a standby's, which takes no
+	// heartbeats; empty otherwise.
+	PrimaryDSN string
+	// Failover makes the slot one that standbys keep a copy of, from PostgreSQL
+	// 17 on.
+	Failover bool
 
 	Log     *slog.Logger
 	Metrics prometheus.Registerer

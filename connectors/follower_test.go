@@ -103,6 +103,7 @@ func newTestFollower(t *testing.T) (*follower, *world) {
 	table.public = lane{topic: patientTopic, partitions: 2}
 	table.public.encoder, err = s.encoder(relation, "clinic", public, key, "")
 	require.NoError(t, err)
+	table.order = f.order(table.name())
 	f.tables[patientOID] = table
 	return f, w
 }

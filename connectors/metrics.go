@@ -3,17 +3,20 @@ package connectors
 import "github.com/prometheus/client_golang/prometheus"
 
 type metrics struct {
-	events      *prometheus.CounterVec
-	letters     *prometheus.CounterVec
-	quarantined *prometheus.GaugeVec
-	commits     prometheus.Histogram
-	failures    prometheus.Counter
-	lag         prometheus.Gauge
-	confirmed   prometheus.Gauge
-	inProgress  prometheus.Gauge
-	spooled     *prometheus.GaugeVec
-	retained    prometheus.Gauge
-	left        prometheus.Gauge
+	events       *prometheus.CounterVec
+	letters      *prometheus.CounterVec
+	quarantined  *prometheus.GaugeVec
+	commits      prometheus.Histogram
+	failures     prometheus.Counter
+	lag          prometheus.Gauge
+	confirmed    prometheus.Gauge
+	inProgress   prometheus.Gauge
+	spooled      *prometheus.GaugeVec
+	heartbeats   *prometheus.CounterVec
+	heartbeatLag prometheus.Gauge
+	messages     *prometheus.CounterVec
+	retained     prometheus.Gauge
+	left         prometheus.Gauge
 }
 
 func newMetrics(registerer prometheus.Registerer, source string) *metrics {
@@ -29,9 +32,12 @@ func newMetrics(registerer prometheus.Registerer, source string) *metrics {
 		inProgress:  prometheus.NewGauge(prometheus.GaugeOpts{Name: "hopluu_connector_transactions_in_progress", Help: "Transactions that are received while they are in progress.", ConstLabels: labels}),
 		spooled:     prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "hopluu_connector_spool_bytes", Help: "What transactions in progress take, in memory and on disk.", ConstLabels: labels}, []string{"where"}),
 	}
+	m.heartbeats = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "hopluu_connector_heartbeats_total", Help: "Heartbeats sent to the source, received from it, or failed.", ConstLabels: labels}, []string{"how"})
+	m.heartbeatLag = prometheus.NewGauge(prometheus.GaugeOpts{Name: "hopluu_connector_heartbeat_lag_seconds", Help: "Time from writing the last heartbeat to the source to reading it back from the slot.", ConstLabels: labels})
+	m.messages = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "hopluu_connector_messages_total", Help: "Logical messages of applications: produced, dead letters, or left out because their prefix is not configured.", ConstLabels: labels}, []string{"how"})
 	m.retained = prometheus.NewGauge(prometheus.GaugeOpts{Name: "hopluu_connector_retained_wal_bytes", Help: "WAL that the source's server keeps for the slot.", ConstLabels: labels})
 	m.left = prometheus.NewGauge(prometheus.GaugeOpts{Name: "hopluu_connector_slot_seconds_left", Help: "At the present rate of WAL, the time until the server gives the slot up or the budget's limit is reached; -1 when neither is in sight.", ConstLabels: labels})
 	m.left.Set(-1)
-	registerer.MustRegister(m.retained, m.left, m.events, m.letters, m.quarantined, m.commits, m.failures, m.lag, m.confirmed, m.inProgress, m.spooled)
+	registerer.MustRegister(m.heartbeats, m.heartbeatLag, m.messages, m.retained, m.left, m.events, m.letters, m.quarantined, m.commits, m.failures, m.lag, m.confirmed, m.inProgress, m.spooled)
 	return m
 }

@@ -5,7 +5,6 @@ import (
 	"strconv"
 
 	"github.com/hopluu/hopluu/schemas/event"
-	"github.com/hopluu/hopluu/schemas/sectors"
 	"github.com/hopluu/hopluu/schemas/topic"
 )
 
@@ -53,14 +52,14 @@ func (s *session) letter(ctx context.Context, t *table, frame []byte, p event.Po
 	s.metrics.letters.WithLabelValues(t.name()).Inc()
 	if !t.explained && t.frame != nil {
 		t.explained = true
-		if err := s.addLetter(ctx, t.sector, "pgoutput-relation", t.frame, p, micros, reason, ""); err != nil {
+		if err := s.addLetter(ctx, DeadLetters(s.Source, t.sector), "pgoutput-relation", t.frame, p, micros, reason, ""); err != nil {
 			return err
 		}
 	}
-	return s.addLetter(ctx, t.sector, "pgoutput", frame, p, micros, reason, redacted)
+	return s.addLetter(ctx, DeadLetters(s.Source, t.sector), "pgoutput", frame, p, micros, reason, redacted)
 }
 
-func (s *session) addLetter(ctx context.Context, t sectors.Table, format string, data []byte, p event.Position, micros int64, reason, redacted string) error {
+func (s *session) addLetter(ctx context.Context, letters, format string, data []byte, p event.Position, micros int64, reason, redacted string) error {
 	parts := max(1, (len(data)+letterBytes-1)/letterBytes)
 	for i := range parts {
 		headers := []topic.Header{
@@ -75,7 +74,7 @@ func (s *session) addLetter(ctx context.Context, t sectors.Table, format string,
 			headers = append(headers, topic.Header{Key: headerPart, Value: []byte(strconv.Itoa(i+1) + "/" + strconv.Itoa(parts))})
 		}
 		part := data[i*letterBytes : min(len(data), (i+1)*letterBytes)]
-		if err := s.producer.Add(ctx, topic.Partition{Topic: DeadLetters(s.Source, t)}, nil, part, micros/1000, headers...); err != nil {
+		if err := s.producer.Add(ctx, topic.Partition{Topic: letters}, nil, part, micros/1000, headers...); err != nil {
 			return err
 		}
 	}

@@ -40,7 +40,7 @@ func (f *follower) relation(ctx context.Context, frame []byte, m *pgoutput.Relat
 	if t == nil {
 		t = f.bare(relation)
 	}
-	t.message, t.frame = m, bytes.Clone(frame)
+	t.message, t.frame, t.order = m, bytes.Clone(frame), f.order(t.name())
 	if err != nil && t.reason == "" {
 		// The first change of it decides. For a partition, whose changes come
 		// under its root, there is none.

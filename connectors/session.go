@@ -163,7 +163,9 @@ func closeReplication(conn *pgconn.PgConn) {
 }
 
 func (s *session) ensureTopics(ctx context.Context) error {
-	created, err := s.Kafka.Ensure(ctx, append(s.Topics.Specs(s.Source, s.Sector), s.Topics.StateSpec(s.Source))...)
+	specs := append(s.Topics.Specs(s.Source, s.Sector), s.Topics.StateSpec(s.Source))
+	specs = append(specs, s.Topics.StreamSpecs(s.Source, s.Transactions, len(s.Messages) > 0)...)
+	created, err := s.Kafka.Ensure(ctx, specs...)
 	if err != nil {
 		return err
 	}

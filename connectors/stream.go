@@ -3,6 +3,7 @@ package connectors
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/hopluu/hopluu/connectors/postgres"
@@ -49,12 +50,22 @@ type follower struct {
 	spool     *spool.Spool
 	decoder   pgoutput.Decoder
 	tables    map[uint32]*table // by relation OID
+	// orders count the events of each table, by its name: a table keeps its
+	// count when its definition changes within a transaction.
+	orders map[string]*order
 
 	// The source's transaction that is being taken in, whole.
 	inTransaction bool
 	position      event.Position // its commit LSN; Ordinal counts its events
 	xid           uint32
 	micros        int64
+	// begun: an event of it is in Kafka, or on its way there.
+	begun      bool
+	boundaries boundaryLane
+	// messageLSN is that of the last logical message that is in Kafka, or on
+	// its way there, of the transaction at position.
+	messageLSN  event.LSN
+	messageLane messageLane
 
 	// complete is the end of the last transaction that was received whole:
 	// once Kafka has it, that is what may be confirmed.
@@ -74,7 +85,14 @@ type follower struct {
 
 // stream follows the slot until something breaks or the context ends.
 func (s *session) stream(ctx context.Context, repl *pgconn.PgConn) (err error) {
-	source, err := postgres.Start(ctx, repl, postgres.Options{Slot: s.Slot, Publication: s.Publication, From: s.checkpoint.Confirmed, Protocol: s.Protocol})
+	protocol := s.Protocol
+	if len(s.Messages) > 0 {
+		// In a segment a logical message does not say of which subtransaction
+		// it is, so one that ROLLBACK TO SAVEPOINT took back would be taken in.
+		protocol = postgres.ProtocolWhole
+	}
+	source, err := postgres.Start(ctx, repl, postgres.Options{Slot: s.Slot, Publication: s.Publication, From: s.checkpoint.Confirmed, Protocol: protocol,
+		Messages: len(s.Messages) > 0 || s.Heartbeat > 0, Origin: s.Origin})
 	if err != nil {
 		return err
 	}
@@ -83,9 +101,17 @@ func (s *session) stream(ctx context.Context, repl *pgconn.PgConn) (err error) {
 	if err := f.spool.Try(); err != nil {
 		return err
 	}
+	if err := errors.Join(f.registerBoundaries(ctx), f.registerMessages(ctx)); err != nil {
+		return err
+	}
 	s.setState(nil)
 	s.Log.Info("streaming", "slot", s.Slot, "from", s.checkpoint.Confirmed.String())
+	beating, still := context.WithCancel(ctx)
+	var beats sync.WaitGroup
+	beats.Go(func() { s.beat(beating) })
 	err = f.run(ctx)
+	still()
+	beats.Wait()
 	var lost *txn.LostError
 	if errors.Is(err, postgres.ErrNoPublication) || errors.As(err, &lost) {
 		err = &GapError{Source: s.Source, Err: err}
@@ -96,7 +122,7 @@ func (s *session) stream(ctx context.Context, repl *pgconn.PgConn) (err error) {
 func newFollower(s *session, source stream) *follower {
 	inProgress := spool.New(spool.Config{Dir: s.SpoolDir})
 	return &follower{session: s, source: source, spool: inProgress, assembler: txn.New(inProgress),
-		tables: map[uint32]*table{}, complete: s.checkpoint.Confirmed}
+		tables: map[uint32]*table{}, orders: map[string]*order{}, complete: s.checkpoint.Confirmed}
 }
 
 func (f *follower) run(ctx context.Context) error {
@@ -211,7 +237,7 @@ func (f *follower) look(ctx context.Context, names ...string) error {
 // not moved by us.
 func (f *follower) commit(ctx context.Context) error {
 	if f.dirty {
-		f.checkpoint.LSN, f.checkpoint.Ordinal = f.position.LSN, f.position.Ordinal
+		f.checkpoint.LSN, f.checkpoint.Ordinal, f.checkpoint.Message = f.position.LSN, f.position.Ordinal, f.messageLSN
 	}
 	f.checkpoint.Confirmed = max(f.checkpoint.Confirmed, f.confirmable())
 	if err := f.save(ctx); err != nil {

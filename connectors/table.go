@@ -40,6 +40,8 @@ type table struct {
 	message   *pgoutput.Relation
 	frame     []byte
 	explained bool
+	// order counts the table's events in the stream; nil in a snapshot.
+	order *order
 
 	metrics  *metrics
 	counters map[event.Op]prometheus.Counter

@@ -24,13 +24,9 @@ const maxMessageBytes = "17825792"
 
 // Specs are the topics of one source.
 func (t Topics) Specs(source string, sector sectors.Sector) []topic.Spec {
-	retention := "-1"
-	if t.Retention > 0 {
-		retention = strconv.FormatInt(t.Retention.Milliseconds(), 10)
-	}
 	var specs []topic.Spec
 	for _, table := range sector.Tables {
-		specs = append(specs, t.spec(topic.Public(source, table.Schema, table.Name), t.Partitions, map[string]string{"retention.ms": retention}))
+		specs = append(specs, t.spec(topic.Public(source, table.Schema, table.Name), t.Partitions, t.retention()))
 		// Dead letters of a connector are raw rows: plaintext, so they stay in
 		// the vault (P11).
 		specs = append(specs, t.deadLetterSpec(DeadLetters(source, table)))
@@ -39,6 +35,27 @@ func (t Topics) Specs(source string, sector sectors.Sector) []topic.Spec {
 		}
 	}
 	return specs
+}
+
+// StreamSpecs are the topics of a source's transactions and logical messages,
+// for those that are asked for.
+func (t Topics) StreamSpecs(source string, transactions, messages bool) []topic.Spec {
+	var specs []topic.Spec
+	if transactions {
+		specs = append(specs, t.spec(topic.Transactions(source), 1, t.retention()))
+	}
+	if messages {
+		specs = append(specs, t.spec(topic.Messages(source), t.Partitions, t.retention()), t.deadLetterSpec(messageLetters(source)))
+	}
+	return specs
+}
+
+// retention is the setting of topics that people read.
+func (t Topics) retention() map[string]string {
+	if t.Retention > 0 {
+		return map[string]string{"retention.ms": strconv.FormatInt(t.Retention.Milliseconds(), 10)}
+	}
+	return map[string]string{"retention.ms": "-1"}
 }
 
 func (t Topics) deadLetterSpec(name string) topic.Spec {
@@ -60,6 +77,12 @@ func (t Topics) spec(name string, partitions int32, config map[string]string) to
 // DeadLetters is the topic of a table's events that could not be encoded.
 func DeadLetters(source string, table sectors.Table) string {
 	return topic.DeadLetter(topic.Vault(source, table.Schema, table.Name))
+}
+
+// messageLetters is the topic of logical messages that are too large: plain
+// text of an application, so it stays in the vault (P11).
+func messageLetters(source string) string {
+	return topic.DeadLetter("vault." + topic.Messages(source))
 }
 
 // IdentitySpecs are the topics that the matcher writes.

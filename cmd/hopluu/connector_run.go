@@ -90,7 +90,9 @@ func runConnectors(ctx context.Context, c config.Config, names []string, log *sl
 		connector := connectors.New(connectors.Config{
 			Source: s.Name, DSN: s.DSN, Slot: s.Slot, Publication: s.Publication, Sector: s.Described,
 			Kafka: kafka, Registry: schemas, Tokens: tokens.Clone(), Topics: topicSettings(c),
-			MaxRowBytes: c.MaxRowBytes, SpoolDir: c.SpoolDir, Budget: c.Budget(), Log: log, Metrics: metrics,
+			MaxRowBytes: c.MaxRowBytes, SpoolDir: c.SpoolDir, Budget: c.Budget(),
+			Transactions: s.Transactions, Messages: s.Messages, Origin: s.Origin, Heartbeat: s.Heartbeat,
+			PrimaryDSN: s.PrimaryDSN, Failover: s.Failover, Log: log, Metrics: metrics,
 		})
 		all = append(all, capturing{s.Name, connector.Ready, connector.Run})
 	}

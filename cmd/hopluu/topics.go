@@ -156,6 +156,7 @@ func sourceTopics(c config.Config, sources []source) []topic.Spec {
 			specs = append(specs, settings.StateSpec(s.Name))
 		}
 		specs = append(specs, settings.Specs(s.Name, s.Described)...)
+		specs = append(specs, settings.StreamSpecs(s.Name, s.Transactions, len(s.Messages) > 0)...)
 	}
 	return specs
 }

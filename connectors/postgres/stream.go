@@ -33,27 +33,32 @@ type Options struct {
 	// until it is committed, on its own disk if it is large; from 2 on it sends
 	// it while it is in progress.
 	Protocol int
+	// Messages asks for logical messages too.
+	Messages bool
+	// Origin "none" leaves out what was replicated into the database; servers
+	// before 16 cannot.
+	Origin string
 }
 
 // Versions of pgoutput's protocol.
 const (
-	protocolWhole     = 1 // transactions come whole, at their commit
+	ProtocolWhole     = 1 // transactions come whole, at their commit
 	protocolStreaming = 2 // large ones in segments while they are in progress: PostgreSQL 14
 	protocolPrepared  = 3 // two_phase: PostgreSQL 15
 	protocolParallel  = 4 // more is told of a rollback: PostgreSQL 16
 )
 
+const (
+	originNone  = "none"
+	originsFrom = 16
+)
+
 // protocol gives the version to ask a server for, which names its own version
 // as "15.4 (Debian 15.4-1)". An unknown server is asked for the least.
 func protocol(server string, highest int) int {
-	digits := strings.IndexFunc(server, func(r rune) bool { return r < '0' || r > '9' })
-	if digits < 0 {
-		digits = len(server)
-	}
-	major, err := strconv.Atoi(server[:digits])
-	offered := protocolWhole
+	major := majorVersion(server)
+	offered := ProtocolWhole
 	switch {
-	case err != nil:
 	case major >= 16:
 		offered = protocolParallel
 	case major == 15:
@@ -67,6 +72,19 @@ func protocol(server string, highest int) int {
 	return offered
 }
 
+// majorVersion reads how a server names its version; 0 for what it cannot read.
+func majorVersion(server string) int {
+	digits := strings.IndexFunc(server, func(r rune) bool { return r < '0' || r > '9' })
+	if digits < 0 {
+		digits = len(server)
+	}
+	major, err := strconv.Atoi(server[:digits])
+	if err != nil {
+		return 0
+	}
+	return major
+}
+
 // Start asks the server to send what follows an LSN. The connection belongs to
 // the stream from here on.
 func Start(ctx context.Context, conn *pgconn.PgConn, o Options) (*Stream, error) {
@@ -74,7 +92,8 @@ func Start(ctx context.Context, conn *pgconn.PgConn, o Options) (*Stream, error)
 	if ahead == nil {
 		return nil, errors.New("a stream needs a connection that ConnectReplication made")
 	}
-	version := protocol(conn.ParameterStatus("server_version"), o.Protocol)
+	server := conn.ParameterStatus("server_version")
+	version := protocol(server, o.Protocol)
 	args := []string{
 		"proto_version '" + strconv.Itoa(version) + "'",
 		"publication_names '\"" + strings.ReplaceAll(strings.ReplaceAll(o.Publication, `"`, `""`), "'", "''") + "\"'",
@@ -83,6 +102,15 @@ func Start(ctx context.Context, conn *pgconn.PgConn, o Options) (*Stream, error)
 		// Not 'parallel': who applies transactions one after another in the
 		// order of their commits gains nothing by what it tells of rollbacks.
 		args = append(args, "streaming 'on'")
+	}
+	if o.Messages {
+		args = append(args, "messages 'true'")
+	}
+	if o.Origin == originNone {
+		if majorVersion(server) < originsFrom {
+			return nil, &ConfigError{Reason: fmt.Sprintf("origin: none needs PostgreSQL %d, the server has %s: take it out of the source's configuration", originsFrom, server)}
+		}
+		args = append(args, "origin 'none'")
 	}
 	err := pglogrepl.StartReplication(ctx, conn, o.Slot, pglogrepl.LSN(o.From), pglogrepl.StartReplicationOptions{
 		Mode: pglogrepl.LogicalReplication, PluginArgs: args,

@@ -178,9 +178,10 @@ func (r *rig) exec(sql string) {
 // running is a connector in this process.
 type running struct {
 	*connectors.Connector
-	cancel context.CancelFunc
-	done   chan struct{} // closed when it has ended
-	err    error         // how, after done
+	metrics *prometheus.Registry
+	cancel  context.CancelFunc
+	done    chan struct{} // closed when it has ended
+	err     error         // how, after done
 }
 
 // stop asks it to end and tells how it did.
@@ -194,9 +195,10 @@ func (c *running) stop() error {
 func (r *rig) start() *running {
 	r.t.Helper()
 	config := r.config
-	config.Metrics = prometheus.NewRegistry()
+	metrics := prometheus.NewRegistry()
+	config.Metrics = metrics
 	ctx, cancel := context.WithCancel(r.t.Context())
-	c := &running{Connector: connectors.New(config), cancel: cancel, done: make(chan struct{})}
+	c := &running{Connector: connectors.New(config), metrics: metrics, cancel: cancel, done: make(chan struct{})}
 	go func() {
 		defer close(c.done)
 		c.err = c.Run(ctx)

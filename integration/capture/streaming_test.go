@@ -1,6 +1,7 @@
 package capture
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/hopluu/hopluu/connectors/postgres"
 	"github.com/hopluu/hopluu/integration/harness"
+	"github.com/hopluu/hopluu/schemas/avro"
 	"github.com/hopluu/hopluu/schemas/event"
 	"github.com/jackc/pglogrepl"
 	"github.com/jackc/pgx/v5"
@@ -335,7 +337,11 @@ func TestSameEventsByEveryProtocol(t *testing.T) {
 			once(t, messages)
 			for _, m := range events(messages) {
 				e := m.Event
-				got = append(got, fmt.Sprintf("%s %s key %x %s %v %v %d %d", e.Position, table, m.Key[min(wireHead, len(m.Key)):], e.Op, m.Row, m.Unchanged, e.TxID, e.CommitMicros))
+				// What follows the source's name is the same to the byte, the
+				// transaction block with it.
+				_, tail, found := bytes.Cut(m.Value, avro.AppendBytes(nil, rigs[k].config.Source))
+				require.True(t, found)
+				got = append(got, fmt.Sprintf("%s %s key %x %s %v %v %d %d %x", e.Position, table, m.Key[min(wireHead, len(m.Key)):], e.Op, m.Row, m.Unchanged, e.TxID, e.CommitMicros, tail))
 			}
 		}
 		slices.Sort(got)

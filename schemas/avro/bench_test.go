@@ -25,7 +25,7 @@ func benchTable() Table {
 }
 
 func benchEvent() *event.Event {
-	ev := &event.Event{Op: event.Create, Position: event.Position{Epoch: 1, LSN: 0x16B374D848, Ordinal: 9}, TxID: 700, CommitMicros: 1_709_210_096_123_456}
+	ev := &event.Event{Op: event.Create, Position: event.Position{Epoch: 1, LSN: 0x16B374D848, Ordinal: 9}, TxID: 700, TableOrder: 9, CommitMicros: 1_709_210_096_123_456}
 	for i := range 13 {
 		if i%3 == 0 {
 			ev.After = append(ev.After, present(strconv.Itoa(1234567*i)))

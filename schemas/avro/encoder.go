@@ -59,6 +59,17 @@ type Encoder struct {
 	beforeTS, afterSnapshot, afterTS []byte
 
 	unchanged []int // scratch: indexes into fields
+
+	// transactionID is the encoded id of the transaction that inTransaction
+	// names: most events are of the one before them.
+	inTransaction transactionName
+	transactionID []byte
+}
+
+// transactionName names a transaction of a source.
+type transactionName struct {
+	xid uint32
+	lsn event.LSN
 }
 
 type encField struct {
@@ -217,8 +228,8 @@ func (e *Encoder) AppendValue(dst []byte, schemaID uint32, ev *event.Event) ([]b
 	if dst, err = e.appendImage(dst, ev.After, true); err != nil {
 		return dst[:start], err
 	}
-	dst = e.appendSource(dst, ev)
-	dst = append(dst, branchNull) // transaction
+	dst = e.appendSource(dst, ev, ev.Position.LSN)
+	dst = e.appendTransaction(dst, ev)
 	dst = append(dst, 2, byte(ev.Op))
 	dst = append(dst, branchValue)
 	dst = AppendLong(dst, floorMillis(ev.CommitMicros))
@@ -320,7 +331,9 @@ var (
 	snapshotFalse = AppendBytes(nil, "false")
 )
 
-func (e *Encoder) appendSource(dst []byte, ev *event.Event) []byte {
+// appendSource writes the source block of an event whose own place in the log,
+// as far as it is known, is lsn.
+func (e *Encoder) appendSource(dst []byte, ev *event.Event, lsn event.LSN) []byte {
 	dst = append(dst, e.beforeTS...)
 	dst = AppendLong(dst, floorMillis(ev.CommitMicros))
 	if ev.Snapshot {
@@ -338,12 +351,28 @@ func (e *Encoder) appendSource(dst []byte, ev *event.Event) []byte {
 		dst = AppendLong(dst, int64(ev.TxID))
 	}
 	dst = append(dst, branchValue)
-	dst = AppendLong(dst, int64(ev.Position.LSN)) // lsn
-	dst = append(dst, branchNull)                 // xmin
+	dst = AppendLong(dst, int64(lsn)) // lsn
+	dst = append(dst, branchNull)     // xmin
 	// P6: the position, and with it the event's identity and version.
 	dst = AppendLong(dst, int64(ev.Position.Epoch))
 	dst = AppendLong(dst, int64(ev.Position.LSN))
 	return AppendLong(dst, int64(ev.Position.Ordinal))
+}
+
+// appendTransaction writes null | Debezium's transaction block. What is in it
+// comes from the source's log alone (P6).
+func (e *Encoder) appendTransaction(dst []byte, ev *event.Event) []byte {
+	if ev.TableOrder == 0 {
+		return append(dst, branchNull)
+	}
+	if name := (transactionName{ev.TxID, ev.Position.LSN}); name != e.inTransaction {
+		e.inTransaction = name
+		e.transactionID = appendTransactionID(e.transactionID[:0], name)
+	}
+	dst = append(dst, branchValue)
+	dst = append(dst, e.transactionID...)
+	dst = AppendLong(dst, int64(ev.Position.Ordinal))
+	return AppendLong(dst, int64(ev.TableOrder))
 }
 
 // appendTimes writes ts_us and ts_ns, both null | long, from the commit time

@@ -70,6 +70,9 @@ func natives() map[string]map[string]any {
 		n := out[name]
 		n["source"] = source(ev, snapshot, millis[name], ns)
 		n["transaction"], n["op"] = nil, ev.Op.String()
+		if name == "update" {
+			n["transaction"] = union("event.block", map[string]any{"id": "4000000000:97500059720", "total_order": int64(7), "data_collection_order": int64(3)})
+		}
 		n["ts_ms"], n["ts_us"], n["ts_ns"] = union("long", millis[name]), union("long", ev.CommitMicros), ns
 	}
 	return out

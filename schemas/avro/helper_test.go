@@ -148,7 +148,7 @@ func update1() *event.Event {
 	return &event.Event{
 		Op: event.Update, Before: nullRow(), BeforeKeyOnly: true, After: after,
 		Position: event.Position{Epoch: 3, LSN: 0x16B374D848, Ordinal: 7},
-		TxID:     4_000_000_000, CommitMicros: 1_700_000_000_123_456,
+		TxID:     4_000_000_000, TableOrder: 3, CommitMicros: 1_700_000_000_123_456,
 	}
 }
 

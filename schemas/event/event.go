@@ -68,6 +68,9 @@ type Event struct {
 	Position      Position
 	// TxID is the source's transaction number, 0 in a snapshot.
 	TxID uint32
+	// TableOrder is the event's place among those of its table in its
+	// transaction, from 1, counted as Position.Ordinal is; 0 in a snapshot.
+	TableOrder uint32
 	// CommitMicros is the commit time of the transaction at the source, in
 	// microseconds since 1970-01-01 UTC; for a snapshot row, the time at which
 	// the snapshot began.

@@ -22,6 +22,14 @@ func Vault(source, schema, table string) string {
 	return "vault." + Public(source, schema, table)
 }
 
+// Transactions is the name of the topic of the beginnings and ends of a
+// source's transactions, "<source>.transaction" as Debezium has it.
+func Transactions(source string) string { return part(source) + ".transaction" }
+
+// Messages is the name of the topic of logical messages of a source,
+// "<source>.message" as Debezium has it.
+func Messages(source string) string { return part(source) + ".message" }
+
 // DeadLetter is the name of the topic for what could not be handled of topic.
 func DeadLetter(topic string) string { return topic + ".dlq" }
 

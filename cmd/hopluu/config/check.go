@@ -24,6 +24,10 @@ const (
 	slotSuffix = len("_snapshot")
 )
 
+// heartbeatPrefix is that of postgres.MessagePrefix; a test holds the two
+// together.
+const heartbeatPrefix = "hopluu"
+
 // reserved begin the names of topics that are no source's.
 var reserved = []string{"vault", "identity", "hopluu"}
 
@@ -174,6 +178,12 @@ func (s *Source) checkDatabase() (key, reason string) {
 		return "slot", fmt.Sprintf("is %q: use small letters, digits and _, at most %d", s.Slot, maxIdentifier-slotSuffix)
 	case len(s.Publication) > maxIdentifier:
 		return "publication", fmt.Sprintf("is longer than %d bytes: shorten it", maxIdentifier)
+	case s.Heartbeat < 0 || s.Heartbeat > 0 && s.Heartbeat < time.Second:
+		return "heartbeat", fmt.Sprintf("is %s: give 1s or more, or 0s for never", s.Heartbeat)
+	case !slices.Contains([]string{"", "any", "none"}, s.Origin):
+		return "origin", fmt.Sprintf("is %q: use any or none", s.Origin)
+	case slices.Contains(s.Messages, "") || slices.Contains(s.Messages, heartbeatPrefix):
+		return "messages", fmt.Sprintf("holds a prefix that is empty or %s, which is that of our own heartbeats: remove it", heartbeatPrefix)
 	}
 	for _, k := range ofFiles {
 		if k.set {
@@ -196,6 +206,18 @@ func (s *Source) checkFiles() (key, reason string) {
 		return "slot", ofDatabase
 	case s.Publication != "":
 		return "publication", ofDatabase
+	case s.PrimaryDSN != "":
+		return "primary_dsn", ofDatabase
+	case s.Failover:
+		return "failover", ofDatabase
+	case s.Heartbeat != 0:
+		return "heartbeat", ofDatabase
+	case s.Origin != "":
+		return "origin", ofDatabase
+	case len(s.Messages) > 0:
+		return "messages", ofDatabase
+	case s.Transactions:
+		return "transactions", ofDatabase
 	case s.Location == "":
 		return "location", "is empty: write a folder such as /srv/drops/" + s.Name + ", or s3://host/bucket/prefix"
 	case s.Interval < leastInterval:

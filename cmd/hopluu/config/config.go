@@ -128,6 +128,13 @@ type Source struct {
 	DSN         string `yaml:"dsn,omitempty" env:"DSN"`
 	Slot        string `yaml:"slot,omitempty" env:"SLOT"`
 	Publication string `yaml:"publication,omitempty" env:"PUBLICATION"`
+	PrimaryDSN  string `yaml:"primary_dsn,omitempty" env:"PRIMARY_DSN"`
+	// How its slot is made and read.
+	Failover     bool          `yaml:"failover,omitempty" env:"FAILOVER"`
+	Heartbeat    time.Duration `yaml:"heartbeat,omitempty" env:"HEARTBEAT"`
+	Origin       string        `yaml:"origin,omitempty" env:"ORIGIN"`
+	Messages     []string      `yaml:"messages,omitempty" env:"MESSAGES"`
+	Transactions bool          `yaml:"transactions,omitempty" env:"TRANSACTIONS"`
 
 	// Of kind file.
 	Location    string        `yaml:"location,omitempty" env:"LOCATION"`

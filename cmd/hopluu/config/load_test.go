@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hopluu/hopluu/connectors/postgres"
 	"github.com/stretchr/testify/require"
 	"go.yaml.in/yaml/v3"
 )
@@ -66,14 +67,17 @@ func TestRefuses(t *testing.T) {
 	base := "kafka: {brokers: [localhost:1]}\n"
 	source := func(keys string) string { return base + "sources: [{" + keys + "}]" }
 	for text, want := range map[string]string{
-		"":                              "kafka.brokers",
-		"kafka: [":                      "correct the YAML",
-		base + "kafak: 1":               "line 2, kafak: field kafak is not known",
-		base + "kafka: {}":              "kafka",
-		source("dns: x"):                "line 2, sources[0].dns: field dns is not known",
-		base + "topics: 3":              "line 2, topics: ",
-		base + "tokens: {}":             "",
-		"kafka: {brokers: [localhost]}": "kafka.brokers",
+		"":                 "kafka.brokers",
+		"kafka: [":         "correct the YAML",
+		base + "kafak: 1":  "line 2, kafak: field kafak is not known",
+		base + "kafka: {}": "kafka",
+		source("name: a, sector: b, heartbeat: 10ms"):    "sources[0].heartbeat",
+		source("name: a, sector: b, origin: some"):       "sources[0].origin",
+		source("name: a, sector: b, messages: [hopluu]"): "our own heartbeats",
+		source("dns: x"):                                                                     "line 2, sources[0].dns: field dns is not known",
+		base + "topics: 3":                                                                   "line 2, topics: ",
+		base + "tokens: {}":                                                                  "",
+		"kafka: {brokers: [localhost]}":                                                      "kafka.brokers",
 		"kafka: {brokers: [localhost:1], sasl: {user: a}}":                                   "kafka.sasl.mechanism",
 		"kafka: {brokers: [localhost:1], sasl: {mechanism: PLAIN}}":                          "kafka.sasl.user",
 		"kafka: {brokers: [localhost:1], sasl: {mechanism: NTLM}}":                           "SCRAM-SHA-512",
@@ -240,3 +244,5 @@ func TestTokenKey(t *testing.T) {
 	_, err = Tokens{KeyFile: "/nonexistent"}.TokenKey()
 	require.ErrorContains(t, err, "tokens.key_file")
 }
+
+func TestHeartbeatPrefix(t *testing.T) { require.Equal(t, postgres.MessagePrefix, heartbeatPrefix) }

@@ -22,6 +22,10 @@ type Checkpoint struct {
 	// a restart, and they are dropped.
 	LSN     event.LSN `json:"lsn"`
 	Ordinal uint32    `json:"ordinal"`
+	// Message is the LSN of the last logical message of the transaction at LSN
+	// that is in Kafka, 0 when there is none. Messages take no ordinal: whether
+	// they are captured at all does not move the places of rows (P6).
+	Message event.LSN `json:"message,omitempty"`
 	// Confirmed is the highest LSN that may have been confirmed to the slot. It
 	// is written before it is confirmed, so a slot that stands above it was
 	// moved or made anew by someone else: a gap.
@@ -105,6 +109,13 @@ func (c Checkpoint) Started() bool { return c.Epoch > 0 }
 // Produced tells whether the stream's event at p is already in Kafka.
 func (c Checkpoint) Produced(p event.Position) bool {
 	return p.Compare(event.Position{Epoch: c.Epoch, LSN: c.LSN, Ordinal: c.Ordinal}) <= 0
+}
+
+// MessageProduced tells whether a logical message is already in Kafka: one at
+// the LSN message, of the transaction that commits at commit, or of none when
+// both are the same.
+func (c Checkpoint) MessageProduced(commit, message event.LSN) bool {
+	return commit < c.LSN || commit == c.LSN && message <= c.Message
 }
 
 // Pending lists, of the given tables and in their order, those whose snapshot

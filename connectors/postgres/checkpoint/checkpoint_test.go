@@ -9,7 +9,7 @@ import (
 
 func TestRoundTrip(t *testing.T) {
 	c := Checkpoint{
-		SystemID: "7", Timeline: 1, Slot: "s", Epoch: 2, LSN: 10, Ordinal: 3, Confirmed: 12,
+		SystemID: "7", Timeline: 1, Slot: "s", Epoch: 2, LSN: 10, Ordinal: 3, Message: 9, Confirmed: 12,
 		Tables: map[string]Table{"public.a": {Complete: true, Rows: 5}, "public.b": {NextBlock: 8, Relfilenode: 16400, From: 7, To: 9, Published: 3, Columns: []Column{{Name: "id", Number: 1, Type: 20, Typmod: -1}}}},
 	}
 	data, err := c.Marshal()
@@ -36,6 +36,18 @@ func TestCase02RestartInsideATransaction(t *testing.T) {
 	require.True(t, c.Produced(event.Position{Epoch: 1, LSN: 99, Ordinal: 900}))
 	require.False(t, c.Produced(event.Position{Epoch: 1, LSN: 101, Ordinal: 1}))
 	require.False(t, c.Produced(event.Position{Epoch: 2, LSN: 1, Ordinal: 1}))
+}
+
+// A message is known by its own LSN: after a cut between it and the rows around
+// it neither is lost nor doubled.
+func TestMessageProduced(t *testing.T) {
+	c := Checkpoint{Epoch: 1, LSN: 100, Ordinal: 7, Message: 90}
+	require.True(t, c.MessageProduced(99, 95))
+	require.True(t, c.MessageProduced(100, 90))
+	require.False(t, c.MessageProduced(100, 91))
+	require.False(t, c.MessageProduced(101, 80))
+	require.False(t, c.MessageProduced(120, 120), "of no transaction")
+	require.False(t, Checkpoint{LSN: 100, Ordinal: 7}.MessageProduced(100, 90), "no message of it was")
 }
 
 // A slot missing, made anew or moved is a gap that is found and said.

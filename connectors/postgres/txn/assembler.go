@@ -216,7 +216,10 @@ func (a *Assembler) inSegment(kind byte, frame []byte) error {
 		return err
 	}
 	if kind == 'M' || kind == 'Y' {
-		return nil // they carry nothing that a row needs
+		// They carry nothing that a row needs, and a message does not say of
+		// which subtransaction it is: who wants messages asks for whole
+		// transactions.
+		return nil
 	}
 	return a.keep(kind, subxid, plain)
 }
