@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
+	"slices"
 
 	"github.com/hopluu/hopluu/connectors/postgres"
 	"github.com/jackc/pgx/v5"
@@ -58,10 +58,12 @@ func (a *app) connectorEnable() *cobra.Command {
 		Long: `Print the script that a DBA runs once: a role that may replicate and read the
 named tables only, and a publication of them. The role and its password are those
 of the source's dsn. Each step says which lock it takes; none waits longer than
-its lock_timeout. It can be run again, for example when a table was added to the
-sector file. With --run it is run over --admin, a connection string of an
-administrator of that database.`,
-		Example: `  hopluu connector enable health > health.sql    # read it, then: psql -f health.sql
+its lock_timeout. Columns with privacy: drop and rows that do not meet a table's
+where are left out of grants and publication. Run again, it changes what differs
+from the sector file and nothing else; a table that would be published so that the
+application's own UPDATE and DELETE fail is refused. With --run it is run over
+--admin, a connection string of an administrator of that database.`,
+		Example: `  hopluu connector enable health > health.sql    # read it, then: psql -v ON_ERROR_STOP=1 -f health.sql
   hopluu connector enable health --run --admin postgres://postgres@db1/health`,
 		Args:              oneSource,
 		ValidArgsFunction: a.completeSources(true),
@@ -97,7 +99,8 @@ func (a *app) connectorDisable() *cobra.Command {
 		Short: "Print the clean-up of a source (slot, publication, role), or run it and prove it",
 		Long: `Print the script that takes away what capture left in the database: the slot, so
 that WAL is let go, the publication, and the role if 'hopluu connector enable' made
-it. Stop the connector before. With --run it is run over --admin, and then looked
+it, it owns nothing, and no other database of the server knows it. Stop the connector
+before. With --run it is run over --admin; what is gone is named, and then looked
 whether anything is left: exits with 1 and names it if so. Topics and ClickHouse
 keep what they have.`,
 		Example: `  hopluu connector disable health > clean-up.sql
@@ -117,15 +120,28 @@ keep what they have.`,
 				return printScript(cmd.OutOrStdout(), script, flags.asJSON)
 			}
 			return asAdmin(cmd.Context(), flags.admin, setup, func(conn *pgx.Conn) error {
-				if err := postgres.Apply(cmd.Context(), conn, script); err != nil {
-					return err
-				}
-				left, err := setup.Leftovers(cmd.Context(), conn)
+				before, err := setup.Leftovers(cmd.Context(), conn)
 				if err != nil {
 					return err
 				}
-				if len(left) > 0 {
-					return fmt.Errorf("still there: %s: %w", strings.Join(left, ", "), errFound)
+				failed := postgres.Apply(cmd.Context(), conn, script)
+				left, err := setup.Leftovers(cmd.Context(), conn)
+				if err != nil {
+					return errors.Join(failed, err)
+				}
+				for _, what := range before {
+					if !slices.Contains(left, what) {
+						fmt.Fprintln(cmd.OutOrStdout(), "gone:", what)
+					}
+				}
+				for _, what := range left {
+					fmt.Fprintln(cmd.OutOrStdout(), "still there:", what)
+				}
+				switch {
+				case failed != nil:
+					return failed
+				case len(left) > 0:
+					return errFound
 				}
 				_, err = fmt.Fprintln(cmd.OutOrStdout(), "nothing of the connector is left in the database")
 				return err

@@ -176,7 +176,7 @@ type typeRow struct {
 	elem   uint32
 	base   uint32
 	typmod int32
-	dims   int // of a domain over an array
+	dims   int  // of a domain over an array
 	array  bool // but for int2vector and oidvector, which print as no array does
 	// delimiter is between the elements of an array of the type.
 	delimiter byte

@@ -2,11 +2,13 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
 	"github.com/hopluu/hopluu/schemas/sectors"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // Statement is one step of a set-up script, with the lock that it takes.
@@ -47,6 +49,7 @@ func (s Setup) EnableScript() []Statement {
 	schemas := map[string]bool{}
 	script := []Statement{
 		{SQL: "SET lock_timeout = '" + setupLockTimeout + "'", Why: "no step waits longer than this for a lock"},
+		{SQL: "SET search_path = pg_catalog", Why: "names mean what they say, whatever else is called so"},
 		{SQL: do("IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = %[1]s) THEN CREATE ROLE %[2]s LOGIN REPLICATION; COMMENT ON ROLE %[2]s IS %[3]s; END IF;", literal(s.Role), role, literal(roleComment)), Why: "a role of its own; no lock on tables"},
 	}
 	if s.Password != "" {
@@ -135,8 +138,8 @@ BEGIN
     EXECUTE format('EXPLAIN DELETE FROM %s', target);
   EXCEPTION WHEN invalid_column_reference OR object_not_in_prerequisite_state THEN
     GET STACKED DIAGNOSTICS detail = PG_EXCEPTION_DETAIL;
-    RAISE EXCEPTION 'published so, the application''s own UPDATE and DELETE on table % would fail, so it is left as it was: % %', target, SQLERRM, detail
-      USING HINT = 'Its replica identity must be there, and hold what the row filter asks for and be held by the column list: see ALTER TABLE ... REPLICA IDENTITY.';
+    RAISE EXCEPTION 'published so, the application''s own UPDATE and DELETE on table % would fail, so it is left as it was: %', target, concat_ws(': ', SQLERRM, nullif(rtrim(detail, '.'), ''))
+      USING HINT = 'It needs a replica identity that holds the columns of its row filter and is held by its column list: see ALTER TABLE ... REPLICA IDENTITY';
   END;
   RETURN target || ': published anew';
 END $hopluu$`
@@ -183,13 +186,14 @@ func (s Setup) DisableScript() []Statement {
 	role := pgx.Identifier{s.Role}.Sanitize()
 	return []Statement{
 		{SQL: "SET lock_timeout = '" + setupLockTimeout + "'", Why: "no step waits longer than this for a lock"},
+		{SQL: "SET search_path = pg_catalog", Why: "names mean what they say, whatever else is called so"},
 		{SQL: fmt.Sprintf("SELECT pg_terminate_backend(active_pid, 10000) FROM pg_replication_slots WHERE slot_name = %s AND active", literal(s.Slot)), Why: "ends a connector that still streams, and waits for its end"},
 		{SQL: fmt.Sprintf("SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = %s", literal(s.Slot)), Why: "lets the WAL go that the slot kept"},
 		{SQL: fmt.Sprintf("DROP PUBLICATION IF EXISTS %s", pgx.Identifier{s.Publication}.Sanitize()), Why: "no lock that readers or writers notice"},
 		{SQL: doDeclare("owned text;", "IF EXISTS (%[1]s) THEN "+
 			"SELECT string_agg(CASE WHEN d.dbid IN (0, b.oid) THEN pg_describe_object(d.classid, d.objid, d.objsubid) ELSE 'an object of database ' || (SELECT datname FROM pg_database WHERE oid = d.dbid) END, ', ') INTO owned"+
 			" FROM pg_shdepend d, pg_database b WHERE b.datname = current_database() AND d.refclassid = 'pg_authid'::regclass AND d.refobjid = (SELECT oid FROM pg_roles WHERE rolname = %[2]s) AND d.deptype = 'o'; "+
-			"IF owned IS NOT NULL THEN RAISE EXCEPTION 'role %% owns %%: it is kept, with all that it may do', %[2]s, owned USING HINT = 'Give that to another role, as with REASSIGN OWNED, and run this again.'; END IF; "+
+			"IF owned IS NOT NULL THEN RAISE EXCEPTION 'role %% owns %%: it is kept, with all that it may do', %[2]s, owned USING HINT = 'Give that to another role, as with REASSIGN OWNED, and run this again'; END IF; "+
 			"IF NOT %[4]s THEN DROP OWNED BY %[3]s; DROP ROLE %[3]s; ELSE "+
 			// DROP OWNED would take its place in the other databases too.
 			"FOR owned IN SELECT DISTINCT CASE d.classid WHEN 'pg_class'::regclass THEN 'TABLE ' || d.objid::regclass WHEN 'pg_namespace'::regclass THEN 'SCHEMA ' || d.objid::regnamespace WHEN 'pg_proc'::regclass THEN 'FUNCTION ' || d.objid::regprocedure ELSE 'DATABASE ' || quote_ident(b.datname) END"+
@@ -234,11 +238,19 @@ func literal(s string) string {
 func Apply(ctx context.Context, conn *pgx.Conn, script []Statement) error {
 	for _, s := range script {
 		if _, err := conn.PgConn().Exec(ctx, s.SQL).ReadAll(); err != nil {
+			var refused *pgconn.PgError
+			if errors.As(err, &refused) && refused.Code == raised {
+				// Our own words, which need no statement beside them.
+				return errors.New(strings.TrimSpace(refused.Message + ". " + refused.Hint))
+			}
 			return fmt.Errorf("%s: %w", firstLine(s.SQL), err)
 		}
 	}
 	return nil
 }
+
+// raised is the SQLSTATE of RAISE EXCEPTION: raise_exception.
+const raised = "P0001"
 
 // firstLine names a statement without the password that it may hold.
 func firstLine(sql string) string {

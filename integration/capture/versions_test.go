@@ -48,6 +48,9 @@ func TestOldestPostgres(t *testing.T) {
 		{"PreflightOfPrivacy", TestPreflightOfPrivacy},
 		{"PrivacyAtTheSource", TestPrivacyAtTheSource},
 		{"EnableAndDisable", TestEnableAndDisable},
+		{"EnableChangesWhatDiffers", TestEnableChangesWhatDiffers},
+		{"EnableLeavesTheApplicationAlone", TestEnableLeavesTheApplicationAlone},
+		{"DisableKeepsARole", TestDisableKeepsARoleThatIsNeeded},
 		{"LeastPrivilege", TestLeastPrivilege},
 	} {
 		t.Run(test.name, test.run)

@@ -70,13 +70,28 @@ func TestCheckEnableDisable(t *testing.T) {
 	require.Len(t, report.Sources, 1)
 	require.Equal(t, 2, report.Sources[0].Tables)
 	require.True(t, strings.HasPrefix(report.Sources[0].Version, "1"), report.Sources[0].Version)
-	require.Contains(t, w.good("connector", "check"), w.source+": PostgreSQL")
+	text := w.good("connector", "check")
+	for _, part := range []string{w.source + ": PostgreSQL", "disk     database ", "pg_wal ? (max_wal_size", "unseen   how much of the disk is free", "see:  on the server, df -h"} {
+		require.Contains(t, text, part)
+	}
+	// A role that owns something stays, and the command says so.
+	w.exec("CREATE TABLE mine (n int); ALTER TABLE mine OWNER TO hopluu_" + w.source)
+	d = w.run("connector", "disable", w.source, "--run", "--admin", w.admin)
+	require.Equal(t, 2, d.code, d.stdout+d.stderr)
+	require.Contains(t, d.stdout, "gone: publication hopluu_"+w.source)
+	require.Contains(t, d.stdout, "still there: role hopluu_"+w.source)
+	w.oneLine(d, "owns table public.mine: it is kept")
+	w.exec("DROP TABLE mine")
+	w.good("connector", "enable", w.source, "--run", "--admin", w.admin)
 
 	// A role may read the tables of the script and nothing else (P7).
 	require.Equal(t, "false", w.value("SELECT rolsuper OR rolcreatedb OR rolcreaterole FROM pg_roles WHERE rolname = 'hopluu_"+w.source+"'"))
 
 	require.Contains(t, w.good("connector", "disable", w.source), "pg_drop_replication_slot")
-	require.Contains(t, w.good("connector", "disable", w.source, "--run", "--admin", w.admin), "nothing of the connector is left")
+	gone := w.good("connector", "disable", w.source, "--run", "--admin", w.admin)
+	for _, part := range []string{"gone: publication hopluu_" + w.source, "gone: role hopluu_" + w.source, "nothing of the connector is left"} {
+		require.Contains(t, gone, part)
+	}
 	require.Equal(t, "0", w.value("SELECT count(*) FROM pg_roles WHERE rolname = 'hopluu_"+w.source+"'"))
 	require.Equal(t, "0", w.value("SELECT count(*) FROM pg_publication"))
 }

@@ -1,5 +1,7 @@
 -- no step waits longer than this for a lock
 SET lock_timeout = '5s';
+-- names mean what they say, whatever else is called so
+SET search_path = pg_catalog;
 -- a role of its own; no lock on tables
 DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'hopluu_health') THEN CREATE ROLE "hopluu_health" LOGIN REPLICATION; COMMENT ON ROLE "hopluu_health" IS 'hopluu connector'; END IF; END $$;
 -- its password, if the role is ours; no lock on tables
@@ -65,8 +67,8 @@ BEGIN
     EXECUTE format('EXPLAIN DELETE FROM %s', target);
   EXCEPTION WHEN invalid_column_reference OR object_not_in_prerequisite_state THEN
     GET STACKED DIAGNOSTICS detail = PG_EXCEPTION_DETAIL;
-    RAISE EXCEPTION 'published so, the application''s own UPDATE and DELETE on table % would fail, so it is left as it was: % %', target, SQLERRM, detail
-      USING HINT = 'Its replica identity must be there, and hold what the row filter asks for and be held by the column list: see ALTER TABLE ... REPLICA IDENTITY.';
+    RAISE EXCEPTION 'published so, the application''s own UPDATE and DELETE on table % would fail, so it is left as it was: %', target, concat_ws(': ', SQLERRM, nullif(rtrim(detail, '.'), ''))
+      USING HINT = 'It needs a replica identity that holds the columns of its row filter and is held by its column list: see ALTER TABLE ... REPLICA IDENTITY';
   END;
   RETURN target || ': published anew';
 END $hopluu$;
