@@ -147,6 +147,43 @@ func counter(t *testing.T, r *prometheus.Registry, name string) (sum float64) {
 	return sum
 }
 
+// Case 14: an array that is NULL is not silently an empty one, though
+// ClickHouse has no NULL array: not when it comes, not when an update does not
+// send it, not in rows older than the column, and in tables that an earlier
+// release made.
+func TestCase14NullArrays(t *testing.T) {
+	set, sector := notes()
+	w := newWorld(t, set)
+	id := column{"id", "bigint", true}
+	f := w.feed(harness.Name("his"), sector, "note", 1, id, column{"tags", "text[]", false})
+	dataset := sector + "_note"
+	f.create(1, nil)
+	f.create(2, "{}")
+	f.create(3, "{x,NULL}")
+	f.commit()
+	sink := w.run()
+	w.expect("SELECT id, tags, _arrays FROM silver."+dataset+" FINAL ORDER BY id", "(1,[],[])", "(2,[],['tags'])", "(3,['x',NULL],['tags'])")
+	f.shape(id, column{"tags", "text[]", false}, column{"later", "text[]", false})
+	f.update(1, unchanged, nil)
+	f.update(2, unchanged, "{}")
+	f.commit()
+	want := []string{"(1,[],[],[])", "(2,[],[],['tags','later'])", "(3,['x',NULL],[],['tags'])"}
+	w.noDuplicates(dataset, 5)
+	w.expect("SELECT id, tags, later, _arrays FROM silver."+dataset+" FINAL ORDER BY id", want...)
+	w.expect("SELECT id, tags, later, _arrays FROM silver.v_"+dataset+" ORDER BY id", want...)
+	w.expect("SELECT id, tags, later, _arrays FROM silver."+dataset+"_history WHERE _valid_to IS NULL ORDER BY id", want...)
+	w.expect("SELECT id, _unchanged, _arrays FROM bronze."+dataset+" WHERE _op = 'u' ORDER BY id", "(1,['tags'],[])", "(2,['tags'],['later'])")
+	require.NoError(t, sink.stop())
+
+	for _, database := range []string{"bronze", "silver"} {
+		require.NoError(t, w.conn.Exec(t.Context(), "ALTER TABLE "+database+"."+dataset+" DROP COLUMN _arrays"))
+	}
+	w.run()
+	f.create(4, "{}", nil)
+	f.commit()
+	w.expect("SELECT id, _arrays FROM silver."+dataset+" FINAL ORDER BY id", "(1,[])", "(2,[])", "(3,['tags'])", "(4,['tags'])")
+}
+
 // Case 22: columns come, go and widen while rows flow.
 func TestASchemaThatChangesWhileRowsFlow(t *testing.T) {
 	set, sector := notes()

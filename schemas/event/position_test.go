@@ -45,3 +45,20 @@ func TestLSNText(t *testing.T) {
 		require.Error(t, err, s)
 	}
 }
+
+// What is read as an LSN is written as one, and read again as the same.
+func FuzzParseLSN(f *testing.F) {
+	for _, s := range []string{"16/B374D848", "0/0", "FFFFFFFF/ffffffff", "/", "1/2/3", "-1/0", "0x1/0", "1_0/0", "+1/0"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		l, err := ParseLSN(s)
+		if err != nil {
+			return
+		}
+		again, err := ParseLSN(l.String())
+		if err != nil || again != l {
+			t.Fatalf("%q is %s, and that is %s, %v", s, l, again, err)
+		}
+	})
+}

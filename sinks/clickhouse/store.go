@@ -124,7 +124,11 @@ ORDER BY c.database, c.table, c.position`, func(rows driver.Rows) error {
 			return &sinks.Permanent{Err: fmt.Errorf("silver.%s is gone while bronze.%s is there: restore it from a backup, or rename bronze.%s away and take a new snapshot", dataset, dataset, dataset)}
 		}
 		l.become(t)
-		for _, sql := range t.Comments(columns) {
+		statements := t.Missing(tables.Bronze, columns)
+		if t.Keyed() {
+			statements = append(statements, t.Missing(tables.Silver, existing[tables.Silver][dataset])...)
+		}
+		for _, sql := range append(statements, t.Comments(columns)...) {
 			if err := s.server.exec(ctx, sql); err != nil {
 				return err
 			}

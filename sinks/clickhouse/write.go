@@ -165,9 +165,14 @@ func (b *batch) lookUp(ctx context.Context, rows *tables.Buffer, holes []tables.
 		}
 		h := byRecord[record]
 		for i, c := range columns {
-			if known[i] == 1 && slices.Contains(h.Columns, c) {
-				found[tables.Gap{Row: h.Row, Column: c}] = targets[1+2*i]
+			if known[i] == 0 || !slices.Contains(h.Columns, c) {
+				continue
 			}
+			value := targets[1+2*i]
+			if known[i] == 2 {
+				value = nil // a NULL array
+			}
+			found[tables.Gap{Row: h.Row, Column: c}] = value
 		}
 		return nil
 	})

@@ -1,6 +1,8 @@
 package pgoutput
 
 import (
+	"bytes"
+	"encoding/binary"
 	"errors"
 	"testing"
 )
@@ -40,6 +42,39 @@ func FuzzDecode(f *testing.F) {
 			if total > 2*len(frame) { // twice: an update may take cells from its old image
 				t.Fatalf("%d bytes of cells from a frame of %d", total, len(frame))
 			}
+		}
+	})
+}
+
+// Case 19: of a message of a segment, Unwrap gives its subtransaction and the
+// message that a whole transaction would have, or a *FrameError.
+func FuzzUnwrap(f *testing.F) {
+	f.Add([]byte{'I', 0, 0, 0, 7, 0, 0, 0, 1, 'N', 0, 0})
+	f.Add([]byte{'S', 0, 0, 0, 7, 1})
+	f.Add([]byte{'R', 0})
+	f.Add([]byte{})
+	f.Fuzz(func(t *testing.T, frame []byte) {
+		segment := Decoder{streaming: true}
+		want, wantErr := segment.Decode(bytes.Clone(frame))
+		in := bytes.Clone(frame)
+		xid, plain, err := Unwrap(in)
+		if err != nil {
+			var frameErr *FrameError
+			if !errors.As(err, &frameErr) {
+				t.Fatal(err)
+			}
+			return
+		}
+		if len(plain) != len(frame)-4 || xid != binary.BigEndian.Uint32(frame[1:]) {
+			t.Fatalf("%d, %q from %q", xid, plain, frame)
+		}
+		var whole Decoder
+		have, err := whole.Decode(plain)
+		if (err == nil) != (wantErr == nil) {
+			t.Fatalf("%v in a segment, %v out of one", wantErr, err)
+		}
+		if err == nil && want.kind() != have.kind() {
+			t.Fatalf("%T in a segment, %T out of one", want, have)
 		}
 	})
 }

@@ -1,12 +1,17 @@
 package pgvalue
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
+	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/linkedin/goavro/v2"
 	"github.com/stretchr/testify/require"
+
+	"github.com/hopluu/hopluu/schemas/avro"
 )
 
 // Whatever the text, a type refuses it with a *TextError or writes Avro that
@@ -45,5 +50,51 @@ func FuzzAppend(f *testing.F) {
 		_, rest, err := reference.NativeFromBinary(b)
 		require.NoError(t, err, "%s %q", codec.PGType, text)
 		require.Empty(t, rest)
+	})
+}
+
+// What PostgreSQL would print of an array, under any delimiter and of any
+// elements, is read back as these elements; and no text does worse than a
+// *TextError.
+func FuzzArray(f *testing.F) {
+	f.Add(byte(','), []byte("a\x00b,c\x00\x00NULL\x00\x01"), []byte("{a,NULL}"))
+	f.Add(byte(';'), []byte("(1,2),(3,4)\x00\"\\\x00 {}"), []byte("{(1,2),(3,4);NULL}"))
+	f.Add(byte(':'), []byte(""), []byte(`{"a\`))
+	f.Add(byte('"'), []byte("x"), []byte(`{"}`))
+	f.Fuzz(func(t *testing.T, delimiter byte, data, text []byte) {
+		codec, err := Lookup(Column{Name: "c", OID: 90001, Delimiter: delimiter, Elem: &Column{OID: 90002, TypeName: "some"}})
+		require.NoError(t, err)
+		var textErr *TextError
+		if _, err := codec.Append(nil, text); err != nil {
+			require.True(t, errors.As(err, &textErr), "%v", err)
+		}
+		if delimiter == 0 || strings.IndexByte(`{}"\NULnul`, delimiter) >= 0 || delimiter >= 0x80 || !utf8.Valid(data) {
+			return // no type has such a delimiter
+		}
+		printed := []byte{'{'}
+		var want []byte
+		elements := bytes.Split(data, []byte{0})
+		for i, e := range elements {
+			if i > 0 {
+				printed = append(printed, delimiter)
+			}
+			if string(e) == "\x01" {
+				printed, want = append(printed, "NULL"...), append(want, elementNull)
+				continue
+			}
+			printed, want = append(printed, '"'), append(want, elementValue)
+			for _, c := range e {
+				if c == '"' || c == '\\' {
+					printed = append(printed, '\\')
+				}
+				printed = append(printed, c)
+			}
+			printed, want = append(printed, '"'), avro.AppendBytes(want, e)
+		}
+		printed = append(printed, '}')
+		want = append(append(avro.AppendLong(nil, int64(len(elements))), want...), 0)
+		have, err := codec.Append(nil, printed)
+		require.NoError(t, err, "%q", printed)
+		require.Equal(t, want, have, "%q", printed)
 	})
 }

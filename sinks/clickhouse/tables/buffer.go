@@ -273,6 +273,8 @@ func (in *Insert) values(b *Buffer, i int, s *Scratch, dictionary bool) any {
 		return b.unchanged
 	case "_incomplete":
 		return b.incomplete
+	case "_arrays":
+		return b.arrays(in.silver)
 	case "_tx":
 		return b.txs
 	case "_lsn":
@@ -295,6 +297,26 @@ func (in *Insert) values(b *Buffer, i int, s *Scratch, dictionary bool) any {
 		return out
 	}
 	return b.offsets // "_offset", the last of them
+}
+
+// arrays names each row's arrays that are not NULL: ClickHouse has no NULL
+// array, and an empty one is another value (case 14).
+func (b *Buffer) arrays(silver bool) [][]string {
+	out := make([][]string, b.rows)
+	for i, v := range b.columns {
+		if v.typ.Kind != Array {
+			continue
+		}
+		if filled, ok := b.filled[i]; ok && silver {
+			v = filled
+		}
+		for row := range out {
+			if !v.nullable || !v.nulls[row] {
+				out[row] = append(out[row], b.table.Columns[i].Name)
+			}
+		}
+	}
+	return out
 }
 
 func repeat(s *Scratch, value string, n int) []string {

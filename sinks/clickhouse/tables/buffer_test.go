@@ -248,17 +248,44 @@ func TestUnchangedValuesAreCompleted(t *testing.T) {
 	list := b.Target(3).(*[]*string)
 	*list = []*string{ptr("old"), nil}
 	found[Gap{1, 3}] = list
-	found[Gap{6, 3}] = b.Target(3)
+	found[Gap{6, 3}] = nil // a NULL array
 
 	require.Equal(t, 5, b.Complete(found))
 	silver := values(t, tab.InsertSilver(), b, false)
 	require.Equal(t, []*string{ptr("known"), ptr("from bronze"), ptr("known"), ptr("from bronze"), nil, nil, nil, nil, nil, ptr("new"), ptr("new"), ptr(""), nil, nil}, silver["notes"])
 	require.Equal(t, [][]*string{{ptr("x")}, {ptr("old"), nil}, {ptr("x")}, {ptr("y")}, {ptr("z")}, {ptr("z")}, {}, {}, {ptr("q")}, {ptr("q")}, {ptr("r")}, {ptr("y")}, {ptr("s")}, {ptr("s")}}, silver["tags"])
 	require.Equal(t, [][]string{nil, nil, nil, nil, {"notes"}, {"notes"}, nil, nil, {"notes"}, nil, nil, nil, {"notes"}, {"notes"}}, silver["_incomplete"])
+	require.Equal(t, [][]string{{"tags"}, {"tags"}, {"tags"}, {"tags"}, {"tags"}, {"tags"}, nil, nil, {"tags"}, {"tags"}, {"tags"}, {"tags"}, {"tags"}, {"tags"}}, silver["_arrays"], "ClickHouse has no NULL array: it is not named")
 
 	bronze := values(t, tab.InsertBronze(), b, false)
 	require.Equal(t, []*string{ptr("known"), nil, nil, nil, nil, nil, nil, nil, nil, ptr("new"), nil, ptr(""), nil, nil}, bronze["notes"], "bronze keeps what came")
 	require.Equal(t, []string{"notes", "tags"}, bronze["_unchanged"].([][]string)[1])
+	require.Equal(t, [][]string{{"tags"}, nil, nil, {"tags"}}, bronze["_arrays"].([][]string)[:4])
+}
+
+// Case 14: an array that is NULL is told from an empty one, in a table that an
+// earlier release made too.
+func TestCase14NullArrayIsNoEmptyArray(t *testing.T) {
+	tab, m := noteTable(t)
+	b := tab.NewBuffer("s", "t", 0)
+	for i, tags := range []avro.Cell{null, {}, {Elems: []avro.Cell{null}}} {
+		require.NoError(t, b.Append(m, []avro.Cell{num(int64(i)), text8("a"), null, tags, null}, meta(fmt.Sprintf("s.y:%d", i), uint32(i), event.Create)))
+	}
+	for _, insert := range []*Insert{tab.InsertSilver(), tab.InsertBronze()} {
+		got := values(t, insert, b, false)
+		require.Equal(t, [][]*string{{}, {}, {nil}}, got["tags"])
+		require.Equal(t, [][]string{nil, {"tags"}, {"tags"}}, got["_arrays"])
+	}
+	var old []Existing
+	for _, c := range ownColumns {
+		if c.name != "_arrays" {
+			old = append(old, Existing{Name: c.name, Type: c.sqlType})
+		}
+	}
+	statements := tab.Missing(Silver, old)
+	require.Len(t, statements, 1)
+	require.Contains(t, statements[0], "ALTER TABLE `silver`.`x_y` ADD COLUMN IF NOT EXISTS `_arrays` Array(String) DEFAULT arrayConcat(if(notEmpty(`tags`), ['tags'], [])) COMMENT")
+	require.Empty(t, tab.Missing(Bronze, append(old, Existing{Name: "_arrays"})))
 }
 
 func TestATruncateHasNoRow(t *testing.T) {

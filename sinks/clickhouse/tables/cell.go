@@ -46,7 +46,7 @@ func (e *RowError) Unwrap() error { return e.Err }
 // append adds a cell of the given Avro type.
 func (v *vector) append(c *avro.Cell, from *avro.Type) error {
 	if c.Null {
-		if !v.nullable && v.typ.Kind != Array {
+		if !v.nullable {
 			return errNull
 		}
 		v.appendNull()

@@ -167,6 +167,47 @@ func (t *Table) Alter(changes []Change) []string {
 	return out
 }
 
+// Missing gives the statements that add the sink's own columns which a table
+// that exists lacks, because an earlier release made it.
+func (t *Table) Missing(database string, existing []Existing) []string {
+	have := make(map[string]bool, len(existing))
+	for _, e := range existing {
+		have[e.Name] = true
+	}
+	var out []string
+	for i := range ownColumns {
+		c := &ownColumns[i]
+		if have[c.name] || database == Bronze && !c.bronze || database == Silver && !c.silver {
+			continue
+		}
+		def := c.def
+		if c.name == "_arrays" {
+			def = t.arraysOfOldRows()
+		}
+		if def != "" {
+			def = " DEFAULT " + def
+		}
+		out = append(out, fmt.Sprintf("ALTER TABLE %s ADD COLUMN IF NOT EXISTS %s %s%s COMMENT %s",
+			Qualified(database, t.Dataset()), Ident(c.name), c.sqlType, def, Quote(c.comment)))
+	}
+	return out
+}
+
+// arraysOfOldRows is _arrays of rows that were written before there was one: an
+// empty array may have been NULL or not, and counts as NULL.
+func (t *Table) arraysOfOldRows() string {
+	var parts []string
+	for i := range t.Columns {
+		if c := &t.Columns[i]; c.Type.Kind == Array {
+			parts = append(parts, fmt.Sprintf("if(notEmpty(%s), [%s], [])", Ident(c.Name), Quote(c.Name)))
+		}
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return "arrayConcat(" + strings.Join(parts, ", ") + ")"
+}
+
 // Comments gives the statements that write the descriptions of t onto tables
 // that exist, for those that differ from what is there: the sector files are
 // the one source of comments and may have changed since the table was made.

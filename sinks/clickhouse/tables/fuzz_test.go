@@ -61,3 +61,24 @@ func FuzzAppendCell(f *testing.F) {
 		}
 	})
 }
+
+// What is read of system.columns is a type that the sink makes, and is written
+// as one again.
+func FuzzParseType(f *testing.F) {
+	for _, s := range []string{
+		"Nullable(Decimal(12, 2))", "Array(Nullable(DateTime64(6, 'UTC')))", "LowCardinality(Nullable(String))", "LowCardinality(String)",
+		"Array(Array(String))", "Decimal(", "Nullable(Nullable(Int64))", "Array(Nullable())", "Map(String, String)", "Decimal(-1, 99999999999999999999)",
+	} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		typ, nullable, ok := ParseType(s)
+		if !ok {
+			return
+		}
+		again, againNullable, ok := ParseType(typ.column(nullable))
+		if !ok || !again.equal(typ) || againNullable != (nullable && typ.Kind != Array) {
+			t.Fatalf("%q is %s, which is read as %s, %v", s, typ.column(nullable), again, ok)
+		}
+	})
+}

@@ -93,7 +93,7 @@ func (b *Buffer) Holes() []Hole {
 
 // Lookup is the query for holes, some hundreds at most: a row a record with
 // the last value below the event's version of each column, and whether there
-// is one. Only what came since the record was last created (or deleted)
+// is one: 0 for none, 1 for one, 2 for an array that is NULL. Only what came since the record was last created (or deleted)
 // counts: an earlier record of the same key was another one. A value is
 // wrapped in a tuple, for argMax passes over NULLs, which are values here.
 func (b *Buffer) Lookup(holes []Hole) (sql string, columns []int) {
@@ -116,9 +116,14 @@ func (b *Buffer) Lookup(holes []Hole) (sql string, columns []int) {
 		col := &b.table.Columns[c]
 		names = append(names, Ident(col.Name))
 		known := fmt.Sprintf("_version >= began AND _is_deleted = 0 AND NOT has(_unchanged, %s)", Quote(col.Name))
-		fmt.Fprintf(&s, ",\n    argMaxIf(tuple(%s), _version, %s).1, toUInt8(countIf(%s) > 0)", Ident(col.Name), known, known)
+		fmt.Fprintf(&s, ",\n    argMaxIf(tuple(%s), _version, %s).1, ", Ident(col.Name), known)
+		if col.Type.Kind == Array {
+			fmt.Fprintf(&s, "toUInt8(if(countIf(%[1]s) = 0, 0, if(argMaxIf(has(_arrays, %[2]s), _version, %[1]s), 1, 2)))", known, Quote(col.Name))
+		} else {
+			fmt.Fprintf(&s, "toUInt8(countIf(%s) > 0)", known)
+		}
 	}
-	fmt.Fprintf(&s, "\nFROM\n(\n    SELECT _record, _version, _is_deleted, _unchanged, %s,\n        max(if(_op = 'u', toUInt128(0), _version)) OVER (PARTITION BY _record) AS began", strings.Join(names, ", "))
+	fmt.Fprintf(&s, "\nFROM\n(\n    SELECT _record, _version, _is_deleted, _unchanged, _arrays, %s,\n        max(if(_op = 'u', toUInt128(0), _version)) OVER (PARTITION BY _record) AS began", strings.Join(names, ", "))
 	fmt.Fprintf(&s, "\n    FROM %s\n    WHERE _source = %s", Qualified(Bronze, b.table.Dataset()), Quote(b.source))
 	for i := range b.table.Columns {
 		// The sorting key finds the rows; _record, which is not in it, decides.
@@ -215,7 +220,7 @@ func arrayTarget(elem Type) any {
 }
 
 // Complete gives the buffer's gaps their values: found holds the scanned
-// Target of each hole's cell that has one. What stays unknown is NULL and
+// Target of each hole's cell that has one, nil for an array that is NULL. What stays unknown is NULL and
 // named in _incomplete; Complete returns how many cells that are. Only silver
 // sees the values.
 func (b *Buffer) Complete(found map[Gap]any) (incomplete int) {
@@ -312,6 +317,8 @@ func (v *vector) copy(o *vector, i int) {
 // scanned adds what was scanned into a Target.
 func (v *vector) scanned(target any) {
 	switch p := target.(type) {
+	case nil:
+		v.appendNull()
 	case **bool:
 		add(v, *p, func(x bool) { v.bools = append(v.bools, x) })
 	case **int16:

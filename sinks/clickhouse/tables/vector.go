@@ -14,7 +14,7 @@ import (
 type vector struct {
 	typ      Type
 	nullable bool
-	nulls    []bool // kept for nullable columns only
+	nulls    []bool // kept for nullable columns only; of an Array they go into _arrays
 
 	bools   []bool
 	i16     []int16
@@ -35,7 +35,7 @@ const narrowDecimal = 18
 func (t Type) narrow() bool { return t.Precision <= narrowDecimal }
 
 func newVector(t Type, nullable bool) *vector {
-	v := &vector{typ: t, nullable: nullable && t.Kind != Array}
+	v := &vector{typ: t, nullable: nullable}
 	if t.Kind == Array {
 		v.elems = newVector(*t.Elem, true)
 	}
@@ -66,7 +66,7 @@ func (v *vector) rows() int {
 	return len(v.ends)
 }
 
-// appendNull adds a null, which is an empty array in an Array.
+// appendNull adds a null, which in ClickHouse's Array is an empty one.
 func (v *vector) appendNull() {
 	switch v.typ.Kind {
 	case Bool:

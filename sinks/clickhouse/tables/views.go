@@ -36,7 +36,8 @@ func (t *Table) View(to *Table) (string, error) {
 		viewColumn{"_record", "String", "t._record", ownComment("_record")},
 		viewColumn{"_version", "UInt128", "t._version", ownComment("_version")},
 		viewColumn{"_commit_time", localType, "toTimeZone(t._commit_time, '" + TimeZone + "')", ownComment("_commit_time")},
-		viewColumn{"_incomplete", "Array(String)", "t._incomplete", ownComment("_incomplete")})
+		viewColumn{"_incomplete", "Array(String)", "t._incomplete", ownComment("_incomplete")},
+		viewColumn{"_arrays", "Array(String)", "t._arrays", ownComment("_arrays")})
 	body := fmt.Sprintf("FROM %s AS t FINAL%s", Qualified(Silver, t.Dataset()), join)
 	return view(Silver, "v_"+t.Dataset(), cols, body, t.describe()), nil
 }
@@ -67,6 +68,7 @@ func (t *Table) HistoryView() string {
 		viewColumn{"_source", "LowCardinality(String)", "h._source", ownComment("_source")},
 		viewColumn{"_record", "String", "h._record", ownComment("_record")},
 		viewColumn{"_version", "UInt128", "h._version", ownComment("_version")},
+		viewColumn{"_arrays", "Array(String)", t.historyArrays(), ownComment("_arrays")},
 		viewColumn{"_topic", "LowCardinality(String)", "h._topic", ownComment("_topic")},
 		viewColumn{"_partition", "Int32", "h._partition", ownComment("_partition")},
 		viewColumn{"_offset", "Int64", "h._offset", ownComment("_offset")})
@@ -89,6 +91,27 @@ func (t *Table) HistoryView() string {
 ) AS h
 WINDOW before AS (PARTITION BY h._source, h._record ORDER BY h._version ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)`, bronze, bronze)
 	return view(Silver, t.Dataset()+"_history", cols, body, "Lịch sử các phiên bản của — History of: "+t.describe())
+}
+
+// historyArrays is _arrays of a version: of an array that its update did not
+// send, what was there before it says.
+func (t *Table) historyArrays() string {
+	parts := []string{"CAST([], 'Array(String)')"}
+	for i := range t.Columns {
+		c := &t.Columns[i]
+		if c.Type.Kind != Array {
+			continue
+		}
+		there := fmt.Sprintf("has(h._arrays, %s)", Quote(c.Name))
+		if c.toastable() {
+			there = fmt.Sprintf("(argMaxIf(tuple(%s), h._version, NOT has(h._unchanged, %s)) OVER before).1", there, Quote(c.Name))
+		}
+		parts = append(parts, fmt.Sprintf("if(%s, [%s], [])", there, Quote(c.Name)))
+	}
+	if len(parts) == 1 {
+		return parts[0]
+	}
+	return "arrayConcat(" + strings.Join(parts, ", ") + ")"
 }
 
 // free gives the name under which a view adds a column of ours: with an

@@ -36,12 +36,14 @@ func canonical(c pgvalue.Column, domain, landed, landedType string) column {
 		base := baseOf(c)
 		out.integer = slices.Contains(integers, base.TypeName) && base.Elem == nil && !base.Enum
 		out.postgres, out.clickhouse = texts(base, pg, ch, landedType)
+		if isArray(base) {
+			// ClickHouse has no NULL array: the sink names those that are not.
+			out.postgres = fmt.Sprintf("CASE WHEN %s IS NOT NULL THEN %s END", pg, out.postgres)
+			out.clickhouse = fmt.Sprintf("if(has(_arrays, '%s'), %s, NULL)", strings.NewReplacer(`\\`, `\\\\`, "'", `\\'`).Replace(landed), out.clickhouse)
+		}
 	}
 	if landedType == "" {
 		out.clickhouse = "NULL"
-		if isArray(baseOf(c)) {
-			out.clickhouse = "''" // as a NULL array
-		}
 	}
 	return out
 }
@@ -120,13 +122,20 @@ func texts(c pgvalue.Column, pg, ch, landedType string) (postgres, clickhouse st
 	return postgres, clickhouse
 }
 
+// ownTypes is the first number of the types that a database has of its own.
+const ownTypes = 16384
+
 // arrayTexts writes every element in its own canonical text, with a sign for
-// NULL and one after each. A NULL array and an empty one are both [] in
-// ClickHouse.
+// NULL and one after each.
 func arrayTexts(elem pgvalue.Column, pg, ch, landedType string) (postgres, clickhouse string) {
 	pgElem, chElem := texts(elem, "hopluu_element.value", "hopluu_element", landedType)
+	elements := fmt.Sprintf("unnest(%s) WITH ORDINALITY AS hopluu_element(value, place)", pg)
+	if elem.OID >= ownTypes && !elem.Enum {
+		// unnest takes composite values apart into columns.
+		elements = fmt.Sprintf("(SELECT (%[1]s)[i], i FROM generate_subscripts(%[1]s, 1) AS i) AS hopluu_element(value, place)", pg)
+	}
 	postgres = fmt.Sprintf(`coalesce((SELECT string_agg(coalesce(%s, E'\x1e') || E'\x1f', '' ORDER BY hopluu_element.place)
-		FROM unnest(%s) WITH ORDINALITY AS hopluu_element(value, place)), '')`, pgElem, pg)
+		FROM %s), '')`, pgElem, elements)
 	clickhouse = fmt.Sprintf("arrayStringConcat(arrayMap(hopluu_element -> concat(ifNull(%s, char(30)), char(31)), %s))", chElem, ch)
 	return postgres, clickhouse
 }

@@ -57,7 +57,7 @@ func TestLayout(t *testing.T) {
 	require.Equal(t, "toString(`id`)", l.columns[0].clickhouse)
 	require.Equal(t, "NULL", l.columns[1].clickhouse)
 	require.Equal(t, "cccd", l.columns[1].domain)
-	require.Equal(t, "''", l.columns[2].clickhouse)
+	require.Equal(t, "NULL", l.columns[2].clickhouse, "an array too")
 	require.True(t, l.columns[3].integer, "through its domain")
 
 	described.Key = []string{"code", "cccd"}

@@ -11,6 +11,7 @@ CREATE TABLE IF NOT EXISTS `silver`.`construction_inspection`
     `_version` UInt128 COMMENT 'Thứ tự của sự kiện tại nguồn: kỷ nguyên, LSN, số thứ tự — Order of the event at its source: epoch, LSN, ordinal',
     `_is_deleted` UInt8 COMMENT '1 khi bản ghi đã bị xóa — 1 when the record was deleted',
     `_incomplete` Array(String) COMMENT 'Các cột có giá trị chưa biết vì nguồn không gửi — Columns whose value is not known, because the source did not send it',
+    `_arrays` Array(String) COMMENT 'Các cột mảng khác NULL; mảng không có tên ở đây là NULL — Array columns that are not NULL; an array that is not named here is NULL',
     `_lsn` UInt64 COMMENT 'Vị trí nhật ký (LSN) của giao dịch — Log position (LSN) of the transaction\'s commit',
     `_commit_time` DateTime64(6, 'UTC') COMMENT 'Thời điểm giao dịch hoàn tất tại nguồn — Commit time at the source',
     `_source` LowCardinality(String) COMMENT 'Nguồn: cơ sở dữ liệu gốc — Source: the database of origin',
@@ -35,6 +36,7 @@ CREATE TABLE IF NOT EXISTS `bronze`.`construction_inspection`
     `_version` UInt128 COMMENT 'Thứ tự của sự kiện tại nguồn: kỷ nguyên, LSN, số thứ tự — Order of the event at its source: epoch, LSN, ordinal',
     `_is_deleted` UInt8 COMMENT '1 khi bản ghi đã bị xóa — 1 when the record was deleted',
     `_unchanged` Array(String) COMMENT 'Các cột mà bản cập nhật không gửi giá trị — Columns whose value the update did not send',
+    `_arrays` Array(String) COMMENT 'Các cột mảng khác NULL; mảng không có tên ở đây là NULL — Array columns that are not NULL; an array that is not named here is NULL',
     `_tx` Int64 COMMENT 'Số giao dịch tại nguồn — Transaction number at the source',
     `_lsn` UInt64 COMMENT 'Vị trí nhật ký (LSN) của giao dịch — Log position (LSN) of the transaction\'s commit',
     `_commit_time` DateTime64(6, 'UTC') COMMENT 'Thời điểm giao dịch hoàn tất tại nguồn — Commit time at the source',
@@ -64,7 +66,8 @@ CREATE OR REPLACE VIEW `silver`.`v_construction_inspection`
     `_record` String COMMENT 'Tên bản ghi: nguồn.bảng:khóa — Name of the record: source.table:key',
     `_version` UInt128 COMMENT 'Thứ tự của sự kiện tại nguồn: kỷ nguyên, LSN, số thứ tự — Order of the event at its source: epoch, LSN, ordinal',
     `_commit_time` DateTime64(6, 'Asia/Ho_Chi_Minh') COMMENT 'Thời điểm giao dịch hoàn tất tại nguồn — Commit time at the source',
-    `_incomplete` Array(String) COMMENT 'Các cột có giá trị chưa biết vì nguồn không gửi — Columns whose value is not known, because the source did not send it'
+    `_incomplete` Array(String) COMMENT 'Các cột có giá trị chưa biết vì nguồn không gửi — Columns whose value is not known, because the source did not send it',
+    `_arrays` Array(String) COMMENT 'Các cột mảng khác NULL; mảng không có tên ở đây là NULL — Array columns that are not NULL; an array that is not named here is NULL'
 )
 AS SELECT
     t.`inspection_id` AS `inspection_id`,
@@ -79,7 +82,8 @@ AS SELECT
     t._record AS `_record`,
     t._version AS `_version`,
     toTimeZone(t._commit_time, 'Asia/Ho_Chi_Minh') AS `_commit_time`,
-    t._incomplete AS `_incomplete`
+    t._incomplete AS `_incomplete`,
+    t._arrays AS `_arrays`
 FROM `silver`.`construction_inspection` AS t FINAL
 LEFT ANY JOIN (SELECT record, coalesce(person_id, '') AS person_id, citizen FROM `silver`.`identity_link` FINAL) AS l ON l.record = concat(t._source, '.permit:', toString(t.`permit_id`))
 COMMENT 'Kiểm tra trật tự xây dựng — Inspections of building sites';
@@ -99,6 +103,7 @@ CREATE OR REPLACE VIEW `silver`.`construction_inspection_history`
     `_source` LowCardinality(String) COMMENT 'Nguồn: cơ sở dữ liệu gốc — Source: the database of origin',
     `_record` String COMMENT 'Tên bản ghi: nguồn.bảng:khóa — Name of the record: source.table:key',
     `_version` UInt128 COMMENT 'Thứ tự của sự kiện tại nguồn: kỷ nguyên, LSN, số thứ tự — Order of the event at its source: epoch, LSN, ordinal',
+    `_arrays` Array(String) COMMENT 'Các cột mảng khác NULL; mảng không có tên ở đây là NULL — Array columns that are not NULL; an array that is not named here is NULL',
     `_topic` LowCardinality(String) COMMENT 'Chủ đề Kafka — Kafka topic',
     `_partition` Int32 COMMENT 'Phân vùng Kafka — Kafka partition',
     `_offset` Int64 COMMENT 'Vị trí trong phân vùng Kafka — Kafka offset'
@@ -117,6 +122,7 @@ AS SELECT
     h._source AS `_source`,
     h._record AS `_record`,
     h._version AS `_version`,
+    CAST([], 'Array(String)') AS `_arrays`,
     h._topic AS `_topic`,
     h._partition AS `_partition`,
     h._offset AS `_offset`
@@ -151,6 +157,6 @@ WHERE _source = 'his' AND _version < toUInt128('79228162933023905448990867459') 
 
 SELECT _topic, _partition, max(_offset) FROM `bronze`.`construction_inspection` WHERE _topic IN ('his.public.t') GROUP BY _topic, _partition;
 
-INSERT INTO `silver`.`construction_inspection` (`inspection_id`, `permit_id`, `inspected_at`, `result`, `violation`, `fine`, `_record`, `_op`, `_version`, `_is_deleted`, `_incomplete`, `_lsn`, `_commit_time`, `_source`, `_topic`, `_partition`, `_offset`);
+INSERT INTO `silver`.`construction_inspection` (`inspection_id`, `permit_id`, `inspected_at`, `result`, `violation`, `fine`, `_record`, `_op`, `_version`, `_is_deleted`, `_incomplete`, `_arrays`, `_lsn`, `_commit_time`, `_source`, `_topic`, `_partition`, `_offset`);
 
-INSERT INTO `bronze`.`construction_inspection` (`inspection_id`, `permit_id`, `inspected_at`, `result`, `violation`, `fine`, `_record`, `_op`, `_version`, `_is_deleted`, `_unchanged`, `_tx`, `_lsn`, `_commit_time`, `_source`, `_topic`, `_partition`, `_offset`);
+INSERT INTO `bronze`.`construction_inspection` (`inspection_id`, `permit_id`, `inspected_at`, `result`, `violation`, `fine`, `_record`, `_op`, `_version`, `_is_deleted`, `_unchanged`, `_arrays`, `_tx`, `_lsn`, `_commit_time`, `_source`, `_topic`, `_partition`, `_offset`);

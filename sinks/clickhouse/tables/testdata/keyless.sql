@@ -7,6 +7,7 @@ CREATE TABLE IF NOT EXISTS `bronze`.`tax_log`
     `_version` UInt128 COMMENT 'Thứ tự của sự kiện tại nguồn: kỷ nguyên, LSN, số thứ tự — Order of the event at its source: epoch, LSN, ordinal',
     `_is_deleted` UInt8 COMMENT '1 khi bản ghi đã bị xóa — 1 when the record was deleted',
     `_unchanged` Array(String) COMMENT 'Các cột mà bản cập nhật không gửi giá trị — Columns whose value the update did not send',
+    `_arrays` Array(String) COMMENT 'Các cột mảng khác NULL; mảng không có tên ở đây là NULL — Array columns that are not NULL; an array that is not named here is NULL',
     `_tx` Int64 COMMENT 'Số giao dịch tại nguồn — Transaction number at the source',
     `_lsn` UInt64 COMMENT 'Vị trí nhật ký (LSN) của giao dịch — Log position (LSN) of the transaction\'s commit',
     `_commit_time` DateTime64(6, 'UTC') COMMENT 'Thời điểm giao dịch hoàn tất tại nguồn — Commit time at the source',
@@ -22,4 +23,4 @@ ORDER BY (_partition, _offset)
 SETTINGS non_replicated_deduplication_window = 10000
 COMMENT 'Sự kiện của — Events of: tax_log';
 
-INSERT INTO `bronze`.`tax_log` (`line`, `_version_`, `_record`, `_op`, `_version`, `_is_deleted`, `_unchanged`, `_tx`, `_lsn`, `_commit_time`, `_source`, `_topic`, `_partition`, `_offset`);
+INSERT INTO `bronze`.`tax_log` (`line`, `_version_`, `_record`, `_op`, `_version`, `_is_deleted`, `_unchanged`, `_arrays`, `_tx`, `_lsn`, `_commit_time`, `_source`, `_topic`, `_partition`, `_offset`);
