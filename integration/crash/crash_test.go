@@ -31,7 +31,7 @@ func TestMain(m *testing.M) { os.Exit(harness.Main(m)) }
 
 // P2: whatever is killed, whenever, silver equals the source in the end. Each
 // process is killed at least once when there are kills enough.
-func TestKillAnythingAnytime(t *testing.T) {
+func TestCase25KillAnythingAnytime(t *testing.T) {
 	if *seed == 0 {
 		*seed = rand.Uint64()
 	}

@@ -208,8 +208,9 @@ func consumeGeneration(ctx context.Context, c *topic.Client, gen *topic.Generati
 		if len(offsets) == 0 {
 			continue
 		}
-		// After ErrGenerationEnded the next generation does the work again.
-		if err := gen.Commit(ctx, offsets); err != nil && !errors.Is(err, topic.ErrGenerationEnded) {
+		// After ErrGenerationEnded the next generation does the work again. A
+		// member that leaves still says what it has done.
+		if err := gen.Commit(context.WithoutCancel(ctx), offsets); err != nil && !errors.Is(err, topic.ErrGenerationEnded) {
 			return err
 		}
 	}

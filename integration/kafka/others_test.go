@@ -159,7 +159,7 @@ func TestCompactedTopicIsReadToItsEnd(t *testing.T) {
 }
 
 // P2: records that retention took are an error.
-func TestOutOfRange(t *testing.T) {
+func TestCase24OutOfRange(t *testing.T) {
 	broker := harness.Kafka(t)
 	c := dial(t, broker.Brokers())
 	ctx := testContext(t)

@@ -13,9 +13,11 @@ import (
 	"github.com/hopluu/hopluu/schemas/topic"
 )
 
-// Committed records show, aborted ones do not, to us and to another client
-// library; both were written.
-func TestCommittedShowsAndAbortedDoesNot(t *testing.T) {
+// Case 33: committed records show, aborted ones and the markers of transactions
+// do not, to us and to another client library; all were written. A reader that
+// counts comes to the end of each partition all the same, which here is an
+// aborted transaction and its marker.
+func TestCase33AbortedAndMarkersAreLeftOut(t *testing.T) {
 	broker := harness.Kafka(t)
 	c := dial(t, broker.Brokers())
 	ctx := testContext(t)
@@ -39,11 +41,28 @@ func TestCommittedShowsAndAbortedDoesNot(t *testing.T) {
 	requireValues(t, c, p1, in1...)
 	require.ElementsMatch(t, append(in0, in1...), witness(t, c, broker.Brokers(), name, kgo.ReadCommitted()))
 	require.Contains(t, witness(t, c, broker.Brokers(), name, kgo.ReadUncommitted()), "b1", "what was aborted was written all the same")
+
+	ends, err := c.EndOffsets(ctx, p0, p1)
+	require.NoError(t, err)
+	r := c.NewReader(map[topic.Partition]int64{p0: 0, p1: 0})
+	defer r.Close()
+	count, next := 0, map[topic.Partition]int64{}
+	for next[p0] < ends[p0] || next[p1] < ends[p1] {
+		batches, err := r.Poll(ctx)
+		require.NoError(t, err)
+		for _, b := range batches {
+			count += len(b.Records)
+			next[b.Partition] = b.Next
+		}
+	}
+	require.Equal(t, len(in0)+len(in1), count)
+	require.Equal(t, ends, next)
+	require.Greater(t, int(ends[p0]+ends[p1]), count+20, "offsets that are no record of ours to read")
 }
 
 // A zombie's open transaction is aborted by its successor, and nothing that it
 // does afterwards shows or harms.
-func TestZombieIsFenced(t *testing.T) {
+func TestCase34ZombieIsFenced(t *testing.T) {
 	broker := harness.Kafka(t)
 	c := dial(t, broker.Brokers())
 	ctx := testContext(t)

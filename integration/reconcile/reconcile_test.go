@@ -20,7 +20,7 @@ const (
 // The whole of one city, in order, since a stack takes long to start: agreement
 // after a load with every kind of change; agreement while rows flow; then each
 // way in which ClickHouse may be wrong, found by its very keys.
-func TestReconcile(t *testing.T) {
+func TestCase30Reconcile(t *testing.T) {
 	c := newCity(t)
 	counts, err := c.gen.Load(t.Context(), nil)
 	require.NoError(t, err)

@@ -30,7 +30,7 @@ func (w *world) noDuplicates(dataset string, events int) {
 }
 
 // P2: what is delivered again changes nothing.
-func TestRedeliveryChangesNothing(t *testing.T) {
+func TestCase27RedeliveryChangesNothing(t *testing.T) {
 	set, sector := notes()
 	w := newWorld(t, set)
 	f := w.feed(harness.Name("his"), sector, "note", 2, shortColumns...)
@@ -135,7 +135,7 @@ func through(p *proxy) func(*clickhouse.Config) {
 }
 
 // P2: the sink dies after silver was written and before bronze was.
-func TestDeathBetweenSilverAndBronze(t *testing.T) {
+func TestCase28DeathBetweenSilverAndBronze(t *testing.T) {
 	set, sector := notes()
 	w := newWorld(t, set)
 	f := w.feed(harness.Name("his"), sector, "note", 2, shortColumns...)
@@ -207,7 +207,7 @@ func TestALostAnswerDoublesNothing(t *testing.T) {
 
 // P2: several sinks of a group share the partitions, and survive each other's
 // coming and going.
-func TestSinksShareAGroup(t *testing.T) {
+func TestCase23SinksShareAGroup(t *testing.T) {
 	set, sector := notes()
 	w := newWorld(t, set)
 	f := w.feed(harness.Name("his"), sector, "note", 4, shortColumns...)
@@ -236,7 +236,7 @@ func TestSinksShareAGroup(t *testing.T) {
 
 // ClickHouse is killed under load and comes back: nothing is lost, nothing
 // doubled, and the sink says meanwhile that it waits.
-func TestClickHouseGoesAway(t *testing.T) {
+func TestCase29ClickHouseGoesAway(t *testing.T) {
 	set, sector := notes()
 	w := newWorld(t, set, harness.Own())
 	f := w.feed(harness.Name("his"), sector, "note", 2, shortColumns...)
@@ -285,7 +285,7 @@ func TestARefusedPasswordEndsTheSink(t *testing.T) {
 
 // Offsets that the topic does not hold are an error that says so, never a jump
 // (case 24).
-func TestOffsetsThatAreGoneEndTheSink(t *testing.T) {
+func TestCase24OffsetsThatAreGoneEndTheSink(t *testing.T) {
 	set, sector := notes()
 	w := newWorld(t, set)
 	f := w.feed(harness.Name("his"), sector, "note", 1, shortColumns...)

@@ -18,7 +18,7 @@ import (
 
 // Case 15 and 17: delete then insert of a key, also within one batch and one
 // transaction, and a compound key.
-func TestDeleteThenInsert(t *testing.T) {
+func TestCase15DeleteThenInsert(t *testing.T) {
 	set, sector := notes()
 	w := newWorld(t, set)
 	f := w.feed(harness.Name("his"), sector, "note", 2, column{"a", "bigint", true}, column{"b", "date", true}, column{"body", "text", false})
@@ -46,7 +46,7 @@ func TestDeleteThenInsert(t *testing.T) {
 // Case 16: a truncate takes its place in the order, whichever partition it
 // comes in first, and of its own source only; a changed key is a delete and a
 // create.
-func TestTruncateInItsPlace(t *testing.T) {
+func TestCase16TruncateInItsPlace(t *testing.T) {
 	set, sector := notes()
 	w := newWorld(t, set)
 	f := w.feed(harness.Name("his"), sector, "note", 3, shortColumns...)
@@ -90,7 +90,7 @@ func TestTruncateInItsPlace(t *testing.T) {
 
 // P4, case 13: an unchanged value is the last known one, from the same batch,
 // from an earlier one, from the old image, and never silently NULL.
-func TestUnchangedValues(t *testing.T) {
+func TestCase13UnchangedValues(t *testing.T) {
 	set, sector := notes()
 	w := newWorld(t, set)
 	f := w.feed(harness.Name("his"), sector, "note", 2,
@@ -185,7 +185,7 @@ func TestCase14NullArrays(t *testing.T) {
 }
 
 // Case 22: columns come, go and widen while rows flow.
-func TestASchemaThatChangesWhileRowsFlow(t *testing.T) {
+func TestCase22ASchemaThatChangesWhileRowsFlow(t *testing.T) {
 	set, sector := notes()
 	w := newWorld(t, set)
 	id := column{"id", "bigint", true}

@@ -67,7 +67,7 @@ func read(t *testing.T, l *logged, offset int64, aborted ...abortedTransaction) 
 
 // P2: two producers' transactions stand in between each other; only the
 // aborted one's records are left out, up to its marker and no further.
-func TestAbortedRecordsAreLeftOut(t *testing.T) {
+func TestCase33AbortedRecordsAreLeftOut(t *testing.T) {
 	l := (&logged{t: t, next: 10}).
 		batch(1, true, "a1").                 // 10
 		batch(2, true, "b1").                 // 11, aborted

@@ -205,7 +205,7 @@ func (p *Producer) Commit(ctx context.Context) error {
 	}
 	if p.enrolled > 0 {
 		if err := p.end(ctx, true); err != nil {
-			if !errors.Is(err, ErrFenced) {
+			if !fenced(err) {
 				err = fmt.Errorf("%w: %w", ErrCommitUnknown, err)
 			}
 			return p.die(err)
@@ -227,7 +227,7 @@ func (p *Producer) Abort(ctx context.Context) error {
 	p.drop()
 	if !p.unsure && p.enrolled > 0 {
 		err := p.end(ctx, false)
-		if errors.Is(err, ErrFenced) {
+		if err != nil && fenced(err) {
 			return p.die(err)
 		}
 		p.unsure = err != nil
@@ -331,9 +331,6 @@ func (p *Producer) end(ctx context.Context, commit bool) error {
 		}
 		return struct{}{}, res.Error
 	})
-	if err != nil && fenced(err) {
-		return fmt.Errorf("%w: %w", ErrFenced, err)
-	}
 	return err
 }
 

@@ -126,7 +126,7 @@ func TestManyPartitionsStayWithinTheBound(t *testing.T) {
 }
 
 // A zombie's records do not show, and it learns that it is one.
-func TestZombieIsFenced(t *testing.T) {
+func TestCase34ZombieIsFenced(t *testing.T) {
 	_, c := fakeBroker(t, kfake.SeedTopics(1, "a"))
 	ctx := testContext(t)
 	part := Partition{"a", 0}
@@ -306,6 +306,45 @@ func TestLostAnswerToACommit(t *testing.T) {
 	put(t, p, Partition{"a", 0}, "2")
 	require.Greater(t, p.epoch, before, "the first request, should it come late, must not end the next transaction")
 	require.NoError(t, p.Commit(ctx))
+	require.Equal(t, []string{"1", "2"}, values(t, c, "a"))
+}
+
+// answerEnd answers the next EndTxn with an error, and does nothing.
+func answerEnd(cluster *kfake.Cluster, code kafka.Error) {
+	cluster.ControlKey(kmsg.EndTxn.Int16(), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		res := req.ResponseKind().(*kmsg.EndTxnResponse)
+		res.ErrorCode = int16(code)
+		return res, nil, true
+	})
+}
+
+// A coordinator that is changing a transaction's state for another reason
+// answers an EndTxn with an unknown error (-1), as Kafka 4.1 does while a
+// successor takes the transactional id over. Asked again, it says what it is:
+// the commit stands, or the producer is fenced, which is said once.
+func TestCase34UnknownErrorAtTheEnd(t *testing.T) {
+	cluster, c := fakeBroker(t, kfake.SeedTopics(1, "a"))
+	ctx := testContext(t)
+	p := producer(t, c, "w")
+	put(t, p, Partition{"a", 0}, "1")
+	answerEnd(cluster, kafka.Unknown)
+	answerEnd(cluster, kafka.ConcurrentTransactions)
+	require.NoError(t, p.Commit(ctx))
+
+	put(t, p, Partition{"a", 0}, "aborted")
+	require.NoError(t, p.flushAll(ctx))
+	answerEnd(cluster, kafka.Unknown)
+	require.NoError(t, p.Abort(ctx))
+
+	put(t, p, Partition{"a", 0}, "fenced")
+	answerEnd(cluster, kafka.Unknown)
+	answerEnd(cluster, kafka.ProducerFenced)
+	err := p.Commit(ctx)
+	require.ErrorIs(t, err, ErrFenced)
+	require.Equal(t, 1, strings.Count(err.Error(), ErrFenced.Error()), err.Error())
+	fresh := producer(t, c, "w")
+	put(t, fresh, Partition{"a", 0}, "2")
+	require.NoError(t, fresh.Commit(ctx))
 	require.Equal(t, []string{"1", "2"}, values(t, c, "a"))
 }
 

@@ -144,7 +144,7 @@ func TestReaderWithoutPartitions(t *testing.T) {
 }
 
 // P2: what retention took is an error, and never jumped over.
-func TestOutOfRangeIsAnErrorAndNoJump(t *testing.T) {
+func TestCase24OutOfRangeIsAnErrorAndNoJump(t *testing.T) {
 	cluster, c := fakeBroker(t, kfake.SeedTopics(2, "a"))
 	ctx := testContext(t)
 	a0, a1 := Partition{"a", 0}, Partition{"a", 1}

@@ -264,8 +264,9 @@ func (s *siege) zombie() {
 // read brings the ledger up to date.
 func (s *siege) read() {
 	s.t.Helper()
+	end := s.written()
 	conn := s.connect()
-	require.NoError(s.t, s.ledger.read(s.t.Context(), conn))
+	require.NoError(s.t, s.ledger.read(s.t.Context(), conn, end))
 	require.NoError(s.t, conn.Close(s.t.Context()))
 }
 

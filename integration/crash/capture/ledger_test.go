@@ -39,45 +39,28 @@ func newLedger() *ledger {
 	return &ledger{transactions: map[event.LSN][]expected{}, relations: map[uint32]*pglogrepl.RelationMessage{}}
 }
 
-// chunk is how many changes are taken at a time.
-const chunk = 50_000
-
-// read takes in what was committed since, and lets its WAL go. A server that
-// was killed may show transactions again: they are what they were.
-func (l *ledger) read(ctx context.Context, conn *pgx.Conn) error {
-	for {
-		var last string
-		rows, err := conn.Query(ctx, `SELECT data FROM pg_logical_slot_peek_binary_changes($1, NULL, $2, 'proto_version', '1', 'publication_names', $3)`, witness, chunk, slot)
-		if err != nil {
-			return err
-		}
-		for rows.Next() {
-			data := rows.RawValues()[0]
-			end, err := l.take(data)
-			if err != nil {
-				return err
-			}
-			if end != "" {
-				last = end
-			}
-		}
-		if err := rows.Err(); err != nil {
-			return err
-		}
-		if last == "" {
-			return nil
-		}
-		if _, err := conn.Exec(ctx, `SELECT pg_replication_slot_advance($1, $2)`, witness, last); err != nil {
+// read takes in what was committed up to a position of the log, and lets its
+// WAL go. A server that was killed may show transactions again: they are what
+// they were.
+func (l *ledger) read(ctx context.Context, conn *pgx.Conn, to event.LSN) error {
+	rows, err := conn.Query(ctx, `SELECT data FROM pg_logical_slot_get_binary_changes($1, $2::text::pg_lsn, NULL, 'proto_version', '1', 'publication_names', $3)`, witness, to.String(), slot)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := l.take(rows.RawValues()[0]); err != nil {
 			return err
 		}
 	}
+	return rows.Err()
 }
 
-// take reads a message; at a commit it gives where the transaction ends.
-func (l *ledger) take(data []byte) (end string, err error) {
+// take reads a message.
+func (l *ledger) take(data []byte) error {
 	message, err := pglogrepl.Parse(data)
 	if err != nil {
-		return "", err
+		return err
 	}
 	switch m := message.(type) {
 	case *pglogrepl.BeginMessage:
@@ -91,41 +74,40 @@ func (l *ledger) take(data []byte) (end string, err error) {
 				}
 			}
 		}
-		return m.TransactionEndLSN.String(), nil
 	case *pglogrepl.RelationMessage:
 		l.relations[m.RelationID] = m
 	case *pglogrepl.InsertMessage:
-		return "", l.add(event.Create, m.RelationID, m.Tuple)
+		return l.add(event.Create, m.RelationID, m.Tuple)
 	case *pglogrepl.UpdateMessage:
 		if m.OldTuple == nil {
-			return "", l.add(event.Update, m.RelationID, m.NewTuple)
+			return l.add(event.Update, m.RelationID, m.NewTuple)
 		}
 		// With an old image an update takes two places; a change of key fills
 		// both (P6).
 		before, err := l.key(m.RelationID, m.OldTuple)
 		if err != nil {
-			return "", err
+			return err
 		}
 		after, err := l.key(m.RelationID, m.NewTuple)
 		if err != nil {
-			return "", err
+			return err
 		}
 		if before == after {
 			l.open = append(l.open, expected{})
-			return "", l.add(event.Update, m.RelationID, m.NewTuple)
+			return l.add(event.Update, m.RelationID, m.NewTuple)
 		}
 		if err := l.add(event.Delete, m.RelationID, m.OldTuple); err != nil {
-			return "", err
+			return err
 		}
-		return "", l.add(event.Create, m.RelationID, m.NewTuple)
+		return l.add(event.Create, m.RelationID, m.NewTuple)
 	case *pglogrepl.DeleteMessage:
-		return "", l.add(event.Delete, m.RelationID, m.OldTuple)
+		return l.add(event.Delete, m.RelationID, m.OldTuple)
 	case *pglogrepl.TruncateMessage:
 		for _, id := range m.RelationIDs {
 			l.open = append(l.open, expected{op: event.Truncate, table: l.relations[id].RelationName})
 		}
 	}
-	return "", nil
+	return nil
 }
 
 func (l *ledger) add(op event.Op, relation uint32, tuple *pglogrepl.TupleData) error {
