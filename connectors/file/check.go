@@ -35,7 +35,7 @@ func (k *checker) all(ctx context.Context) {
 		k.tables, err = k.declared()
 	}
 	if err != nil {
-		k.add(postgres.Fault, "", "%v", err)
+		k.add(postgres.Fault, "correct the configuration ('hopluu config example' explains its keys)", "%v", err)
 		return
 	}
 	if k.place, err = drop.Open(k.Location, k.Credentials); err != nil {
@@ -63,7 +63,7 @@ func (k *checker) all(ctx context.Context) {
 // close ends the use of a place.
 func (k *checker) close(place drop.Place) {
 	if err := place.Close(); err != nil {
-		k.add(postgres.Warning, "", "%v", err)
+		k.add(postgres.Warning, "look again", "%v", err)
 	}
 }
 
@@ -98,7 +98,7 @@ func (k *checker) assign(entries []drop.Entry) map[*table]drop.Entry {
 		t, err := k.tableOf(e.Name)
 		switch {
 		case err != nil:
-			k.add(postgres.Warning, "", "file %s cannot be taken in: %v", e.Name, err)
+			k.add(postgres.Warning, "correct the patterns, or rename the file", "file %s cannot be taken in: %v", e.Name, err)
 		case t == nil:
 			nobodys = append(nobodys, e.Name)
 		default:
@@ -154,7 +154,7 @@ func (k *checker) columns(ctx context.Context, t *table, e drop.Entry) (err erro
 		k.add(postgres.Warning, "name them as the sector file does, by name or meaning, or describe them there", "headings of %s that table %s does not have, whose columns are left out: %s", e.Name, t.name(), strings.Join(unknown, ", "))
 	}
 	if len(header.Missing) > 0 {
-		k.add(postgres.Note, "", "columns of table %s that %s does not have, which are NULL: %s", t.name(), e.Name, strings.Join(header.Missing, ", "))
+		k.add(postgres.Note, "add them, if there are values", "columns of table %s that %s does not have, which are NULL: %s", t.name(), e.Name, strings.Join(header.Missing, ", "))
 	}
 	return nil
 }

@@ -8,9 +8,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hopluu/hopluu/connectors/file"
 	"github.com/hopluu/hopluu/connectors/file/drop"
 	"github.com/hopluu/hopluu/connectors/file/drop/fakes3"
 	"github.com/hopluu/hopluu/schemas/event"
+	"github.com/hopluu/hopluu/schemas/sectors"
 	"github.com/stretchr/testify/require"
 	"github.com/xuri/excelize/v2"
 )
@@ -95,8 +97,9 @@ func TestIdentifiersAreTokens(t *testing.T) {
 	require.NotContains(t, r.logged.String(), "0792010")
 }
 
-// A full list: rows that it has no more are gone, and no row goes by mistake.
-func TestFullList(t *testing.T) {
+// A full list: rows that were deleted meanwhile are gone, however many lists in
+// between were never seen, and no row goes by mistake.
+func TestCase35FullList(t *testing.T) {
 	r := newRig(t).full("household")
 	const heading = "code,category,amount\n"
 	r.drop("household_1.csv", heading+"A,poor,1\nB,poor,2\nC,poor,3\nD,poor,4\n")
@@ -132,9 +135,9 @@ func TestFullList(t *testing.T) {
 	require.Equal(t, map[string]string{"A": "rd-", "B": "rd-", "C": "rd-r", "D": "rud-", "E": "rd-"}, history(r.messages(r.public("household")), "code"))
 }
 
-// Refused rows never vanish: report, metric, log; the others go on. Corrected,
-// they come in.
-func TestRefusedRows(t *testing.T) {
+// A refused row is never taken for one that came in: report, metric, log; the
+// others go on. Corrected, it comes in.
+func TestCase20RefusedRows(t *testing.T) {
 	r := newRig(t)
 	r.drop("household_1.csv", "DANH SÁCH\nMã số hộ,Diện,Mức trợ cấp,Ngày công nhận\nA,poor,1,2025-01-31\nB,poor,một,31/02/2025\n,poor,2,\nC,poor,3,,dư\nA,poor,9,\nD,\"poor,4,\nE,poor,5,\n")
 	stop := r.start()
@@ -275,4 +278,107 @@ func TestKeyThatChanges(t *testing.T) {
 	r.done("household", "taken", 1)
 	require.NoError(t, stop())
 	require.Equal(t, map[string]string{"A": "cu"}, history(r.messages(r.public("household")), "code"))
+}
+
+// The sector file gains a column while files come: rows that have a value in it
+// change, the others do not. A column that becomes of another type is what the
+// registry refuses: that table's files wait, said loudly, the others go on, and
+// nothing is lost once it is mended.
+func TestCase22ColumnsChange(t *testing.T) {
+	r := newRig(t)
+	r.drop("household_1.csv", "code,category,amount\nA,poor,1\nB,poor,2\n")
+	stop := r.start()
+	r.done("household", "taken", 1)
+	require.NoError(t, stop())
+
+	before := r.config.Sector
+	change := func(from, to string) {
+		t.Helper()
+		text := strings.Replace(labour, from, to, 1)
+		require.NotEqual(t, labour, text)
+		sector, err := sectors.Parse("labour.yaml", []byte(text))
+		require.NoError(t, err)
+		r.config.Sector = *sector
+	}
+	const decided = "      - {name: decided_on"
+	change(decided, "      - {name: head, type: text, meaning: {vi: Chủ hộ, en: Head}, sensitivity: internal}\n"+decided)
+	r.drop("household_2.csv", "code,category,amount,Chủ hộ\nA,poor,1,Bưởi\nB,poor,2,\n")
+	stop = r.start()
+	r.done("household", "taken", 1)
+	require.NoError(t, stop())
+	all := r.messages(r.public("household"))
+	require.Equal(t, map[string]string{"A": "cu", "B": "c"}, history(all, "code"))
+	require.Equal(t, "Bưởi", last(t, all, "code", "A").Row["head"])
+
+	wide := r.config.Sector
+	change(`{name: amount, type: "numeric(12,0)"`, `{name: amount, type: date`)
+	r.drop("household_3.csv", "code,category,amount,head\nA,poor,3,Bưởi\n")
+	r.drop("member_1.csv", "cccd\n079201001234\n")
+	stop = r.start()
+	r.done("member", "taken", 1)
+	require.EqualValues(t, 1, r.metric("hopluu_connector_quarantined", "table", "public.household"))
+	status, err := file.ReadStatus(t.Context(), r.client, r.config.Source, []string{"public.household", "public.member"}, time.Now())
+	require.NoError(t, err)
+	require.Equal(t, []string{"public.household"}, status.Quarantined)
+	require.Contains(t, status.Reasons["public.household"], "not compatible")
+	require.True(t, status.Attention())
+	require.NoError(t, stop())
+
+	r.config.Sector = wide
+	stop = r.start()
+	r.done("household", "taken", 1)
+	status, err = file.ReadStatus(t.Context(), r.client, r.config.Source, []string{"public.household", "public.member"}, time.Now())
+	require.NoError(t, err)
+	require.Empty(t, status.Quarantined)
+	require.Equal(t, file.StateWaiting, status.State)
+	require.NoError(t, stop())
+	require.Equal(t, map[string]string{"A": "cuu", "B": "c"}, history(r.messages(r.public("household")), "code"))
+
+	// A column that the sector file has no more is left out.
+	r.config.Sector = before
+	r.drop("household_4.csv", "code,category,amount,head\nB,poor,4,Đạt\n")
+	stop = r.start()
+	r.done("household", "taken", 1)
+	require.NoError(t, stop())
+	all = r.messages(r.public("household"))
+	require.Equal(t, map[string]string{"A": "cuu", "B": "cu"}, history(all, "code"))
+	require.NotContains(t, last(t, all, "code", "B").Row, "head")
+	require.Contains(t, r.logged.String(), "headings that the sector file does not describe")
+}
+
+// Excel takes the leading zero of an identity number away. Where the cell's
+// format still shows it, it is restored; where digits are lost, the row is
+// refused; what cannot be told from another number is carried as it stands.
+func TestCase28LeadingZerosLostInExcel(t *testing.T) {
+	r := newRig(t)
+	f := excelize.NewFile()
+	for cell, value := range map[string]any{
+		"A1": "Số định danh", "B1": "Họ và tên",
+		"A2": "079201001234", "B2": "as text", "A3": 79301005678, "B3": "as zeros", "A4": 79099000111, "B4": "as a number", "A5": "7.9E+10", "B5": "shortened",
+	} {
+		require.NoError(t, f.SetCellValue("Sheet1", cell, value))
+	}
+	zeros := "000000000000"
+	style, err := f.NewStyle(&excelize.Style{CustomNumFmt: &zeros})
+	require.NoError(t, err)
+	require.NoError(t, f.SetCellStyle("Sheet1", "A3", "A3", style))
+	var book bytes.Buffer
+	require.NoError(t, f.Write(&book))
+	require.NoError(t, f.Close())
+	r.drop("member_1.xlsx", book.String())
+	stop := r.start()
+	r.done("member", "taken", 1)
+	vault := r.messages(r.vault("member"))
+	numbers := map[string]string{}
+	for _, m := range vault {
+		numbers[m.Row["full_name"]] = m.Row["cccd_plain"]
+	}
+	require.Equal(t, map[string]string{"as text": "079201001234", "as zeros": "079301005678", "as a number": "79099000111"}, numbers)
+	require.Contains(t, r.report("member_1.xlsx"), "5,cccd,cccd: Excel has shortened the number")
+
+	// As CSV with all zeros they are the same rows.
+	r.drop("member_2.csv", "cccd,full_name\n079201001234,as text\n079301005678,as zeros\n")
+	r.done("member", "taken", 2)
+	require.NoError(t, stop())
+	require.Len(t, r.messages(r.vault("member")), len(vault))
 }

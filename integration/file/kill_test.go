@@ -5,12 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/hopluu/hopluu/connectors"
 	"github.com/hopluu/hopluu/connectors/file"
+	"github.com/hopluu/hopluu/connectors/file/drop"
+	"github.com/hopluu/hopluu/connectors/file/drop/fakes3"
 	"github.com/hopluu/hopluu/integration/harness"
 	"github.com/hopluu/hopluu/schemas/event"
 	"github.com/hopluu/hopluu/schemas/topic"
@@ -41,10 +44,11 @@ func (r *rig) end() (n int64) {
 	return n
 }
 
-// P2, P6: ended wherever it is, again and again, by a signal that it cannot
+// The rows of a file share one number in the place of the LSN, and a restart in
+// their middle loses none (P2, P6): ended wherever it is, again and again, by a signal that it cannot
 // catch or by being told to stop, the connector produces every event of two full
 // lists once, each with the position that it would have had otherwise.
-func TestKilledInTheMiddle(t *testing.T) {
+func TestCase02KilledInTheMiddle(t *testing.T) {
 	t.Run("SIGKILL", func(t *testing.T) {
 		r := newRig(t).full("household")
 		endInTheMiddle(t, r, r.startProcess)
@@ -167,7 +171,7 @@ func TestReplacedInTheMiddle(t *testing.T) {
 
 // Two connectors of one source: the second takes it over, the first ends and
 // does not take it back.
-func TestSecondConnectorTakesOver(t *testing.T) {
+func TestCase34SecondConnectorTakesOver(t *testing.T) {
 	r := newRig(t)
 	r.drop("household_1.csv", list(0, 10, "poor"))
 	config := r.config
@@ -242,4 +246,20 @@ func TestConfiguration(t *testing.T) {
 	})
 	cancel()
 	require.NoError(t, <-ended)
+}
+
+// What a store refuses for good is not tried for ever: the connector ends, and
+// says what a person has to do.
+func TestCase21ARefusingStore(t *testing.T) {
+	r := newRig(t)
+	store := fakes3.New("key")
+	web := httptest.NewServer(store)
+	t.Cleanup(web.Close)
+	r.config.Location = strings.Replace(web.URL, "http://", "s3+http://", 1) + "/drops/labour"
+	r.config.Credentials = drop.Credentials{AccessKey: "other", SecretKey: "secret"}
+	r.config.Metrics = prometheus.NewRegistry()
+	err := file.New(r.config).Run(t.Context())
+	require.ErrorContains(t, err, "cannot be listed (AccessDenied): check its name, the credentials, and their right to list and read")
+	require.True(t, file.Permanent(err))
+	require.NotContains(t, err.Error()+r.logged.String(), "secret")
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/minio/minio-go/v7"
@@ -67,7 +68,7 @@ func (b *bucket) List(ctx context.Context) ([]Entry, error) {
 	var entries []Entry
 	for object := range b.client.ListObjects(ctx, b.name, minio.ListObjectsOptions{Prefix: b.prefix}) {
 		if object.Err != nil {
-			return nil, fmt.Errorf("bucket %s cannot be listed: %w", b, object.Err)
+			return nil, b.listError(object.Err)
 		}
 		name := strings.TrimPrefix(object.Key, b.prefix)
 		if name == "" || strings.Contains(name, "/") {
@@ -76,6 +77,19 @@ func (b *bucket) List(ctx context.Context) ([]Entry, error) {
 		entries = append(entries, Entry{Name: name, Size: object.Size, Modified: object.LastModified, Tag: object.ETag})
 	}
 	return entries, ctx.Err()
+}
+
+// refusals are the codes of answers that trying again does not change
+// (https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html#ErrorCodeList).
+var refusals = []string{"AccessDenied", "AllAccessDisabled", "AccountProblem", "InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidBucketName", "NoSuchBucket"}
+
+// listError tells what a person has to mend from what may pass.
+func (b *bucket) listError(err error) error {
+	var response minio.ErrorResponse
+	if errors.As(err, &response) && slices.Contains(refusals, response.Code) {
+		return &ConfigError{fmt.Sprintf("bucket %s cannot be listed (%s): check its name, the credentials, and their right to list and read", b, response.Code)}
+	}
+	return fmt.Errorf("bucket %s cannot be listed: %w", b, err)
 }
 
 func (b *bucket) Open(ctx context.Context, e Entry) (io.ReadCloser, error) {

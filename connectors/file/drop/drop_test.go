@@ -182,7 +182,9 @@ func TestBucket(t *testing.T) {
 
 	wrong := open(t, endpoint+"/drops", Credentials{AccessKey: "other", SecretKey: "secret"})
 	_, err = wrong.List(t.Context())
-	require.ErrorContains(t, err, "cannot be listed")
+	require.ErrorContains(t, err, "cannot be listed (AccessDenied): check its name, the credentials")
+	var config *ConfigError
+	require.True(t, errors.As(err, &config), "a person has to act")
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	_, err = p.List(ctx)

@@ -37,6 +37,9 @@ type watched struct {
 }
 
 func (w *watched) ReadAt(p []byte, at int64) (int, error) {
+	if at < 0 { // a damaged directory of the archive asks for it
+		return 0, errors.New("an offset before the start of the file")
+	}
 	n, err := w.File.ReadAt(p, at)
 	if err != nil && !errors.Is(err, io.EOF) {
 		w.failed = err
