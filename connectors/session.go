@@ -179,15 +179,14 @@ func (s *session) ensureTopics(ctx context.Context) error {
 // source that is captured for the first time or anew. The snapshot is the
 // slot's own when it was just made.
 func (s *session) ensureSlot(ctx context.Context, repl *pgconn.PgConn) (*postgres.Snapshot, error) {
-	server, err := postgres.Inspect(ctx, repl, s.sql, s.Slot)
+	server, err := s.inspect(ctx, repl)
 	if err != nil {
 		return nil, err
 	}
 	if s.checkpoint.Started() && s.checkpoint.SystemID != "" {
 		gap := s.checkpoint.Check(server)
 		if gap == nil {
-			// Whoever still reads our slot is fenced: it can produce nothing more.
-			return nil, postgres.ReleaseSlot(ctx, s.sql, s.Slot)
+			return nil, s.goOn(ctx, repl, server)
 		}
 		if !s.beginsAnew(gap) {
 			return nil, &GapError{Source: s.Source, Err: gap}
@@ -216,7 +215,11 @@ func (s *session) ensureSlot(ctx context.Context, repl *pgconn.PgConn) (*postgre
 			return nil, err
 		}
 	}
-	snapshot, err := postgres.CreateSlot(ctx, repl, s.Slot)
+	var snapshot postgres.Snapshot
+	err = s.making(ctx, func() (err error) {
+		snapshot, err = postgres.CreateSlot(ctx, repl, s.Slot, s.Failover)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -38,7 +38,11 @@ func (s *session) snapshot(ctx context.Context, repl *pgconn.PgConn, fresh *post
 	s.setState(fmt.Errorf("snapshot: %d tables to read", len(pending)))
 	snapshot := fresh
 	if snapshot == nil {
-		exported, err := postgres.ExportSnapshot(ctx, repl, s.Slot+"_snapshot")
+		var exported postgres.Snapshot
+		err := s.making(ctx, func() (err error) {
+			exported, err = postgres.ExportSnapshot(ctx, repl, s.Slot+"_snapshot")
+			return err
+		})
 		if err != nil {
 			return err
 		}

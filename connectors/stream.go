@@ -213,6 +213,9 @@ func (f *follower) confirmable() event.LSN {
 
 // look watches tables while they are streamed.
 func (f *follower) look(ctx context.Context, names ...string) error {
+	if err := f.promoted(ctx); err != nil {
+		return err
+	}
 	again, err := f.watch(ctx, names...)
 	if err != nil {
 		return err

@@ -21,9 +21,12 @@ type Snapshot struct {
 
 // CreateSlot makes the slot and exports the snapshot of its consistent point:
 // every transaction that the snapshot does not see will be in the stream, and
-// none that it does.
-func CreateSlot(ctx context.Context, conn *pgconn.PgConn, name string) (Snapshot, error) {
-	return createSlot(ctx, conn, name, false)
+// none that it does. failover makes it one that standbys keep a copy of.
+func CreateSlot(ctx context.Context, conn *pgconn.PgConn, name string, failover bool) (Snapshot, error) {
+	if failover {
+		return createSlot(ctx, conn, name, "LOGICAL pgoutput (SNAPSHOT 'export', FAILOVER true)")
+	}
+	return createSlot(ctx, conn, name, "LOGICAL pgoutput EXPORT_SNAPSHOT")
 }
 
 // ExportSnapshot exports a snapshot at an exact LSN by way of a slot that goes
@@ -31,13 +34,11 @@ func CreateSlot(ctx context.Context, conn *pgconn.PgConn, name string) (Snapshot
 // its commit record but is not yet visible would be below the LSN and yet
 // missing.
 func ExportSnapshot(ctx context.Context, conn *pgconn.PgConn, name string) (Snapshot, error) {
-	return createSlot(ctx, conn, name, true)
+	return createSlot(ctx, conn, name, "TEMPORARY LOGICAL pgoutput EXPORT_SNAPSHOT")
 }
 
-func createSlot(ctx context.Context, conn *pgconn.PgConn, name string, temporary bool) (Snapshot, error) {
-	result, err := pglogrepl.CreateReplicationSlot(ctx, conn, name, "pgoutput", pglogrepl.CreateReplicationSlotOptions{
-		Temporary: temporary, SnapshotAction: "EXPORT_SNAPSHOT", Mode: pglogrepl.LogicalReplication,
-	})
+func createSlot(ctx context.Context, conn *pgconn.PgConn, name, kind string) (Snapshot, error) {
+	result, err := pglogrepl.ParseCreateReplicationSlot(conn.Exec(ctx, "CREATE_REPLICATION_SLOT "+name+" "+kind))
 	if err != nil {
 		return Snapshot{}, fmt.Errorf("create replication slot %s: %w", name, Mend(err))
 	}
@@ -85,13 +86,12 @@ func Inspect(ctx context.Context, repl *pgconn.PgConn, conn *pgx.Conn, slot stri
 		return checkpoint.Server{}, fmt.Errorf("identify system: %w", Mend(err))
 	}
 	server := checkpoint.Server{SystemID: system.SystemID, Timeline: system.Timeline}
-	var confirmed *string
+	var confirmed, elsewhere, reason *string
 	var lost bool
-	var elsewhere *string
 	err = conn.QueryRow(ctx, `
-		SELECT confirmed_flush_lsn::text, coalesce(wal_status = 'lost', false), active,
+		SELECT confirmed_flush_lsn::text, coalesce(wal_status = 'lost', false), to_jsonb(s) ->> 'invalidation_reason', active,
 		       CASE WHEN plugin IS DISTINCT FROM 'pgoutput' OR database IS DISTINCT FROM current_database() THEN coalesce(database, 'no database') || ' (' || coalesce(plugin, 'physical') || ')' END
-		FROM pg_replication_slots WHERE slot_name = $1`, slot).Scan(&confirmed, &lost, &server.SlotActive, &elsewhere)
+		FROM pg_replication_slots s WHERE slot_name = $1`, slot).Scan(&confirmed, &lost, &reason, &server.SlotActive, &elsewhere)
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
 		return server, nil
@@ -103,7 +103,7 @@ func Inspect(ctx context.Context, repl *pgconn.PgConn, conn *pgx.Conn, slot stri
 	}
 	server.SlotExists, server.SlotLost = true, lost
 	if lost {
-		server.LostReason = "its WAL went beyond max_slot_wal_keep_size"
+		server.LostReason = lostReason(reason)
 	}
 	if confirmed != nil {
 		if server.SlotConfirmed, err = event.ParseLSN(*confirmed); err != nil {
@@ -111,6 +111,19 @@ func Inspect(ctx context.Context, repl *pgconn.PgConn, conn *pgx.Conn, slot stri
 		}
 	}
 	return server, nil
+}
+
+// lostReason says why a server gave a slot up; servers before 17 do not tell.
+func lostReason(reason *string) string {
+	switch {
+	case reason == nil || *reason == "wal_removed":
+		return "its WAL went beyond max_slot_wal_keep_size"
+	case *reason == "rows_removed":
+		return "rows that it needs were removed: set hot_standby_feedback = on on the standby"
+	case *reason == "wal_level_insufficient":
+		return "wal_level of the primary was not logical for a while"
+	}
+	return *reason
 }
 
 // SlotStatus is what a slot holds back.
@@ -127,15 +140,19 @@ type SlotStatus struct {
 	WrittenTo event.LSN
 }
 
+// writtenTo is how far the server's log goes, as a table of one row: on a
+// standby, what it has replayed.
+const writtenTo = `(SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END) AS log(written)`
+
 // ReadSlotStatus asks the server.
 func ReadSlotStatus(ctx context.Context, conn *pgx.Conn, slot string) (SlotStatus, error) {
 	var s SlotStatus
 	var written string
 	err := conn.QueryRow(ctx, `
 		SELECT active, coalesce(wal_status = 'lost', false),
-		       coalesce(pg_wal_lsn_diff(pg_current_wal_lsn(), confirmed_flush_lsn), 0)::bigint,
-		       coalesce(pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn), 0)::bigint, safe_wal_size, pg_current_wal_lsn()::text
-		FROM pg_replication_slots WHERE slot_name = $1`, slot).Scan(&s.Active, &s.Lost, &s.BehindBytes, &s.RetainedBytes, &s.SafeBytes, &written)
+		       coalesce(pg_wal_lsn_diff(written, confirmed_flush_lsn), 0)::bigint,
+		       coalesce(pg_wal_lsn_diff(written, restart_lsn), 0)::bigint, safe_wal_size, written::text
+		FROM pg_replication_slots, `+writtenTo+` WHERE slot_name = $1`, slot).Scan(&s.Active, &s.Lost, &s.BehindBytes, &s.RetainedBytes, &s.SafeBytes, &written)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return SlotStatus{}, nil
 	}

@@ -144,6 +144,10 @@ func (c Checkpoint) Restarted() Checkpoint {
 type Server struct {
 	SystemID string
 	Timeline int32
+	// Switched is where the server's history left the checkpoint's timeline for
+	// another: what is before it is common to both. It is 0 when the timelines
+	// are the same, or the server's does not come from the checkpoint's.
+	Switched event.LSN
 	// SlotExists and the slot's confirmed_flush_lsn.
 	SlotExists    bool
 	SlotActive    bool // another connection reads it
@@ -174,14 +178,44 @@ func (c Checkpoint) Check(s Server) error {
 	switch {
 	case s.SystemID != c.SystemID:
 		return gap("the database has system id %s, the one captured so far had %s: it is another cluster or a restored copy", s.SystemID, c.SystemID)
-	case s.Timeline != c.Timeline:
-		return gap("the database is on timeline %d, the checkpoint on %d: it failed over or was restored", s.Timeline, c.Timeline)
+	case s.Timeline != c.Timeline && s.Switched == 0:
+		return gap("the database is on timeline %d, which does not come from timeline %d that was captured so far: it was restored, or another server was promoted", s.Timeline, c.Timeline)
+	case s.Timeline != c.Timeline && c.beyond(s.Switched) > 0:
+		return gap("the database was promoted to timeline %d at %s, but what its predecessor wrote up to %s was captured: some of that never reached this server", s.Timeline, s.Switched, c.beyond(s.Switched))
 	case !s.SlotExists:
 		return &GapError{Reason: fmt.Sprintf("replication slot %s is gone: changes after %s are lost", c.Slot, c.Confirmed), SlotGone: true}
 	case s.SlotLost:
 		return &GapError{Reason: fmt.Sprintf("replication slot %s was invalidated by the server (%s): changes after %s are lost", c.Slot, s.LostReason, c.Confirmed), SlotGone: true}
-	case s.SlotConfirmed > c.Confirmed:
-		return gap("replication slot %s stands at %s, but only %s was ever confirmed: it was made anew or moved by someone else", c.Slot, s.SlotConfirmed, c.Confirmed)
+	case s.SlotConfirmed > c.Continued(s).Confirmed:
+		return gap("replication slot %s stands at %s, but only %s was ever confirmed: it was made anew or moved by someone else", c.Slot, s.SlotConfirmed, c.Continued(s).Confirmed)
 	}
 	return nil
+}
+
+// beyond gives the position of something that was captured from behind the end
+// of a timeline, 0 when there is nothing. Progress without an event does not
+// count: nothing came of it.
+func (c Checkpoint) beyond(end event.LSN) event.LSN {
+	var last event.LSN
+	if c.LSN >= end { // a commit record begins there, which the successor does not have
+		last = c.LSN
+	}
+	for _, t := range c.Tables {
+		if t.To > end {
+			last = max(last, t.To)
+		}
+	}
+	return last
+}
+
+// Continued gives the checkpoint from which a server is captured further in
+// which Check found no gap. A standby that was promoted has all that was
+// captured and a new timeline; the epoch stays, since its positions go on above
+// those that were given (P6), and what was confirmed of the old timeline beyond
+// its end is not confirmed of the new one.
+func (c Checkpoint) Continued(s Server) Checkpoint {
+	if s.Timeline != c.Timeline {
+		c.Timeline, c.Confirmed = s.Timeline, min(c.Confirmed, s.Switched)
+	}
+	return c
 }

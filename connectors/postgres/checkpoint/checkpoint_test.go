@@ -69,6 +69,33 @@ func TestCase08GapIsFound(t *testing.T) {
 	}
 }
 
+// Case 8: a standby that was promoted is captured further when it has all that
+// was captured, and only then.
+func TestCase08Promotion(t *testing.T) {
+	c := Checkpoint{SystemID: "7", Timeline: 1, Slot: "s", Epoch: 3, LSN: 90, Ordinal: 2, Confirmed: 100, Tables: map[string]Table{"a": {Complete: true, To: 80}}}
+	promoted := Server{SystemID: "7", Timeline: 3, Switched: 95, SlotExists: true, SlotConfirmed: 90}
+	require.NoError(t, c.Check(promoted))
+	next := c.Continued(promoted)
+	require.Equal(t, int32(3), next.Timeline)
+	require.Equal(t, event.LSN(95), next.Confirmed, "the rest was of the old timeline, and nothing came of it")
+	require.Equal(t, []any{c.Epoch, c.LSN, c.Ordinal}, []any{next.Epoch, next.LSN, next.Ordinal})
+	require.Equal(t, c, c.Continued(Server{SystemID: "7", Timeline: 1}))
+	for name, v := range map[string]struct {
+		change func(*Checkpoint, *Server)
+		says   string
+	}{
+		"another history":                      {func(_ *Checkpoint, s *Server) { s.Switched = 0 }, "does not come from timeline 1"},
+		"an event beyond the end":              {func(c *Checkpoint, _ *Server) { c.LSN = 95 }, "never reached this server"},
+		"a snapshot beyond the end":            {func(c *Checkpoint, _ *Server) { c.Tables = map[string]Table{"a": {To: 96}} }, "up to 0/60"},
+		"no slot":                              {func(_ *Checkpoint, s *Server) { s.SlotExists = false }, "is gone"},
+		"a slot that was made after promotion": {func(_ *Checkpoint, s *Server) { s.SlotConfirmed = 97 }, "made anew"},
+	} {
+		c, s := c, promoted
+		v.change(&c, &s)
+		require.ErrorContains(t, c.Check(s), v.says, name)
+	}
+}
+
 func TestPendingAndRestarted(t *testing.T) {
 	c := Checkpoint{Epoch: 3, Tables: map[string]Table{"a": {Complete: true}, "b": {NextBlock: 4}}}
 	require.Equal(t, []string{"b", "c"}, c.Pending([]string{"a", "b", "c"}))
