@@ -92,7 +92,7 @@ type history struct {
 // what a sink does with them.
 type rows struct {
 	tables map[string]map[string]*history
-	cuts   map[string]map[int32]event.Position // the last truncate of each partition
+	cuts   map[string]map[int32]event.Position // the last truncate or marker of each partition
 }
 
 func newRows() *rows {
@@ -100,7 +100,7 @@ func newRows() *rows {
 }
 
 func (r *rows) add(table string, partition int32, key string, v version) {
-	if v.op == event.Truncate {
+	if v.op == event.Truncate || v.op == event.Marker { // a marker stands where its snapshot began
 		if r.cuts[table] == nil {
 			r.cuts[table] = map[int32]event.Position{}
 		}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"math"
 	"strings"
 
 	"github.com/hopluu/hopluu/schemas/avro"
@@ -37,6 +36,7 @@ type lane struct {
 	deleted []byte         // key of the delete that a tombstone must follow; nil: none
 	readLSN event.LSN      // of the newest snapshot
 	read    map[uint64]bool
+	markers map[event.Position]bool
 }
 
 func newTally(l *ledger, epoch uint32, schemas *registry.Client) *tally {
@@ -58,7 +58,7 @@ func (t *tally) see(ctx context.Context, s sighting) error {
 	part := topic.Partition{Topic: s.topic, ID: s.partition}
 	l := t.lanes[part]
 	if l == nil {
-		l = &lane{read: map[uint64]bool{}}
+		l = &lane{read: map[uint64]bool{}, markers: map[event.Position]bool{}}
 		t.lanes[part] = l
 	}
 	deleted := l.deleted
@@ -91,9 +91,12 @@ func (t *tally) see(ctx context.Context, s sighting) error {
 	case d.Op == event.Read:
 		t.counts.reads++
 		t.snapshot(part, l, d.Position, key)
-	case d.Op == event.Truncate && d.Position.Ordinal == math.MaxUint32:
+	case d.Op == event.Marker:
 		t.counts.markers++
-		l.read = map[uint64]bool{}
+		if l.markers[d.Position] {
+			t.fault(&t.duplicates, "%s: the marker %s stands twice", part, d.Position)
+		}
+		l.markers[d.Position] = true
 	default:
 		t.counts.events++
 		t.event(part, l, &d, table, key, vault)
