@@ -152,9 +152,9 @@ func frames(all ...[]byte) []postgres.Frame {
 	return out
 }
 
-// P3: what cannot be read or placed stops the stream with an error that says
+// P3, case 19: what cannot be read or placed stops the stream with an error that says
 // where, and nothing from it on is confirmed or produced.
-func TestBrokenStreamConfirmsNothing(t *testing.T) {
+func TestCase19BrokenStreamConfirmsNothing(t *testing.T) {
 	stray := append(binary.BigEndian.AppendUint32([]byte{'S'}, 9), 0)
 	for name, c := range map[string]struct {
 		frames []postgres.Frame

@@ -102,9 +102,9 @@ func TestRefusedSchemaAtTheSnapshot(t *testing.T) {
 	r.healed("visit", r.tail(r.public("visit")), visits)
 }
 
-// P3, P8: what cannot be encoded, and a row that is too large, set their table
+// P3, P8, case 14: what cannot be encoded, and a row that is too large, set their table
 // aside, named by key and LSN; the row before it in the same transaction stays.
-func TestRowsThatCannotBeCarried(t *testing.T) {
+func TestCase14RowsThatCannotBeCarried(t *testing.T) {
 	for name, c := range map[string]struct{ bad, cure, why string }{
 		"NaN":   {`UPDATE public.patient SET paid = 'NaN' WHERE patient_id = 2`, `UPDATE public.patient SET paid = 1 WHERE patient_id = 2`, "NaN"},
 		"large": {`UPDATE public.patient SET notes = repeat('x', 2000000) WHERE patient_id = 2`, `UPDATE public.patient SET notes = NULL WHERE patient_id = 2`, "max_row_bytes is 1048576"},

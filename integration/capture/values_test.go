@@ -208,6 +208,39 @@ func rowBytes(t *testing.T, m message) []byte {
 	return row
 }
 
+// Case 14, P5: a NULL in a column with a default is NULL, and what no number or
+// calendar of Avro's has arrives as itself, from snapshot and stream.
+func TestCase14EdgesArriveAsThemselves(t *testing.T) {
+	r := newRigOf(t, source(t), harness.Kafka(t), valuesSector, `
+		CREATE TABLE public.value (id integer PRIMARY KEY, n integer DEFAULT 7, s text DEFAULT 'x', tags text[] DEFAULT '{a}', at timestamptz DEFAULT now(),
+			seen timestamp NOT NULL, day date NOT NULL, free numeric NOT NULL);
+		INSERT INTO public.value VALUES (0, NULL, NULL, NULL, NULL, 'infinity', '-infinity', 'NaN'),
+			(1, 0, '', '{}', '-infinity', '0044-03-15 12:00 BC', '0001-12-31 BC', '12345678901234567890123456789012345678901234567890.10'),
+			(2, DEFAULT, DEFAULT, DEFAULT, 'infinity', '1582-10-14', '1582-10-14', '-Infinity')`)
+	r.ready(r.start())
+	r.exec(`BEGIN; CREATE TABLE public.kept AS TABLE public.value; DELETE FROM public.value; INSERT INTO public.value TABLE public.kept; COMMIT`)
+	read, created := r.readAndCreated(3)
+	for n, want := range []map[string]string{
+		{"id": "0", "seen": "9223372036825200000", "day": "-2147483648", "free": "NaN"},
+		{"id": "1", "n": "0", "s": "", "tags": "0", "at": "-infinity", "seen": "-63517780800000000", "day": "-719163", "free": "12345678901234567890123456789012345678901234567890.10"},
+		{"id": "2", "n": "7", "s": "x", "tags": "0", "at": "infinity", "seen": "-12219379200000000", "day": "-141428", "free": "-Infinity"},
+	} {
+		for from, m := range map[string]message{"snapshot": read[n], "stream": created[n]} {
+			got := map[string]string{}
+			for i, name := range []string{"id", "n", "s", "tags", "at", "seen", "day", "free"} {
+				switch cell := m.Event.After[i]; {
+				case cell.Null:
+				case cell.B != nil:
+					got[name] = string(cell.B)
+				default:
+					got[name] = fmt.Sprint(cell.N)
+				}
+			}
+			require.Equal(t, want, got, "row %d from the %s", n, from)
+		}
+	}
+}
+
 // randoms are expressions that give a random value of a type, NULL among them
 // by their frame. r is random().
 var randoms = []struct{ typ, expression string }{

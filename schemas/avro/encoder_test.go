@@ -1,10 +1,12 @@
 package avro
 
 import (
+	"encoding/json"
 	"errors"
 	"strings"
 	"testing"
 
+	"github.com/linkedin/goavro/v2"
 	"github.com/stretchr/testify/require"
 
 	"github.com/hopluu/hopluu/schemas/event"
@@ -155,6 +157,54 @@ func TestCase13UnchangedBothWays(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, env.Decode(payloadOf(t, msg), &d))
 	require.Empty(t, d.Unchanged)
+}
+
+// Case 14: a NULL is written and read as null, not as a default, a zero or an
+// empty text; the reference reads it so too.
+func TestCase14NullIsNoDefault(t *testing.T) {
+	table := visits()
+	e := mustCompile(t, table)
+	env, err := ParseEnvelope(e.ValueSchema())
+	require.NoError(t, err)
+	codec, err := goavro.NewCodec(e.ValueSchema())
+	require.NoError(t, err)
+	msg, err := e.AppendValue(nil, 1, &event.Event{Op: event.Create, After: nullRow()})
+	require.NoError(t, err)
+	var d Decoded
+	require.NoError(t, env.Decode(payloadOf(t, msg), &d))
+	require.Empty(t, d.Unchanged)
+	native, _, err := codec.NativeFromBinary(payloadOf(t, msg))
+	require.NoError(t, err)
+	var row map[string]any
+	for _, branch := range native.(map[string]any)["after"].(map[string]any) {
+		row = branch.(map[string]any)
+	}
+	nulls := 0
+	for i, c := range env.Columns() {
+		require.Equal(t, c.Nullable, d.After[i].Null, c.Name)
+		value, there := row[c.Name]
+		require.True(t, there, c.Name)
+		if c.Nullable {
+			nulls++
+			require.Nil(t, value, c.Name)
+		}
+	}
+	require.Positive(t, nulls)
+	// The default that a reader takes for a column which a writer did not have
+	// is null too, never a value.
+	var schema struct {
+		Fields []struct {
+			Type any
+		}
+	}
+	require.NoError(t, json.Unmarshal([]byte(e.ValueSchema()), &schema))
+	fields := schema.Fields[0].Type.([]any)[1].(map[string]any)["fields"].([]any)
+	require.Len(t, fields, len(env.Columns()))
+	for i, c := range env.Columns() {
+		value, there := fields[i].(map[string]any)["default"]
+		require.Equal(t, c.Nullable, there, c.Name)
+		require.Nil(t, value, c.Name)
+	}
 }
 
 func TestNoAllocationOnceWarm(t *testing.T) {

@@ -101,11 +101,12 @@ func lookupArray(c, elem Column, delimiter byte, depth int) (Codec, error) {
 	if err != nil {
 		return Codec{}, err
 	}
-	if c.Dims > 1 {
+	if schema, ok := codec.Avro.(map[string]any); c.Dims > 1 || ok && schema["type"] == "array" {
 		// Avro's array of arrays would be of another schema for every number of
-		// dimensions, and lose bounds that do not begin at 1.
+		// dimensions, and lose bounds that do not begin at 1; of an array of a
+		// domain over arrays ClickHouse has no form that can be NULL inside.
 		text := textCodec("array")
-		text.PGType = codec.PGType + strings.Repeat("[]", c.Dims)
+		text.PGType = codec.PGType + strings.Repeat("[]", max(c.Dims, 1))
 		return text, nil
 	}
 	return arrayCodec(codec, delimiter), nil

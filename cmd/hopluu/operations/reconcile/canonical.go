@@ -62,8 +62,10 @@ func baseOf(c pgvalue.Column) pgvalue.Column {
 }
 
 // isArray tells whether the column is an array in ClickHouse too: one of
-// several dimensions is its text.
-func isArray(c pgvalue.Column) bool { return c.Elem != nil && c.Dims < 2 }
+// several dimensions, or of arrays, is its text.
+func isArray(c pgvalue.Column) bool {
+	return c.Elem != nil && c.Dims < 2 && baseOf(*c.Elem).Elem == nil
+}
 
 var integers = []string{"int2", "int4", "int8", "oid"}
 
