@@ -27,10 +27,16 @@ type world struct {
 	records   []topic.Record // committed
 	open      []topic.Record
 	commitErr error
+	committed bool  // with commitErr: Kafka has it, and the answer is lost
+	addErr    error // from the record on that comes after addAfter open ones
+	addAfter  int
 	ready     chan struct{}
 }
 
 func (w *world) Add(_ context.Context, part topic.Partition, key, value []byte, _ int64, headers ...topic.Header) error {
+	if w.addErr != nil && len(w.open) >= w.addAfter {
+		return w.addErr
+	}
 	w.open = append(w.open, topic.Record{Partition: part, Key: append([]byte(nil), key...), Value: append([]byte(nil), value...), Headers: headers})
 	return nil
 }
@@ -39,6 +45,9 @@ func (w *world) Pending() (records, bytes int) { return len(w.open), 0 }
 
 func (w *world) Commit(context.Context) error {
 	if w.commitErr != nil {
+		if w.committed {
+			w.records = append(w.records, w.open...)
+		}
 		return w.commitErr
 	}
 	w.records = append(w.records, w.open...)

@@ -109,6 +109,42 @@ func TestCase16Truncate(t *testing.T) {
 	r.tail(r.public("visit")).events(2)
 }
 
+// Case 16: changes of key and truncates of one transaction keep their order:
+// keys that change places, come back after a truncate, and go under another
+// name before one.
+func TestCase16KeyChangesAroundATruncate(t *testing.T) {
+	r := started(t)
+	r.exec(`INSERT INTO public.visit SELECT n, '2026-01-01', n FROM generate_series(1, 6) n`)
+	r.exec(`BEGIN;
+		UPDATE public.visit SET patient_id = 0 WHERE patient_id = 1;
+		UPDATE public.visit SET patient_id = 1 WHERE patient_id = 2;
+		UPDATE public.visit SET patient_id = 2 WHERE patient_id = 0; COMMIT`) // 1 and 2 change places
+	public := r.tail(r.public("visit"))
+	once(t, public.shows(visits))
+	require.Equal(t, "1.00", last(public.all, "2").Row["cost"])
+	r.exec(`BEGIN;
+		UPDATE public.visit SET patient_id = patient_id + 100;
+		TRUNCATE public.visit;
+		INSERT INTO public.visit VALUES (1, '2026-01-01', 10), (101, '2026-01-01', 11);
+		UPDATE public.visit SET patient_id = 102 WHERE patient_id = 101; COMMIT`)
+	r.exec(`UPDATE public.visit SET patient_id = 101 WHERE patient_id = 1`)
+	r.exec(`BEGIN; INSERT INTO public.visit VALUES (7, '2026-01-01', 7); UPDATE public.visit SET patient_id = 8 WHERE patient_id = 7; TRUNCATE public.visit; COMMIT`)
+	once(t, public.shows(visits))
+	require.Empty(t, fold(public.all, nil))
+	r.exec(`INSERT INTO public.visit VALUES (8, '2026-01-01', 9)`)
+	once(t, public.shows(visits))
+}
+
+// last is the last event of a patient that left a row.
+func last(all []message, id string) (found message) {
+	for _, m := range events(all) {
+		if m.Row["patient_id"] == id && m.Event.HasAfter && (found.Event == nil || found.Event.Position.Compare(m.Event.Position) < 0) {
+			found = m
+		}
+	}
+	return found
+}
+
 // Case 17: rows of a compound key go and change by both of its columns.
 func TestCase17CompoundKey(t *testing.T) {
 	r := started(t)

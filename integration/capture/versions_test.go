@@ -34,6 +34,7 @@ func TestOldestPostgres(t *testing.T) {
 		{"PreparedTransactions", TestPreparedTransactions},
 		{"KeyChange", TestCase16KeyChange},
 		{"Truncate", TestCase16Truncate},
+		{"KeyChangesAroundATruncate", TestCase16KeyChangesAroundATruncate},
 		{"Toast", TestCase13UnchangedIsNotNull},
 		{"ReplicaIdentityFull", TestCase13ReplicaIdentityFull},
 		{"SchemaChanges", TestCase22SchemaChanges},
