@@ -3,30 +3,76 @@ package connectors
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/hopluu/hopluu/connectors/postgres"
 	"github.com/hopluu/hopluu/connectors/postgres/checkpoint"
+	"github.com/hopluu/hopluu/connectors/postgres/walbudget"
 )
 
 // Status is what an operator wants to know of one source.
 type Status struct {
-	Source         string   `json:"source"`
-	State          string   `json:"state"`
-	Epoch          uint32   `json:"epoch"`
-	Confirmed      string   `json:"confirmed_lsn"`
-	BehindBytes    int64    `json:"behind_bytes"`
-	RetainedBytes  int64    `json:"retained_wal_bytes"`
-	SafeBytes      *int64   `json:"bytes_until_slot_is_lost"`
-	Tables         int      `json:"tables"`
-	TablesComplete int      `json:"tables_complete"`
-	Quarantined    []string `json:"quarantined"`
+	Source    string `json:"source"`
+	State     string `json:"state"`
+	Epoch     uint32 `json:"epoch"`
+	Confirmed string `json:"confirmed_lsn"`
+	// LagSeconds is the age of the oldest change that may not be in Kafka; nil
+	// when it is not known, as before the first snapshot is complete.
+	LagSeconds    *float64 `json:"lag_seconds"`
+	BehindBytes   int64    `json:"behind_bytes"`
+	RetainedBytes int64    `json:"retained_wal_bytes"`
+	// WALPerSecond is how fast the server writes its log now; nil when it was
+	// not measured.
+	WALPerSecond *float64 `json:"wal_bytes_per_second"`
+	// SafeBytes may be written before the server gives the slot up, which at
+	// this rate takes SecondsLeft; nil when it sets no limit, or writes nothing.
+	SafeBytes      *int64       `json:"bytes_until_slot_is_lost"`
+	SecondsLeft    *float64     `json:"seconds_until_slot_is_lost"`
+	Budget         BudgetStatus `json:"wal_budget"`
+	Tables         int          `json:"tables"`
+	TablesComplete int          `json:"tables_complete"`
+	Quarantined    []string     `json:"quarantined"`
+}
+
+// BudgetStatus is how a slot stands in its WAL budget (P7).
+type BudgetStatus struct {
+	WarnBytes  int64  `json:"warn_bytes"`  // 0 for none
+	LimitBytes int64  `json:"limit_bytes"` // 0 for none
+	Policy     string `json:"policy"`
+	Level      string `json:"level"` // within, warned or over
+}
+
+// Look is what was seen of a source's database.
+type Look struct {
+	Slot   postgres.SlotStatus
+	Rate   walbudget.Rate
+	Budget walbudget.Budget
+	At     time.Time
 }
 
 // StatusOf joins the checkpoint with what the database says of the slot.
-func StatusOf(source string, c checkpoint.Checkpoint, slot postgres.SlotStatus) Status {
+func StatusOf(source string, c checkpoint.Checkpoint, look Look) Status {
+	slot := look.Slot
 	s := Status{
 		Source: source, Epoch: c.Epoch, Confirmed: c.Confirmed.String(), Tables: len(c.Tables),
 		BehindBytes: slot.BehindBytes, RetainedBytes: slot.RetainedBytes, SafeBytes: slot.SafeBytes, Quarantined: []string{},
+		Budget: BudgetStatus{look.Budget.Warn, look.Budget.Limit, string(look.Budget.Policy), look.Budget.Judge(slot.RetainedBytes).String()},
+	}
+	if perSecond, ok := look.Rate.PerSecond(); ok {
+		s.WALPerSecond = &perSecond
+	}
+	if slot.SafeBytes != nil {
+		if left, ok := look.Rate.Left(*slot.SafeBytes); ok {
+			seconds := left.Seconds()
+			s.SecondsLeft = &seconds
+		}
+	}
+	if c.At > 0 {
+		lag := max(0, look.At.Sub(time.UnixMicro(c.At)).Seconds())
+		if slot.Exists && slot.BehindBytes <= 0 {
+			lag = 0
+		}
+		s.LagSeconds = &lag
 	}
 	reading := false
 	for name, t := range c.Tables {
@@ -58,12 +104,28 @@ func StatusOf(source string, c checkpoint.Checkpoint, slot postgres.SlotStatus) 
 }
 
 // LeftText says how much WAL may still be written before the server gives the
-// slot up.
+// slot up, and for how long that lasts at the present rate.
 func (s Status) LeftText() string {
-	if s.SafeBytes == nil {
+	switch {
+	case s.SafeBytes == nil:
 		return "no limit set"
+	case s.SecondsLeft == nil:
+		return Bytes(*s.SafeBytes)
 	}
-	return Bytes(*s.SafeBytes)
+	return Bytes(*s.SafeBytes) + ", " + Seconds(*s.SecondsLeft)
+}
+
+// Seconds writes a time for people, in its largest unit: "4.2 s", "3 h".
+func Seconds(n float64) string {
+	for _, unit := range []struct {
+		seconds float64
+		name    string
+	}{{86400, "d"}, {3600, "h"}, {60, "min"}} {
+		if n >= 2*unit.seconds {
+			return fmt.Sprintf("%.0f %s", n/unit.seconds, unit.name)
+		}
+	}
+	return fmt.Sprintf("%.1f s", n)
 }
 
 // Bytes writes a number of bytes for people.

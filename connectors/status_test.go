@@ -2,9 +2,11 @@ package connectors
 
 import (
 	"testing"
+	"time"
 
 	"github.com/hopluu/hopluu/connectors/postgres"
 	"github.com/hopluu/hopluu/connectors/postgres/checkpoint"
+	"github.com/hopluu/hopluu/connectors/postgres/walbudget"
 	"github.com/stretchr/testify/require"
 )
 
@@ -29,17 +31,49 @@ func TestStatusOf(t *testing.T) {
 		{"streaming", started, slot},
 		{"streaming", aside, slot},
 	} {
-		require.Equal(t, c.state, StatusOf("health", c.check, c.slot).State)
+		require.Equal(t, c.state, StatusOf("health", c.check, Look{Slot: c.slot}).State)
 	}
-	s := StatusOf("health", started, slot)
+	s := StatusOf("health", started, Look{Slot: slot})
 	require.Equal(t, Status{Source: "health", State: "streaming", Epoch: 2, Confirmed: "0/10000", BehindBytes: 5, RetainedBytes: 7,
-		Tables: 3, TablesComplete: 3, Quarantined: []string{"public.a", "public.b"}}, s)
+		Budget: BudgetStatus{Level: "within"}, Tables: 3, TablesComplete: 3, Quarantined: []string{"public.a", "public.b"}}, s)
 	require.Equal(t, "no limit set", s.LeftText())
 	left := int64(3 << 29)
 	s.SafeBytes = &left
 	require.Equal(t, "1.5 GiB", s.LeftText())
-	require.Empty(t, StatusOf("health", checkpoint.Checkpoint{}, slot).Quarantined)
-	require.NotNil(t, StatusOf("health", checkpoint.Checkpoint{}, slot).Quarantined, "an empty list in JSON, not null")
+	require.Empty(t, StatusOf("health", checkpoint.Checkpoint{}, Look{Slot: slot}).Quarantined)
+	require.NotNil(t, StatusOf("health", checkpoint.Checkpoint{}, Look{Slot: slot}).Quarantined, "an empty list in JSON, not null")
+}
+
+// Lag and the time that is left, from what was seen at one time.
+func TestStatusInTime(t *testing.T) {
+	at := time.Unix(1_800_000_000, 0)
+	safe := int64(7200 * 1000)
+	look := Look{Slot: postgres.SlotStatus{Exists: true, Active: true, BehindBytes: 1, RetainedBytes: 15, SafeBytes: &safe}, At: at, Budget: walbudget.Budget{Warn: 10, Limit: 20, Policy: walbudget.Release}}
+	c := checkpoint.Checkpoint{Epoch: 1, At: at.Add(-90 * time.Second).UnixMicro()}
+	s := StatusOf("health", c, look)
+	require.InDelta(t, 90, *s.LagSeconds, 1e-6)
+	require.Nil(t, s.SecondsLeft, "the rate is not known")
+	require.Equal(t, "6.9 MiB", s.LeftText())
+	require.Equal(t, BudgetStatus{10, 20, "release", "warned"}, s.Budget)
+
+	look.Rate.Add(0, at)
+	look.Rate.Add(2000, at.Add(2*time.Second))
+	look.Slot.BehindBytes = 0
+	s = StatusOf("health", c, look)
+	require.Zero(t, *s.LagSeconds)
+	require.InDelta(t, 1000, *s.WALPerSecond, 1e-6)
+	require.InDelta(t, 7200, *s.SecondsLeft, 1e-6)
+	require.Equal(t, "6.9 MiB, 2 h", s.LeftText())
+	require.Nil(t, StatusOf("health", checkpoint.Checkpoint{}, look).LagSeconds, "it was never captured")
+	c.At = at.Add(time.Second).UnixMicro() // its clock is ahead of ours
+	look.Slot.BehindBytes = 1
+	require.Zero(t, *StatusOf("health", c, look).LagSeconds)
+}
+
+func TestSeconds(t *testing.T) {
+	for n, want := range map[float64]string{0: "0.0 s", 4.25: "4.2 s", 119: "119.0 s", 120: "2 min", 7199: "120 min", 7200: "2 h", 200000: "2 d"} {
+		require.Equal(t, want, Seconds(n))
+	}
 }
 
 func TestBytes(t *testing.T) {

@@ -194,6 +194,7 @@ func (f *follower) rest(ctx context.Context) error {
 	if f.confirmable() <= f.checkpoint.Confirmed && !f.tablesChanged {
 		return nil
 	}
+	f.checkpoint.At = time.Now().UnixMicro()
 	return f.commit(ctx)
 }
 
@@ -241,6 +242,7 @@ func (f *follower) look(ctx context.Context, names ...string) error {
 func (f *follower) commit(ctx context.Context) error {
 	if f.dirty {
 		f.checkpoint.LSN, f.checkpoint.Ordinal, f.checkpoint.Message = f.position.LSN, f.position.Ordinal, f.messageLSN
+		f.checkpoint.At = max(f.checkpoint.At, f.micros)
 	}
 	f.checkpoint.Confirmed = max(f.checkpoint.Confirmed, f.confirmable())
 	if err := f.save(ctx); err != nil {

@@ -8,12 +8,14 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
-	"github.com/hopluu/hopluu/cmd/hopluu/config"
 	"github.com/hopluu/hopluu/connectors"
 	"github.com/hopluu/hopluu/connectors/file"
 	"github.com/hopluu/hopluu/connectors/postgres"
+	"github.com/hopluu/hopluu/connectors/postgres/checkpoint"
+	"github.com/hopluu/hopluu/connectors/postgres/walbudget"
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/spf13/cobra"
 )
@@ -24,37 +26,45 @@ type sourceStatus struct {
 	connectors.Status
 	// Reasons of the quarantines, by table.
 	Reasons map[string]string `json:"reasons"`
-	// Error says why the database could not be asked; empty when it could.
+	// Error says why the database or Kafka could not be asked; empty when both
+	// could.
 	Error string `json:"error,omitempty"`
+	// NoDatabase is true when what the database says is not known.
+	NoDatabase bool `json:"database_unreachable"`
 }
 
 // attention tells whether a person has something to do.
 func (s sourceStatus) attention() bool {
-	return s.Error != "" || len(s.Quarantined) > 0 || s.State == "slot lost" || s.State == "slot missing"
+	return s.Error != "" || len(s.Quarantined) > 0 || s.State == "slot lost" || s.State == "slot missing" || s.Budget.Level != walbudget.Within.String()
 }
 
 func (a *app) connectorStatus() *cobra.Command {
 	var asJSON bool
+	var interval time.Duration
 	command := &cobra.Command{
 		Use:   "status [SOURCE...]",
 		Short: "Show how far each source is, what its slot holds back, which files were refused",
 		Long: `Show the state of each source: never captured, snapshot, streaming, stopped, slot
-lost, slot missing, or unreachable; how much WAL was written since what is
-confirmed, how much the slot keeps on the server's disk and how much more it may;
-and the tables that are quarantined, with the reason.
+lost, slot missing, unreachable (its database), or unknown (Kafka is away); how much
+WAL was written since what is confirmed, and how old what is not in Kafka may be; how
+much WAL the slot keeps on the server's disk, how much more it may before the server
+gives it up, and how long that takes at the rate of this moment, which is measured
+over --interval; how it stands in its WAL budget (wal in the configuration); and the
+tables that are quarantined, with the reason. What does not depend on a part that is
+away is told all the same.
 
 Of a source of files: never captured, waiting for files, taking in, or stopped
 (its connector has not written for three minutes); how many files of each table
 were taken in and refused; the last one, its time, and what became of its rows.
 
-Exits with 1 when a source needs a person: a slot is gone, a table is quarantined,
-a database does not answer, or the last file of a table, or rows of it, were
+Exits with 1 when a source needs a person: a slot is gone or beyond its WAL budget, a
+table is quarantined, a database or Kafka does not answer, or the last file of a table, or rows of it, were
 refused.`,
 		Example: `  hopluu connector status
   hopluu connector status --json | jq '.[] | select(.quarantined != [])'`,
 		ValidArgsFunction: a.completeSources(false),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			databases, files, err := a.status(cmd.Context(), args)
+			databases, files, err := a.status(cmd.Context(), args, max(interval, 0))
 			if err != nil {
 				return err
 			}
@@ -82,10 +92,11 @@ refused.`,
 		},
 	}
 	command.Flags().BoolVar(&asJSON, "json", false, "print the status as JSON")
+	command.Flags().DurationVar(&interval, "interval", time.Second, "measure the rate of WAL over this time")
 	return command
 }
 
-func (a *app) status(ctx context.Context, names []string) (databases []sourceStatus, files []fileStatus, err error) {
+func (a *app) status(ctx context.Context, names []string, interval time.Duration) (databases []sourceStatus, files []fileStatus, err error) {
 	c, _, err := a.load()
 	if err != nil {
 		return nil, nil, err
@@ -94,13 +105,16 @@ func (a *app) status(ctx context.Context, names []string) (databases []sourceSta
 	if err != nil {
 		return nil, nil, err
 	}
-	kafka, err := dialKafka(ctx, c)
-	if err != nil {
-		return nil, nil, err
+	looks := lookAll(ctx, sources, c.Budget(), interval)
+	kafka, away := dialKafka(ctx, c)
+	if ctx.Err() != nil {
+		return nil, nil, ctx.Err()
 	}
-	defer func() { err = errors.Join(err, kafka.Close()) }()
-	for _, s := range sources {
-		if s.files() {
+	if away == nil {
+		defer func() { err = errors.Join(err, kafka.Close()) }()
+	}
+	for i, s := range sources {
+		if s.files() && away == nil {
 			var tables []string
 			for _, t := range s.Described.Tables {
 				tables = append(tables, t.Schema+"."+t.Name)
@@ -112,54 +126,110 @@ func (a *app) status(ctx context.Context, names []string) (databases []sourceSta
 			files = append(files, fileStatus{s.Kind, status})
 			continue
 		}
-		checkpoint, err := connectors.Checkpoint(ctx, kafka, s.Name)
-		if err != nil {
-			return nil, nil, err
+		status := sourceStatus{Kind: s.Kind, Reasons: map[string]string{}}
+		var known checkpoint.Checkpoint
+		unread := away
+		if away == nil {
+			known, unread = connectors.Checkpoint(ctx, kafka, s.Name)
 		}
-		slot, err := slotStatus(ctx, s)
-		if ctx.Err() != nil {
-			return nil, nil, ctx.Err()
-		}
-		status := sourceStatus{Kind: config.KindPostgres, Status: connectors.StatusOf(s.Name, checkpoint, slot), Reasons: map[string]string{}}
-		if err != nil {
-			// The others are shown all the same.
-			status.State, status.Error = "unreachable", oneLine(err)
-		}
+		status.Status = connectors.StatusOf(s.Name, known, looks[i].Look)
 		for _, name := range status.Quarantined {
-			status.Reasons[name] = checkpoint.Tables[name].Quarantined
+			status.Reasons[name] = known.Tables[name].Quarantined
+		}
+		// What can be told without the one that is away is told, also of the
+		// other sources.
+		if unread != nil {
+			status.State, status.Error = "unknown", oneLine(unread)
+		}
+		if looks[i].err != nil {
+			status.State, status.NoDatabase = "unreachable", true
+			status.Error = strings.TrimPrefix(status.Error+"; "+oneLine(looks[i].err), "; ")
 		}
 		databases = append(databases, status)
 	}
-	return databases, files, nil
+	return databases, files, ctx.Err()
 }
 
-func slotStatus(ctx context.Context, s source) (status postgres.SlotStatus, err error) {
-	bound, cancel := context.WithTimeout(ctx, startBound)
+// looked is what was seen of one source's database, or why not.
+type looked struct {
+	connectors.Look
+	err error
+}
+
+// lookAll looks at all databases at once, so that one that does not answer
+// holds up no other.
+func lookAll(ctx context.Context, sources []source, budget walbudget.Budget, interval time.Duration) []looked {
+	looks := make([]looked, len(sources))
+	var all sync.WaitGroup
+	for i, s := range sources {
+		if !s.files() {
+			all.Go(func() { looks[i] = look(ctx, s, budget, interval) })
+		}
+	}
+	all.Wait()
+	return looks
+}
+
+// look asks for the slot twice, an interval apart: that gives the rate at which
+// the server writes its log.
+func look(ctx context.Context, s source, budget walbudget.Budget, interval time.Duration) (seen looked) {
+	seen.Budget, seen.At = budget, time.Now()
+	bound, cancel := context.WithTimeout(ctx, startBound+interval)
 	defer cancel()
 	conn, err := connectSource(bound, s)
 	if err != nil {
-		return postgres.SlotStatus{}, err
+		seen.err = err
+		return seen
 	}
-	defer func() { err = errors.Join(err, conn.Close(ctx)) }()
-	return postgres.ReadSlotStatus(ctx, conn, s.Slot)
+	defer func() { seen.err = errors.Join(seen.err, conn.Close(ctx)) }()
+	for wait := time.Duration(0); ; wait = interval {
+		select {
+		case <-bound.Done():
+			seen.err = bound.Err()
+			return seen
+		case <-time.After(wait):
+		}
+		if seen.Slot, seen.err = postgres.ReadSlotStatus(bound, conn, s.Slot); seen.err != nil {
+			return seen
+		}
+		seen.At = time.Now()
+		seen.Rate.Add(uint64(seen.Slot.WrittenTo), seen.At)
+		if !seen.Slot.Exists || wait == interval {
+			return seen
+		}
+	}
 }
 
 func printStatus(w io.Writer, all []sourceStatus) {
 	t := table.NewWriter()
 	t.SetOutputMirror(w)
 	t.SetStyle(table.StyleLight)
-	t.AppendHeader(table.Row{"source", "state", "epoch", "confirmed", "behind", "retained WAL", "left until lost", "tables", "quarantined"})
+	t.AppendHeader(table.Row{"source", "state", "epoch", "confirmed", "behind", "lag", "retained WAL", "WAL/s", "left until lost", "tables", "quarantined"})
 	for _, s := range all {
-		behind, retained, left := connectors.Bytes(s.BehindBytes), connectors.Bytes(s.RetainedBytes), s.LeftText()
-		if s.Error != "" {
+		behind, retained, left, lag, rate := connectors.Bytes(s.BehindBytes), connectors.Bytes(s.RetainedBytes), s.LeftText(), "?", "?"
+		if s.LagSeconds != nil {
+			lag = connectors.Seconds(*s.LagSeconds)
+		}
+		if s.WALPerSecond != nil {
+			rate = connectors.Bytes(int64(*s.WALPerSecond))
+		}
+		if s.NoDatabase {
 			behind, retained, left = "?", "?", "?"
 		}
-		t.AppendRow(table.Row{s.Source, s.State, s.Epoch, s.Confirmed, behind, retained, left, fmt.Sprintf("%d/%d", s.TablesComplete, s.Tables), strings.Join(s.Quarantined, ", ")})
+		t.AppendRow(table.Row{s.Source, s.State, s.Epoch, s.Confirmed, behind, lag, retained, rate, left, fmt.Sprintf("%d/%d", s.TablesComplete, s.Tables), strings.Join(s.Quarantined, ", ")})
 	}
 	t.Render()
 	for _, s := range all {
 		if s.Error != "" {
 			fmt.Fprintf(w, "%s: %s\n", s.Source, s.Error)
+		}
+		if b := s.Budget; b.Level != walbudget.Within.String() {
+			limit := "no limit"
+			if b.LimitBytes > 0 {
+				limit = "the limit is " + connectors.Bytes(b.LimitBytes)
+			}
+			fmt.Fprintf(w, "%s: the slot keeps %s of WAL, beyond its budget (%s): it warns at %s, %s, the policy is %s; see why capture does not keep up\n",
+				s.Source, connectors.Bytes(s.RetainedBytes), b.Level, connectors.Bytes(b.WarnBytes), limit, b.Policy)
 		}
 		for _, name := range slices.Sorted(maps.Keys(s.Reasons)) {
 			fmt.Fprintf(w, "%s: quarantined: %s; remove the cause, then: hopluu connector resnapshot %s %s\n", s.Source, s.Reasons[name], s.Source, name)

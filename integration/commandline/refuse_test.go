@@ -97,7 +97,6 @@ func TestWrongConfigurations(t *testing.T) {
 		"token key too short":    {func(w *world) { w.write("token.key", "abcd") }, connector, []string{"tokens.key_file", "32 are needed"}},
 		"no Kafka":               {func(w *world) { w.set("kafka.brokers", []string{"127.0.0.1:1"}) }, connector, []string{"kafka.brokers", "127.0.0.1:1"}},
 		"no Kafka, processor":    {func(w *world) { w.set("kafka.brokers", []string{"127.0.0.1:1"}) }, processor, []string{"kafka.brokers", "127.0.0.1:1"}},
-		"no Kafka, status":       {func(w *world) { w.set("kafka.brokers", []string{"127.0.0.1:1"}) }, []string{"connector", "status"}, []string{"kafka.brokers"}},
 		"no Kafka, registry":     {func(w *world) { w.set("kafka.brokers", []string{"127.0.0.1:1"}) }, []string{"registry", "run"}, []string{"kafka.brokers"}},
 		"no CA":                  {func(w *world) { w.set("kafka.tls", tree{"enabled": true, "ca_file": "/nonexistent"}) }, connector, []string{"kafka.tls.ca_file"}},
 		"no registry":            {func(w *world) { w.set("registry.url", "http://127.0.0.1:1") }, connector, []string{"registry.url", "127.0.0.1:1"}},

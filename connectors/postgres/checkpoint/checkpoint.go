@@ -30,6 +30,10 @@ type Checkpoint struct {
 	// is written before it is confirmed, so a slot that stands above it was
 	// moved or made anew by someone else: a gap.
 	Confirmed event.LSN `json:"confirmed"`
+	// At is the time up to which the source's changes are in Kafka: the commit
+	// of the last event, or when the source was found at rest; microseconds since
+	// 1970 UTC. It is for people only: nothing is decided by it (P6).
+	At int64 `json:"at,omitempty"`
 	// Tables by "schema.table".
 	Tables map[string]Table `json:"-"`
 }

@@ -49,6 +49,16 @@ const (
 	Over
 )
 
+func (l Level) String() string {
+	switch l {
+	case Within:
+		return "within"
+	case Warned:
+		return "warned"
+	}
+	return "over"
+}
+
 // Judge tells the level of a slot that keeps so many bytes.
 func (b Budget) Judge(retained int64) Level {
 	switch {
@@ -91,6 +101,9 @@ func (r *Rate) Add(position uint64, at time.Time) {
 	}
 	r.at, r.position = at, position
 }
+
+// PerSecond is the present rate in bytes; ok is false while it is not known.
+func (r *Rate) PerSecond() (bytes float64, ok bool) { return r.rate, r.known }
 
 // Left is how long it takes at the present rate until so many more bytes are
 // written; ok is false while the rate is not known or nothing is written.

@@ -13,6 +13,7 @@ func TestJudge(t *testing.T) {
 	require.Equal(t, Warned, b.Judge(11))
 	require.Equal(t, Warned, b.Judge(20))
 	require.Equal(t, Over, b.Judge(21))
+	require.Equal(t, []string{"within", "warned", "over"}, []string{Within.String(), Warned.String(), Over.String()})
 	require.Equal(t, Within, Budget{}.Judge(1<<60), "no budget, no judgement")
 }
 
@@ -33,6 +34,9 @@ func TestRateGivesTheTimeThatIsLeft(t *testing.T) {
 	_, ok = r.Left(100)
 	require.False(t, ok, "one position is no rate")
 	r.Add(2000, start.Add(10*time.Second))
+	perSecond, ok := r.PerSecond()
+	require.True(t, ok)
+	require.InDelta(t, 100, perSecond, 1e-9)
 	left, ok := r.Left(500)
 	require.True(t, ok)
 	require.Equal(t, 5*time.Second, left)
