@@ -163,10 +163,13 @@ func (s *session) ready(entries []drop.Entry) []found {
 	waiting := 0
 	growing, held := map[string]drop.Entry{}, map[*table]bool{}
 	for _, e := range entries {
-		if k, ok := s.names[e.Name]; ignored(e.Name) || ok && k.same(e) {
+		if ignored(e.Name) {
 			continue
 		}
 		t, err := s.tableOf(e.Name)
+		if k, ok := s.names[e.Name]; ok && k.same(e) && (k.Refused == "" || t == nil || t.stopped != nil || k.Refused == t.shape) {
+			continue
+		}
 		if err != nil || t == nil {
 			if !s.told[e.Name] {
 				s.told[e.Name] = true

@@ -111,7 +111,14 @@ type scanned struct {
 
 // scan reads the whole file, so that whatever refuses it as a whole is found
 // before anything of it is produced.
-func (s *session) scan(ctx context.Context, t *table, file *spool) (_ *scanned, err error) {
+func (s *session) scan(ctx context.Context, f found, file *spool) (_ *scanned, err error) {
+	t := f.table
+	if newest, ok := s.newest(t); ok && t.config.Full && f.Modified.UnixMicro() < newest.ModifiedMicros {
+		return nil, &sheet.UnreadableError{
+			En: fmt.Sprintf("a full list that is older than %s, which was taken in: it would bring back what that one replaced; if it is the right one, save it again", newest.Name),
+			Vi: fmt.Sprintf("danh sách đầy đủ này cũ hơn %s đã được nhận: nếu nhận sẽ khôi phục dữ liệu đã bị thay thế; nếu đây mới là danh sách đúng, hãy lưu lại tệp", newest.Name),
+		}
+	}
 	sc := &scanned{rows: diff.NewRows(s.scratch.create, diff.DefaultMemory)}
 	defer func() {
 		if err != nil {

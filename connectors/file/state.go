@@ -85,13 +85,17 @@ type taken struct {
 }
 
 // known is what a name stood for when it was last dealt with: while nothing
-// speaks for another content, the file is not read again.
+// speaks for another content, nor a refused file for another outcome, it is not
+// read again.
 type known struct {
 	Size           int64  `json:"size"`
 	ModifiedMicros int64  `json:"modified_us"`
 	Tag            string `json:"tag,omitempty"`
 	// Reported: there is a report of refused rows.
 	Reported bool `json:"reported,omitempty"`
+	// Refused is the shape of the table (current.Shape) under which the file was
+	// refused as a whole; empty when it was not.
+	Refused string `json:"refused,omitempty"`
 }
 
 // readState gives every record of a source's state topic, in order; none when

@@ -166,7 +166,7 @@ func (s *session) sameKey(t *table) error {
 		names = append(names, t.columns.Columns[i].Name)
 	}
 	before := s.checkpoint.Keys[t.name()]
-	if before != nil && !slices.Equal(before, names) {
+	if before != nil && !slices.Equal(before, names) && t.known.Count() > 0 {
 		return &connectors.QuarantineError{Table: t.name(), Err: fmt.Errorf("its key is %s now, its rows were taken in by %s: give it that key, or take the files in under another source name", strings.Join(names, ", "), strings.Join(before, ", "))}
 	}
 	s.checkpoint.Keys[t.name()] = names

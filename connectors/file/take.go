@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/hopluu/hopluu/connectors/file/column"
@@ -28,13 +29,13 @@ func (s *session) take(ctx context.Context, f found) (err error) {
 	}
 	defer func() { err = errors.Join(err, file.Close()) }()
 	content := f.table.name() + "/" + file.content
-	if before, ok := s.taken[content]; ok {
+	if before, ok := s.taken[content]; ok && before.Reason == "" {
 		return s.repeated(ctx, f, before)
 	}
 	if !s.begin(f, file) {
 		return nil
 	}
-	sc, err := s.scan(ctx, f.table, file)
+	sc, err := s.scan(ctx, f, file)
 	var unreadable *sheet.UnreadableError
 	if errors.As(err, &unreadable) {
 		return s.refuse(ctx, f, content, unreadable)
@@ -64,21 +65,28 @@ func (s *session) take(ctx context.Context, f found) (err error) {
 	return before.Close()
 }
 
-// repeated notes that a content comes again: nothing at all happens.
-func (s *session) repeated(ctx context.Context, f found, before taken) error {
-	if before.Reason != "" {
-		s.Log.Warn("a file has the content of one that was refused", "file", f.Name, "as", before.Name, "reason", before.Reason)
-	} else {
-		s.Log.Warn("a file has a content that was taken in already: nothing is done; if its older rows are wanted again, change anything in it",
-			"file", f.Name, "as", before.Name, "sequence", before.Sequence)
+// newest gives the newest of the table's files that were taken in.
+func (s *session) newest(t *table) (newest taken, ok bool) {
+	for content, before := range s.taken {
+		if name, _, _ := strings.Cut(content, "/"); name == t.name() && before.Reason == "" && (!ok || before.ModifiedMicros > newest.ModifiedMicros) {
+			newest, ok = before, true
+		}
 	}
-	s.metrics.files.WithLabelValues(f.table.name(), "repeated").Inc()
-	return s.done(ctx, f, s.names[f.Name].Reported)
+	return newest, ok
 }
 
-// done notes that the file was dealt with, and commits.
-func (s *session) done(ctx context.Context, f found, reported bool) error {
-	k := known{Size: f.Size, ModifiedMicros: f.Modified.UnixMicro(), Tag: f.Tag, Reported: reported}
+// repeated notes that a content comes again: nothing at all happens.
+func (s *session) repeated(ctx context.Context, f found, before taken) error {
+	s.Log.Warn("a file has a content that was taken in already: nothing is done; if its older rows are wanted again, change anything in it",
+		"file", f.Name, "as", before.Name, "sequence", before.Sequence)
+	s.metrics.files.WithLabelValues(f.table.name(), "repeated").Inc()
+	return s.done(ctx, f, s.names[f.Name].Reported, "")
+}
+
+// done notes that the file was dealt with, and commits; refused is the table's
+// shape when it was refused as a whole.
+func (s *session) done(ctx context.Context, f found, reported bool, refused string) error {
+	k := known{Size: f.Size, ModifiedMicros: f.Modified.UnixMicro(), Tag: f.Tag, Reported: reported, Refused: refused}
 	if err := s.putJSON(ctx, stateName, f.Name, k); err != nil {
 		return err
 	}
@@ -237,7 +245,7 @@ func (s *session) finish(ctx context.Context, f found, content string, sc *scann
 		}
 	}
 	s.checkpoint.addColumns(t.name(), columns)
-	if err := s.done(ctx, f, reported); err != nil {
+	if err := s.done(ctx, f, reported, ""); err != nil {
 		return err
 	}
 	s.taken[content] = summary
@@ -261,13 +269,17 @@ func (s *session) tell(f found, sc *scanned, c *current) {
 		s.metrics.refused.WithLabelValues(c.Table).Add(float64(c.Counts.Refused))
 		log.Error("rows refused: correct them and drop the file again", "refused", c.Counts.Refused, "of", sc.accepted+sc.refused, "report", f.Name+ReportSuffix)
 	}
+	if newest, ok := s.newest(f.table); ok && c.ModifiedMicros < newest.ModifiedMicros {
+		log.Warn("the file is older than one that was taken in before: where both have a row, this one's stands now", "newer", newest.Name)
+	}
 	if f.table.config.Full && sc.unkeyed > 0 {
 		log.Error("no row of this full list was removed, as rows without a readable key may be any of those that seem to be gone", "rows", sc.unkeyed)
 	}
 }
 
-// refuse notes that a file cannot be used as a whole. It is tried again when
-// its content changes.
+// refuse notes that a file cannot be used as a whole. It is tried again when it
+// is written anew, or when the sector file or the configuration change what its
+// rows become.
 func (s *session) refuse(ctx context.Context, f found, content string, why *sheet.UnreadableError) (err error) {
 	report, err := s.newReport(nil)
 	if err != nil {
@@ -285,7 +297,7 @@ func (s *session) refuse(ctx context.Context, f found, content string, why *shee
 	if err := s.putJSON(ctx, stateContent, content, summary); err != nil {
 		return err
 	}
-	if err := s.done(ctx, f, true); err != nil {
+	if err := s.done(ctx, f, true, f.table.shape); err != nil {
 		return err
 	}
 	s.taken[content] = summary

@@ -175,6 +175,60 @@ func TestCase20RefusedRows(t *testing.T) {
 	require.Equal(t, 1, strings.Count(r.report("household_1.csv"), "\n"))
 }
 
+// A full list that is found late does not bring back what a newer one
+// replaced, unless somebody saves it again; a file that adds and corrects is
+// taken in, and said to be older.
+func TestLateFiles(t *testing.T) {
+	r := newRig(t).full("household")
+	const heading = "code,category,amount\n"
+	r.drop("household_2.csv", heading+"A,poor,2\n")
+	r.drop("member_2.csv", "cccd,full_name\n1,second\n")
+	stop := r.start()
+	r.done("household", "taken", 1)
+	r.done("member", "taken", 1)
+	r.dropAt("household_1.csv", []byte(heading+"A,poor,1\nB,poor,1\n"), r.clock.Add(-time.Hour))
+	r.dropAt("member_1.csv", []byte("cccd,full_name\n1,first\n"), r.clock.Add(-time.Hour))
+	r.done("household", "refused", 1)
+	r.done("member", "taken", 2)
+	require.Contains(t, r.report("household_1.csv"), "a full list that is older than household_2.csv")
+	require.Equal(t, map[string]string{"A": "r"}, history(r.messages(r.public("household")), "code"))
+	require.Contains(t, r.logged.String(), "the file is older than one that was taken in before")
+
+	// The same content, saved again: it is meant.
+	r.drop("household_1.csv", heading+"A,poor,1\nB,poor,1\n")
+	r.done("household", "taken", 2)
+	require.NoError(t, stop())
+	require.Equal(t, map[string]string{"A": "ru", "B": "r"}, history(r.messages(r.public("household")), "code"))
+	require.Equal(t, 1, strings.Count(r.report("household_1.csv"), "\n"), "its report no longer holds")
+}
+
+// A file that was refused because of the sector file or the configuration is
+// tried again when that is mended, without anybody dropping it again.
+func TestRefusedUntilTheKeyIsMended(t *testing.T) {
+	r := newRig(t)
+	r.config.Tables[0].Key = []string{"code", "category"}
+	r.drop("household_1.csv", "code,amount\nA,1\n")
+	stop := r.start()
+	r.done("household", "refused", 1)
+	require.NoError(t, stop())
+	require.Contains(t, r.report("household_1.csv"), "category is missing")
+	stop = r.start()
+	r.drop("household_2.csv", "code\nA\n")
+	r.done("household", "refused", 1)
+	require.NoError(t, stop())
+	require.EqualValues(t, 1, r.metric("hopluu_connector_files_total", "outcome", "refused"), "what is as it was is not tried again")
+
+	// No row is known yet by that key, so it may change.
+	r.config.Tables[0].Key = nil
+	stop = r.start()
+	r.done("household", "taken", 1)
+	r.done("household", "refused", 1)
+	require.NoError(t, stop())
+	require.Equal(t, map[string]string{"A": "c"}, history(r.messages(r.public("household")), "code"))
+	require.Equal(t, 1, strings.Count(r.report("household_1.csv"), "\n"), "its report no longer holds")
+	require.Contains(t, r.report("household_2.csv"), "column amount, which earlier files had")
+}
+
 // A file that cannot be used as a whole is refused once, with the reason, and
 // tried again when it changes; the others go on.
 func TestRefusedFiles(t *testing.T) {

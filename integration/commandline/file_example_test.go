@@ -1,0 +1,68 @@
+package commandline
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/hopluu/hopluu/integration/harness"
+	"github.com/hopluu/hopluu/schemas/topic"
+	"github.com/stretchr/testify/require"
+)
+
+// The example of docs/files.md works as it stands, and its report is the one
+// that the page shows.
+func TestFilesExample(t *testing.T) {
+	const docs = "../../docs"
+	w := shared(t)
+	w.registry()
+	dir := filepath.Join(w.dir, "files")
+	require.NoError(t, os.CopyFS(dir, os.DirFS(docs+"/files")))
+	name := harness.Name("example")
+	config, err := os.ReadFile(filepath.Join(dir, "hopluu.yaml"))
+	require.NoError(t, err)
+	path := w.write("files/hopluu.yaml", strings.Replace(string(config), "name: labour\n", "name: "+name+"\n", 1))
+	env := []string{
+		"HOPLUU_CONFIG=" + path, "HOPLUU_KAFKA_BROKERS=" + strings.Join(w.broker.Brokers(), ","), "HOPLUU_REGISTRY_URL=" + w.config["registry"].(tree)["url"].(string),
+		"HOPLUU_SECTORS_DIR=" + filepath.Join(dir, "sectors"), "HOPLUU_TOKENS_KEY_FILE=" + filepath.Join(w.dir, "token.key"),
+		"HOPLUU_SOURCE_" + strings.ToUpper(name) + "_LOCATION=" + filepath.Join(dir, "drops"), "HOPLUU_SOURCE_" + strings.ToUpper(name) + "_REPORTS=" + filepath.Join(dir, "drops"),
+		"HOPLUU_SOURCE_" + strings.ToUpper(name) + "_INTERVAL=100ms", "HOPLUU_HTTP_LISTEN=127.0.0.1:0",
+	}
+	stdout, stderr, code, err := w.program.Run(t.Context(), []string{"connector", "check", "--json"}, env...)
+	require.NoError(t, err)
+	require.Zero(t, code, stdout+stderr)
+	require.Empty(t, parse[checkReport](t, stdout).Sources[0].Findings)
+
+	w.program.Start(t, "connector", []string{"connector", "run"}, env...)
+	kafka := w.kafka()
+	harness.Eventually(t, within, func(ctx context.Context) error {
+		for table, n := range map[string]int{"household": 3, "member": 3} {
+			if counts, err := kafka.PartitionCounts(ctx, topic.Public(name, "public", table)); err != nil || len(counts) == 0 {
+				return fmt.Errorf("no topic of %s: %v", table, err)
+			}
+			if err := atLeast(ctx, kafka, topic.Public(name, "public", table), n); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	page, err := os.ReadFile(docs + "/files.md")
+	require.NoError(t, err)
+	var report []byte
+	harness.Eventually(t, within, func(context.Context) (err error) {
+		report, err = os.ReadFile(filepath.Join(dir, "drops", "household_2025-01.csv.refused.csv"))
+		return err
+	})
+	lines := strings.Split(strings.TrimSpace(strings.TrimPrefix(string(report), "\ufeff")), "\n")
+	require.Len(t, lines, 3)
+	for _, line := range lines {
+		require.Contains(t, string(page), line+"\n", "the page shows another report")
+	}
+	stdout, _, code, err = w.program.Run(t.Context(), []string{"connector", "status"}, env...)
+	require.NoError(t, err)
+	require.Equal(t, 1, code, "two rows are refused")
+	t.Log(stdout)
+}
