@@ -70,7 +70,7 @@ func begin(t *testing.T) *siege {
 	t.Helper()
 	rows := 40_000
 	if *kills >= 50 {
-		rows = 250_000
+		rows = 150_000
 	}
 	s := &siege{world: newWorld(t, rows), random: rand.New(rand.NewPCG(*seed, 0)), ledger: newLedger(), began: time.Now(), kills: map[string]int{}, blows: map[string]int{}}
 	s.connector, s.spare = s.newConnector(), s.newConnector()
@@ -221,7 +221,7 @@ func (s *siege) comeInto() {
 		return nil
 	})
 	s.exec(`DELETE FROM public.reading WHERE reading_id > 9000000000;
-		INSERT INTO public.reading SELECT 9000000000 + n, n, n, repeat(md5(n::text), 150) FROM generate_series(1, 24000) n`)
+		INSERT INTO public.reading SELECT 9000000000 + n, n, n, repeat(md5(n::text), 300) FROM generate_series(1, 12000) n`)
 	end := s.written()
 	harness.Eventually(s.t, within, func(context.Context) error {
 		// The kill comes too late when the connector is very fast.
@@ -348,7 +348,7 @@ func (s *siege) verify() {
 		s.t.Log("kcat is not installed: librdkafka does not count; apt-get install kcat")
 	}
 	for who, consume := range consumers {
-		ctx, cancel := context.WithTimeout(s.t.Context(), 5*time.Minute)
+		ctx, cancel := context.WithTimeout(s.t.Context(), 20*time.Minute)
 		count := newTally(s.ledger, s.epoch, s.schemas)
 		for _, name := range topics() {
 			require.NoError(s.t, consume(ctx, name, func(seen sighting) error { return count.see(ctx, seen) }))

@@ -18,9 +18,11 @@ const witness = "witness"
 // expected is one event that the topics must hold.
 type expected struct {
 	op    event.Op // 0: no event takes this place of the transaction
-	table string
-	key   uint64 // hash of the key's columns; 0 for a truncate
+	table uint8    // in wardTables
+	key   uint64   // hash of the key's columns; 0 for a truncate
 }
+
+func (e expected) name() string { return wardTables[e.table] }
 
 // ledger says what was committed: the events of each transaction by their
 // ordinals, from 1. It is written from the witness's slot by pglogrepl, in
@@ -104,7 +106,7 @@ func (l *ledger) take(data []byte) error {
 		return l.add(event.Delete, m.RelationID, m.OldTuple)
 	case *pglogrepl.TruncateMessage:
 		for _, id := range m.RelationIDs {
-			l.open = append(l.open, expected{op: event.Truncate, table: l.relations[id].RelationName})
+			l.open = append(l.open, expected{op: event.Truncate, table: tableIndex(l.relations[id])})
 		}
 	}
 	return nil
@@ -115,8 +117,12 @@ func (l *ledger) add(op event.Op, relation uint32, tuple *pglogrepl.TupleData) e
 	if err != nil {
 		return err
 	}
-	l.open = append(l.open, expected{op, l.relations[relation].RelationName, key})
+	l.open = append(l.open, expected{op, tableIndex(l.relations[relation]), key})
 	return nil
+}
+
+func tableIndex(r *pglogrepl.RelationMessage) uint8 {
+	return uint8(slices.Index(wardTables, r.RelationName))
 }
 
 // keys are the columns of each table's key.

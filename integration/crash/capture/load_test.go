@@ -123,7 +123,7 @@ func (w *writer) transaction(ctx context.Context, conn *pgx.Conn) error {
 	case dice < 399:
 		return w.slow(ctx, conn)
 	default: // more than one of Kafka's transactions
-		return perform(ctx, conn, "BEGIN;"+w.bulk(8000, 150)+w.outcome(0))
+		return perform(ctx, conn, "BEGIN;"+w.bulk(4000, 300)+w.outcome(0))
 	}
 }
 

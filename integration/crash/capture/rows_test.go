@@ -15,11 +15,27 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// row is a row's values as text by column. A NULL is absent, a value that was
-// not sent is in unchanged.
+// row is a row's values as text, in the order of columns, which are shared by
+// the rows of a schema. There are millions: a NULL and a value that was not sent
+// are texts that no value has.
 type row struct {
-	values    map[string]string
-	unchanged []string
+	columns []string
+	values  []string
+	partial bool // some values were not sent
+}
+
+const (
+	null      = "\x00null"
+	unchanged = "\x00unchanged"
+	// unknown stands for a value that no event has.
+	unknown = "\x00unknown"
+)
+
+func (r row) value(column string) string {
+	if i := slices.Index(r.columns, column); i >= 0 && i < len(r.values) {
+		return r.values[i]
+	}
+	return null
 }
 
 // short keeps large values small in memory.
@@ -30,20 +46,20 @@ func short(text string) string {
 	return fmt.Sprintf("%d bytes, %x", len(text), md5.Sum([]byte(text)))
 }
 
-func rowOf(columns []avro.Column, d *avro.Decoded) row {
+func rowOf(types []avro.Column, columns []string, d *avro.Decoded) row {
 	cells := d.After
 	if !d.HasAfter {
 		cells = d.Before
 	}
-	r := row{values: make(map[string]string, len(cells))}
+	r := row{columns: columns, values: make([]string, len(cells)), partial: len(d.Unchanged) > 0}
 	for i, cell := range cells {
+		r.values[i] = null
 		if !cell.Null {
-			r.values[columns[i].Name] = short(textOf(columns[i].Type, cell))
+			r.values[i] = short(textOf(types[i].Type, cell))
 		}
 	}
 	for _, i := range d.Unchanged {
-		delete(r.values, columns[i].Name)
-		r.unchanged = append(r.unchanged, columns[i].Name)
+		r.values[i] = unchanged
 	}
 	return r
 }
@@ -69,7 +85,7 @@ func textOf(t avro.Type, cell avro.Cell) string {
 func (r row) key(table string) uint64 {
 	var parts []string
 	for _, name := range keys[table] {
-		parts = append(parts, r.values[name])
+		parts = append(parts, r.value(name))
 	}
 	return hashOf(parts)
 }
@@ -120,52 +136,49 @@ func (r *rows) add(table string, partition int32, key string, v version) {
 	h.versions = append(h.versions, v)
 	whole := event.Position{}
 	for _, v := range h.versions {
-		if len(v.row.unchanged) == 0 && v.position.Compare(whole) > 0 {
+		if !v.row.partial && v.position.Compare(whole) > 0 {
 			whole = v.position
 		}
 	}
 	h.versions = slices.DeleteFunc(h.versions, func(v version) bool { return v.position.Compare(whole) < 0 })
 }
 
-// unknown stands for a value that no event has.
-const unknown = "?"
-
 // table gives the rows of a table, each as one text of the columns.
 func (r *rows) table(name string, columns []string) []string {
 	var all []string
 	for _, h := range r.tables[name] {
 		slices.SortStableFunc(h.versions, func(a, b version) int { return a.position.Compare(b.position) })
-		var now map[string]string
+		var now *row
 		for _, v := range h.versions {
 			switch {
 			case v.position.Compare(r.cuts[name][h.partition]) < 0:
 			case v.op == event.Delete:
 				now = nil
 			default:
-				for _, column := range v.row.unchanged {
-					value, known := now[column]
-					if !known && now == nil {
-						value, known = unknown, true
-					}
-					if known {
-						v.row.values[column] = value
+				for i, text := range v.row.values {
+					switch {
+					case text != unchanged:
+					case now == nil:
+						v.row.values[i] = unknown
+					default:
+						v.row.values[i] = now.value(v.row.columns[i])
 					}
 				}
-				now = v.row.values
+				now = &v.row
 			}
 		}
 		if now != nil {
-			all = append(all, line(columns, func(c string) (string, bool) { v, ok := now[c]; return v, ok }))
+			all = append(all, line(columns, now.value))
 		}
 	}
 	slices.Sort(all)
 	return all
 }
 
-func line(columns []string, value func(string) (string, bool)) string {
+func line(columns []string, value func(string) string) string {
 	var b strings.Builder
 	for _, c := range columns {
-		if text, ok := value(c); ok {
+		if text := value(c); text != null {
 			fmt.Fprintf(&b, "%s=%s ", c, text)
 		}
 	}
@@ -185,13 +198,16 @@ func sourceTable(ctx context.Context, conn *pgx.Conn, name string) (columns, all
 			}
 		}
 		for reader.NextRow() {
-			values := map[string]string{}
+			r := row{}
 			for i, cell := range reader.Values() {
-				if cell != nil {
-					values[fields[i].Name] = short(string(cell))
+				r.columns = append(r.columns, fields[i].Name)
+				if cell == nil {
+					r.values = append(r.values, null)
+				} else {
+					r.values = append(r.values, short(string(cell)))
 				}
 			}
-			all = append(all, line(columns, func(c string) (string, bool) { v, ok := values[c]; return v, ok }))
+			all = append(all, line(columns, r.value))
 		}
 	}
 	slices.Sort(all)

@@ -17,7 +17,7 @@ type tally struct {
 	ledger    *ledger
 	epoch     uint32 // of the slot
 	schemas   *registry.Client
-	envelopes map[uint32]*avro.Envelope
+	envelopes map[uint32]*reader
 	rows      *rows
 
 	// seen has a bit for each record that an event makes: partitions of the
@@ -40,8 +40,14 @@ type lane struct {
 }
 
 func newTally(l *ledger, epoch uint32, schemas *registry.Client) *tally {
-	return &tally{ledger: l, epoch: epoch, schemas: schemas, envelopes: map[uint32]*avro.Envelope{}, rows: newRows(),
+	return &tally{ledger: l, epoch: epoch, schemas: schemas, envelopes: map[uint32]*reader{}, rows: newRows(),
 		seen: map[event.LSN][]uint8{}, lanes: map[topic.Partition]*lane{}}
+}
+
+// reader reads the envelopes of one schema.
+type reader struct {
+	*avro.Envelope
+	columns []string
 }
 
 const toldFaults = 20
@@ -83,7 +89,7 @@ func (t *tally) see(ctx context.Context, s sighting) error {
 	}
 	vault := strings.HasPrefix(s.topic, "vault.")
 	table := s.topic[strings.LastIndexByte(s.topic, '.')+1:]
-	row := rowOf(envelope.Columns(), &d)
+	row := rowOf(envelope.Columns(), envelope.columns, &d)
 	key := row.key(table)
 	switch {
 	case d.Position.Epoch != t.epoch:
@@ -102,7 +108,7 @@ func (t *tally) see(ctx context.Context, s sighting) error {
 		t.event(part, l, &d, table, key, vault)
 	}
 	if d.Op == event.Delete {
-		l.deleted = s.key
+		l.deleted, row.values = s.key, nil
 	}
 	if !vault {
 		t.rows.add(table, s.partition, string(s.key), version{position: d.Position, op: d.Op, row: row})
@@ -110,7 +116,7 @@ func (t *tally) see(ctx context.Context, s sighting) error {
 	return nil
 }
 
-func (t *tally) envelope(ctx context.Context, value []byte) (*avro.Envelope, []byte, error) {
+func (t *tally) envelope(ctx context.Context, value []byte) (*reader, []byte, error) {
 	id, payload, err := avro.SplitWire(value)
 	if err != nil {
 		return nil, nil, err
@@ -121,8 +127,13 @@ func (t *tally) envelope(ctx context.Context, value []byte) (*avro.Envelope, []b
 		if err != nil {
 			return nil, nil, err
 		}
-		if e, err = avro.ParseEnvelope(text); err != nil {
+		parsed, err := avro.ParseEnvelope(text)
+		if err != nil {
 			return nil, nil, err
+		}
+		e = &reader{Envelope: parsed}
+		for _, c := range parsed.Columns() {
+			e.columns = append(e.columns, c.Name)
 		}
 		t.envelopes[id] = e
 	}
@@ -154,8 +165,8 @@ func (t *tally) event(part topic.Partition, l *lane, d *avro.Decoded, table stri
 		return
 	}
 	want := all[at.Ordinal-1]
-	if want.op != d.Op || want.table != table || want.op != event.Truncate && want.key != key {
-		t.fault(&t.wrong, "%s: %s %s is another event than was committed: %s of %s", part, d.Op, at, want.op, want.table)
+	if want.op != d.Op || want.name() != table || want.op != event.Truncate && want.key != key {
+		t.fault(&t.wrong, "%s: %s %s is another event than was committed: %s of %s", part, d.Op, at, want.op, want.name())
 		return
 	}
 	bit := uint8(1)
@@ -192,14 +203,14 @@ func (t *tally) finish() {
 			default:
 				want = 1
 			}
-			if vaulted(e.table) {
+			if e.op != 0 && vaulted(e.name()) {
 				want |= want << partitions
 			}
 			if seen != nil {
 				got = seen[i]
 			}
 			if got != want {
-				t.fault(&t.missing, "%s of %s at %s:%d is missing (lanes %b of %b)", e.op, e.table, lsn, i+1, got, want)
+				t.fault(&t.missing, "%s of %s at %s:%d is missing (lanes %b of %b)", e.op, e.name(), lsn, i+1, got, want)
 			}
 		}
 	}
