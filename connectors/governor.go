@@ -42,6 +42,16 @@ type governor struct {
 	conn  *pgx.Conn
 	rate  walbudget.Rate
 	level walbudget.Level
+	told  time.Time // when the level was logged last
+}
+
+// alertEvery is how often a slot beyond its budget is told of again: who reads
+// the log tomorrow must find it there.
+const alertEvery = time.Minute
+
+// due tells whether the level is worth a line of the log.
+func (g *governor) due(level walbudget.Level, now time.Time) bool {
+	return level != g.level || level != walbudget.Within && now.Sub(g.told) >= alertEvery
 }
 
 func (g *governor) hangUp() {
@@ -66,9 +76,10 @@ func (g *governor) look(ctx context.Context) (err error) {
 	g.metrics.retained.Set(float64(slot.RetainedBytes))
 	g.metrics.left.Set(left.Seconds())
 	level := g.Budget.Judge(slot.RetainedBytes)
-	if level != g.level {
+	g.metrics.budgetLevel.Set(float64(level))
+	if now := time.Now(); g.due(level, now) {
 		g.tell(level, slot, left)
-		g.level = level
+		g.level, g.told = level, now
 	}
 	if level == walbudget.Over && g.Budget.Policy == walbudget.Release {
 		return g.release(ctx)
@@ -117,6 +128,9 @@ func (g *governor) release(ctx context.Context) error {
 	}
 	g.Log.Error("the slot was dropped so that the source's disk does not fill; all its tables will be read anew", "slot", g.Slot)
 	g.rate, g.level = walbudget.Rate{}, walbudget.Within
+	g.metrics.retained.Set(0)
+	g.metrics.left.Set(-1)
+	g.metrics.budgetLevel.Set(float64(walbudget.Within))
 	return nil
 }
 

@@ -17,6 +17,7 @@ type metrics struct {
 	messages     *prometheus.CounterVec
 	retained     prometheus.Gauge
 	left         prometheus.Gauge
+	budgetLevel  prometheus.Gauge
 }
 
 func newMetrics(registerer prometheus.Registerer, source string) *metrics {
@@ -38,6 +39,7 @@ func newMetrics(registerer prometheus.Registerer, source string) *metrics {
 	m.retained = prometheus.NewGauge(prometheus.GaugeOpts{Name: "hopluu_connector_retained_wal_bytes", Help: "WAL that the source's server keeps for the slot.", ConstLabels: labels})
 	m.left = prometheus.NewGauge(prometheus.GaugeOpts{Name: "hopluu_connector_slot_seconds_left", Help: "At the present rate of WAL, the time until the server gives the slot up or the budget's limit is reached; -1 when neither is in sight.", ConstLabels: labels})
 	m.left.Set(-1)
-	registerer.MustRegister(m.heartbeats, m.heartbeatLag, m.messages, m.retained, m.left, m.events, m.letters, m.quarantined, m.commits, m.failures, m.lag, m.confirmed, m.inProgress, m.spooled)
+	m.budgetLevel = prometheus.NewGauge(prometheus.GaugeOpts{Name: "hopluu_connector_wal_budget_level", Help: "How the slot stands in its WAL budget: 0 within, 1 beyond the warning, 2 beyond the limit. Alert on 1.", ConstLabels: labels})
+	registerer.MustRegister(m.heartbeats, m.heartbeatLag, m.messages, m.retained, m.left, m.budgetLevel, m.events, m.letters, m.quarantined, m.commits, m.failures, m.lag, m.confirmed, m.inProgress, m.spooled)
 	return m
 }

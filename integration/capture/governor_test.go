@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
 
 	"github.com/hopluu/hopluu/connectors"
@@ -50,6 +51,61 @@ func TestCase09StalledCaptureLetsTheSlotGo(t *testing.T) {
 	public.shows(visits) // the ten are gone
 	require.Equal(t, uint32(2), r.checkpoint().Epoch)
 	require.NoError(t, c.stop())
+}
+
+// With the policy alert, a slot that passes its warning and its limit is told
+// of by the metric that an alert watches, and kept: nothing is lost, and it comes
+// back within its budget by itself.
+func TestCase09StalledCaptureIsTold(t *testing.T) {
+	broker := harness.Kafka(t, harness.Own())
+	r := newRigOn(t, harness.Postgres(t), broker)
+	r.config.Budget = walbudget.Budget{Warn: 12 << 20, Limit: 40 << 20, Policy: walbudget.Alert}
+	c := r.start()
+	r.ready(c)
+	level := func(want float64) {
+		t.Helper()
+		harness.Eventually(t, 90*time.Second, func(context.Context) error {
+			if got := c.gauge("hopluu_connector_wal_budget_level"); got != want {
+				return fmt.Errorf("the level is %v, the slot keeps %s", got, connectors.Bytes(int64(c.gauge("hopluu_connector_retained_wal_bytes"))))
+			}
+			return nil
+		})
+	}
+	level(0)
+	require.NoError(t, broker.Kill())
+	r.exec(`INSERT INTO public.visit VALUES (1, '2026-01-01', 1)`)
+	r.exec("SELECT pg_logical_emit_message(false, 'load', repeat('x', 15000000))")
+	level(1)
+	for range 3 {
+		r.exec("SELECT pg_logical_emit_message(false, 'load', repeat('x', 15000000))")
+	}
+	level(2)
+	require.NoError(t, broker.Restart(t.Context()))
+	r.tail(r.public("visit")).shows(visits)
+	require.Equal(t, uint32(1), r.checkpoint().Epoch, "the slot was kept")
+	// The server moves the slot's restart_lsn when it notes its transactions.
+	harness.Eventually(t, 90*time.Second, func(context.Context) error {
+		r.exec("CHECKPOINT")
+		if got := c.gauge("hopluu_connector_wal_budget_level"); got != 0 {
+			return fmt.Errorf("the level is %v", got)
+		}
+		return nil
+	})
+	require.NoError(t, c.stop())
+}
+
+// gauge is what a metric of the connector says now.
+func (c *running) gauge(name string) float64 {
+	families, err := c.Metrics.(*prometheus.Registry).Gather()
+	if err != nil {
+		return -1 // the caller waits for another value
+	}
+	for _, f := range families {
+		if f.GetName() == name {
+			return f.GetMetric()[0].GetGauge().GetValue()
+		}
+	}
+	return -1
 }
 
 // The policy alert only tells: a slot that someone dropped stays a gap for a
