@@ -89,6 +89,12 @@ func TestRecordID(t *testing.T) {
 	}
 	require.NotEqual(t, name("a|", "b"), name("a", "|b"))
 	require.NotEqual(t, name(`a\`, "b"), name("a", `\b`))
+	list := func(elems ...Cell) string {
+		return string(AppendRecordID(nil, "s", "t", []Column{{Type: Type{Kind: Array, Elem: &Type{Kind: String}}}}, []Cell{{Elems: elems}}))
+	}
+	require.NotEqual(t, list(Cell{B: []byte("a,b")}), list(Cell{B: []byte("a")}, Cell{B: []byte("b")}))
+	require.NotEqual(t, list(Cell{B: []byte(`\N`)}), list(Cell{Null: true}))
+	require.Equal(t, `s.t:{a\,b,\N}`, list(Cell{B: []byte("a,b")}, Cell{Null: true}))
 }
 
 func TestAppendDecimal(t *testing.T) {

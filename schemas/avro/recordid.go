@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"math/big"
 	"strconv"
+	"strings"
 )
 
 // AppendRecordID writes the name of a record, the same wherever one is needed:
@@ -12,8 +13,9 @@ import (
 //
 // Booleans are true or false, integers (dates and times too) and decimals in
 // decimal digits, floats in the shortest form that gives them again, bytes in
-// hexadecimal, strings as they are, with '\' and '|' escaped by '\'. A null is
-// "\N" and an array its elements between braces; no key of ours has either.
+// hexadecimal, strings as they are, with '\' and '|' escaped by '\'. An array is
+// its elements between braces, with commas and braces escaped too; a null in it
+// is "\N".
 // cells are as many as key has columns.
 func AppendRecordID(dst []byte, source, table string, key []Column, cells []Cell) []byte {
 	dst = append(dst, source...)
@@ -53,12 +55,20 @@ func appendIDCell(dst []byte, t *Type, c *Cell) []byte {
 			if i > 0 {
 				dst = append(dst, ',')
 			}
-			dst = appendIDCell(dst, t.Elem, &c.Elems[i])
+			if elem := &c.Elems[i]; t.Elem.Kind == String && !elem.Null {
+				dst = appendEscaped(dst, elem.B, `\|,{}`)
+			} else {
+				dst = appendIDCell(dst, t.Elem, elem)
+			}
 		}
 		return append(dst, '}')
 	}
-	for _, b := range c.B {
-		if b == '\\' || b == '|' {
+	return appendEscaped(dst, c.B, `\|`)
+}
+
+func appendEscaped(dst, text []byte, special string) []byte {
+	for _, b := range text {
+		if strings.IndexByte(special, b) >= 0 {
 			dst = append(dst, '\\')
 		}
 		dst = append(dst, b)

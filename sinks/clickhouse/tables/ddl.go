@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/big"
 	"math/bits"
+	"slices"
 	"strings"
 
 	"github.com/hopluu/hopluu/schemas/event"
@@ -43,7 +44,7 @@ func (t *Table) CreateBronze() string {
 		order = strings.Join(append(t.sortingKey(), "_version"), ", ")
 	}
 	return t.create(Bronze, func(c *ownColumn) bool { return c.bronze }, resumeProjection,
-		fmt.Sprintf("ENGINE = MergeTree\nORDER BY (%s)\nSETTINGS non_replicated_deduplication_window = %d", order, dedupWindow),
+		fmt.Sprintf("ENGINE = MergeTree\nORDER BY (%s)\nSETTINGS non_replicated_deduplication_window = %d", order, dedupWindow)+t.nullableKey(", "),
 		"Sự kiện của — Events of: ")
 }
 
@@ -51,7 +52,7 @@ func (t *Table) CreateBronze() string {
 // tables only.
 func (t *Table) CreateSilver() string {
 	return t.create(Silver, func(c *ownColumn) bool { return c.silver }, "",
-		fmt.Sprintf("ENGINE = ReplacingMergeTree(_version, _is_deleted)\nORDER BY (%s)", strings.Join(t.sortingKey(), ", ")),
+		fmt.Sprintf("ENGINE = ReplacingMergeTree(_version, _is_deleted)\nORDER BY (%s)", strings.Join(t.sortingKey(), ", "))+t.nullableKey("\nSETTINGS "),
 		"Hiện trạng của — Latest rows of: ")
 }
 
@@ -64,6 +65,15 @@ func (t *Table) sortingKey() []string {
 		}
 	}
 	return key
+}
+
+// nullableKey is the setting that a key with an array needs: its elements may
+// be NULL.
+func (t *Table) nullableKey(prefix string) string {
+	if slices.ContainsFunc(t.Columns, func(c Column) bool { return c.Key && c.Type.Kind == Array }) {
+		return prefix + "allow_nullable_key = 1"
+	}
+	return ""
 }
 
 // resumeProjection keeps the last offset of each partition at hand, so that the
