@@ -63,7 +63,8 @@ where are left out of grants and publication. Run again, it changes what differs
 from the sector file and nothing else; a table that would be published so that the
 application's own UPDATE and DELETE fail is refused. With --run it is run over
 --admin, a connection string of an administrator of that database.`,
-		Example: `  hopluu connector enable health > health.sql    # read it, then: psql -v ON_ERROR_STOP=1 -f health.sql
+		Example: `  hopluu connector enable health > health.sql
+  psql -v ON_ERROR_STOP=1 -f health.sql    # after reading it
   hopluu connector enable health --run --admin postgres://postgres@db1/health`,
 		Args:              oneSource,
 		ValidArgsFunction: a.completeSources(true),

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/hopluu/hopluu/connectors"
-	"github.com/hopluu/hopluu/connectors/file"
 	"github.com/hopluu/hopluu/connectors/postgres"
 	"github.com/hopluu/hopluu/connectors/postgres/checkpoint"
 	"github.com/hopluu/hopluu/connectors/postgres/walbudget"
@@ -58,8 +57,8 @@ Of a source of files: never captured, waiting for files, taking in, or stopped
 were taken in and refused; the last one, its time, and what became of its rows.
 
 Exits with 1 when a source needs a person: a slot is gone or beyond its WAL budget, a
-table is quarantined, a database or Kafka does not answer, or the last file of a table, or rows of it, were
-refused.`,
+table is quarantined, a database or Kafka does not answer, or the last file of a
+table, or rows of it, were refused.`,
 		Example: `  hopluu connector status
   hopluu connector status --json | jq '.[] | select(.quarantined != [])'`,
 		ValidArgsFunction: a.completeSources(false),
@@ -85,7 +84,7 @@ refused.`,
 					printFileStatus(cmd.OutOrStdout(), files)
 				}
 			}
-			if err == nil && (slices.ContainsFunc(databases, sourceStatus.attention) || slices.ContainsFunc(files, fileStatus.Attention)) {
+			if err == nil && (slices.ContainsFunc(databases, sourceStatus.attention) || slices.ContainsFunc(files, fileStatus.attention)) {
 				err = errFound
 			}
 			return err
@@ -114,16 +113,8 @@ func (a *app) status(ctx context.Context, names []string, interval time.Duration
 		defer func() { err = errors.Join(err, kafka.Close()) }()
 	}
 	for i, s := range sources {
-		if s.files() && away == nil {
-			var tables []string
-			for _, t := range s.Described.Tables {
-				tables = append(tables, t.Schema+"."+t.Name)
-			}
-			status, err := file.ReadStatus(ctx, kafka, s.Name, tables, time.Now())
-			if err != nil {
-				return nil, nil, err
-			}
-			files = append(files, fileStatus{s.Kind, status})
+		if s.files() {
+			files = append(files, statusOfFiles(ctx, kafka, away, s))
 			continue
 		}
 		status := sourceStatus{Kind: s.Kind, Reasons: map[string]string{}}

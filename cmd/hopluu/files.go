@@ -4,11 +4,13 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/hopluu/hopluu/cmd/hopluu/config"
 	"github.com/hopluu/hopluu/connectors/file"
 	"github.com/hopluu/hopluu/connectors/file/drop"
 	"github.com/hopluu/hopluu/connectors/postgres"
+	"github.com/hopluu/hopluu/schemas/topic"
 	"github.com/jedib0t/go-pretty/v6/table"
 )
 
@@ -52,6 +54,29 @@ const filesBound = 6 * startBound
 type fileStatus struct {
 	Kind string `json:"kind"`
 	file.Status
+	// Error says why Kafka could not be asked; empty when it could.
+	Error string `json:"error,omitempty"`
+}
+
+// attention tells whether a person has something to do.
+func (s fileStatus) attention() bool { return s.Error != "" || s.Attention() }
+
+// statusOfFiles reads the status of a source of files; away is why Kafka cannot
+// be asked, nil when it can.
+func statusOfFiles(ctx context.Context, kafka *topic.Client, away error, s source) fileStatus {
+	var tables []string
+	for _, t := range s.Described.Tables {
+		tables = append(tables, t.Schema+"."+t.Name)
+	}
+	status := fileStatus{Kind: s.Kind}
+	if away == nil {
+		status.Status, away = file.ReadStatus(ctx, kafka, s.Name, tables, time.Now())
+	}
+	if away != nil {
+		status.Status = file.Status{Source: s.Name, State: "unknown", Tables: []file.TableStatus{}, Quarantined: []string{}, Reasons: map[string]string{}}
+		status.Error = oneLine(away)
+	}
+	return status
 }
 
 func printFileStatus(w io.Writer, all []fileStatus) {
@@ -61,6 +86,9 @@ func printFileStatus(w io.Writer, all []fileStatus) {
 	t.AppendHeader(table.Row{"source", "state", "table", "files", "refused", "last file", "of", "taken in", "new", "changed", "removed", "same", "refused rows"})
 	const day = "2006-01-02 15:04:05"
 	for _, s := range all {
+		if len(s.Tables) == 0 {
+			t.AppendRow(table.Row{s.Source, s.State})
+		}
 		for i, of := range s.Tables {
 			row := table.Row{"", "", of.Table, of.Files, of.Refused}
 			if i == 0 {
@@ -74,6 +102,9 @@ func printFileStatus(w io.Writer, all []fileStatus) {
 	}
 	t.Render()
 	for _, s := range all {
+		if s.Error != "" {
+			fmt.Fprintf(w, "%s: %s\n", s.Source, s.Error)
+		}
 		if s.Current != nil {
 			fmt.Fprintf(w, "%s: %s is being taken in, up to line %d\n", s.Source, s.Current.File, s.Current.Line)
 		}

@@ -277,6 +277,12 @@ func TestFilesFromFolderToSilver(t *testing.T) {
 		return nil
 	})
 	connector.stop(syscall.SIGTERM)
+
+	d.set("kafka.brokers", []string{"127.0.0.1:1"})
+	s, code = d.dropped()
+	require.Equal(t, 1, code)
+	require.Equal(t, "unknown", s.State)
+	require.Contains(t, d.run("connector", "status", d.source).stdout, d.source+": kafka.brokers")
 }
 
 // What is wrong with a source of files is told in one line that names the key.
