@@ -119,7 +119,9 @@ func (s *session) readTable(ctx context.Context, reader *postgres.Reader, snapsh
 	if err != nil {
 		return err
 	}
-	return s.readRanges(ctx, reader, snapshot, t, extent, shapes[name])
+	shape := shapes[name]
+	shape.Parts = extent.Parts // not one that was attached since
+	return s.readRanges(ctx, reader, snapshot, t, extent, shape)
 }
 
 // begun is where the reading of a table stands: where it was left, or at its

@@ -91,7 +91,7 @@ func (p *preflight) table(ctx context.Context, t sectors.Table, relation Relatio
 		p.add(Finding{Level: Fault, Check: "publication", Mend: p.enable()}, "table %s is not in the publication: its changes would not be sent", name)
 	}
 	if relation.Partitioned {
-		p.add(Finding{Level: Note, Check: "partitioned", Advice: "run 'hopluu connector resnapshot " + p.Target.Source + " " + name + "' after one"}, "table %s is partitioned: TRUNCATE, ATTACH and DETACH of one partition are not in the stream", name)
+		p.add(Finding{Level: Note, Check: "partitioned", Advice: "nothing is to be done; it costs the database a read of the table"}, "table %s is partitioned: TRUNCATE, ATTACH, DETACH and DROP of one partition are not in the stream, so the table is read anew after one", name)
 	}
 	if f.children {
 		p.add(Finding{Level: Note, Check: "inheritance", Advice: "describe the others as tables of their own"}, "other tables inherit from %s: their rows are not captured with it", name)

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/hopluu/hopluu/connectors/postgres/checkpoint"
 	"github.com/hopluu/hopluu/connectors/postgres/copytext"
 	"github.com/hopluu/hopluu/schemas/event"
 	"github.com/jackc/pgx/v5"
@@ -64,6 +65,8 @@ type Extent struct {
 	// Whole is true for tables without a heap of their own (partitioned ones):
 	// they are read in one piece.
 	Whole bool
+	// Parts are the partitions that the snapshot sees.
+	Parts []checkpoint.Part
 }
 
 // ErrRewritten says that a table was made or rewritten after the snapshot was
@@ -86,18 +89,20 @@ func (r *Reader) Hold(ctx context.Context, schema, table string) (Extent, error)
 	}
 	var e Extent
 	var now uint32
+	var parts *string
 	// A query sees pg_class as of the snapshot, the functions as it is now.
 	err := r.conn.QueryRow(ctx, `
-		SELECT (coalesce(pg_relation_size(c.oid), 0) / current_setting('block_size')::bigint)::bigint, c.relfilenode, coalesce(pg_relation_filenode(c.oid), 0), c.relkind <> 'r'
+		SELECT (coalesce(pg_relation_size(c.oid), 0) / current_setting('block_size')::bigint)::bigint, c.relfilenode, coalesce(pg_relation_filenode(c.oid), 0), c.relkind <> 'r', `+partsOf+`
 		FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-		WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind IN ('r', 'p')`, schema, table).Scan(&e.Blocks, &e.Relfilenode, &now, &e.Whole)
+		WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind IN ('r', 'p')`, schema, table).Scan(&e.Blocks, &e.Relfilenode, &now, &e.Whole, &parts)
 	if errors.Is(err, pgx.ErrNoRows) || err == nil && now != e.Relfilenode {
 		return Extent{}, fmt.Errorf("%s: %w", name, ErrRewritten)
 	}
 	if err != nil {
 		return Extent{}, fmt.Errorf("size of %s: %w", name, err)
 	}
-	return e, nil
+	e.Parts, err = readParts(parts)
+	return e, err
 }
 
 // Read copies the table's rows out and hands each to row, whose cells are valid

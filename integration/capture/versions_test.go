@@ -44,6 +44,7 @@ func TestOldestPostgres(t *testing.T) {
 		{"IdleTable", TestCase10IdleTable},
 		{"RestartsInTheMiddle", TestCase01RestartsInTheMiddle},
 		{"Partitioned", TestPartitionedUnderItsRoot},
+		{"Partitions", TestCase36Partitions},
 		{"PreflightOfAReadyDatabase", TestPreflightOfAReadyDatabase},
 		{"PreflightFindings", TestPreflightFindings},
 		{"PreflightOfPrivacy", TestPreflightOfPrivacy},

@@ -59,6 +59,8 @@ type Table struct {
 	// Columns as the database had them when the topic last said what the table
 	// holds (Outdated).
 	Columns []Column `json:"columns,omitempty"`
+	// Parts are its partitions then.
+	Parts []Part `json:"parts,omitempty"`
 	// Restart is true when readers may hold rows of earlier snapshots: this one
 	// ends with a marker, by which they let go what it did not find (case 35).
 	Restart bool `json:"restart,omitempty"`

@@ -17,6 +17,15 @@ type Column struct {
 	Filled bool `json:"-"`
 }
 
+// Part is a partition of a table that has rows of its own.
+type Part struct {
+	OID         uint32 `json:"oid"`
+	Relfilenode uint32 `json:"relfilenode"`
+	// Born is true when it was made as a partition, and so empty: all its rows
+	// came as events. One that was attached brought rows without.
+	Born bool `json:"born,omitempty"`
+}
+
 // Shape is what the database says of a table now.
 type Shape struct {
 	// OID is 0 when there is no such table.
@@ -25,6 +34,8 @@ type Shape struct {
 	// Published is 0 when the table is not in the publication.
 	Published uint32
 	Columns   []Column
+	// Parts are the table's partitions, in the order of their OIDs.
+	Parts []Part
 }
 
 // Outdated tells why the topic no longer says what the table holds although
@@ -36,6 +47,9 @@ func (t Table) Outdated(now Shape) string {
 	}
 	if t.Published != 0 && now.Published != t.Published {
 		return "the table was out of the publication for a while, and what changed meanwhile was not sent"
+	}
+	if why := t.repartitioned(now); why != "" {
+		return why
 	}
 	known := make(map[int16]Column, len(t.Columns))
 	names := make(map[string]bool, len(t.Columns))
@@ -62,6 +76,30 @@ func (t Table) Outdated(now Shape) string {
 	return ""
 }
 
+// repartitioned tells which change of the partitions changed the table's rows:
+// the stream has a partitioned table's changes under its root, and what is done
+// to one partition as a whole is not among them.
+func (t Table) repartitioned(now Shape) string {
+	known := make(map[uint32]Part, len(t.Parts))
+	for _, p := range t.Parts {
+		known[p.OID] = p
+	}
+	for _, p := range now.Parts {
+		was, ok := known[p.OID]
+		delete(known, p.OID)
+		switch {
+		case !ok && !p.Born:
+			return "a partition was attached, and its rows came without an event"
+		case ok && was.Relfilenode != p.Relfilenode:
+			return "a partition was truncated or rewritten, which leaves no event"
+		}
+	}
+	if len(known) > 0 {
+		return "a partition was detached or dropped, and its rows went without an event"
+	}
+	return ""
+}
+
 // Seen takes over how the table looks, when that outdates nothing. Dropped
 // columns stay: what the topic says of them must not return under their name.
 func (t Table) Seen(now Shape) Table {
@@ -74,7 +112,10 @@ func (t Table) Seen(now Shape) Table {
 			columns = append(columns, was)
 		}
 	}
-	t.Relfilenode, t.Published, t.Columns = now.Relfilenode, now.Published, columns
+	t.Relfilenode, t.Published, t.Columns, t.Parts = now.Relfilenode, now.Published, columns, nil
+	for _, p := range now.Parts {
+		t.Parts = append(t.Parts, Part{OID: p.OID, Relfilenode: p.Relfilenode})
+	}
 	return t
 }
 
@@ -90,5 +131,6 @@ func (t Table) Knows(now Shape) bool {
 			return false
 		}
 	}
-	return t.Relfilenode == now.Relfilenode && t.Published == now.Published
+	return t.Relfilenode == now.Relfilenode && t.Published == now.Published &&
+		slices.EqualFunc(t.Parts, now.Parts, func(a, b Part) bool { return a.OID == b.OID && a.Relfilenode == b.Relfilenode })
 }

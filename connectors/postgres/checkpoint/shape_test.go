@@ -44,3 +44,30 @@ func TestCase36Outdated(t *testing.T) {
 	require.Contains(t, dropped.Outdated(Shape{Relfilenode: 5, Published: 7, Columns: []Column{id, with(paid, func(c *Column) { c.Number = 3 })}}), "made anew")
 	require.Empty(t, Table{}.Outdated(Shape{Relfilenode: 9, Published: 9, Columns: []Column{id}}), "nothing is known of an older checkpoint")
 }
+
+// Case 36: what is done to a partition as a whole is not in the stream.
+func TestCase36Partitions(t *testing.T) {
+	columns := []Column{{Name: "id", Number: 1, Type: 20, Typmod: -1}}
+	known := Table{Complete: true, Published: 7, Columns: columns, Parts: []Part{{OID: 1, Relfilenode: 10}, {OID: 2, Relfilenode: 20}}}
+	for _, c := range []struct {
+		name  string
+		parts []Part
+		want  string
+	}{
+		{"as it was", []Part{{1, 10, true}, {2, 20, false}}, ""},
+		{"one made", []Part{{1, 10, true}, {2, 20, true}, {3, 30, true}}, ""},
+		{"one attached", []Part{{1, 10, true}, {2, 20, true}, {3, 30, false}}, "attached"},
+		{"one truncated", []Part{{1, 11, true}, {2, 20, true}}, "truncated"},
+		{"one dropped", []Part{{2, 20, true}}, "dropped"},
+		{"all dropped", nil, "dropped"},
+	} {
+		now := Shape{Published: 7, Columns: columns, Parts: c.parts}
+		if c.want != "" {
+			require.Contains(t, known.Outdated(now), c.want, c.name)
+			require.False(t, known.Knows(now), c.name)
+			continue
+		}
+		require.Empty(t, known.Outdated(now), c.name)
+		require.True(t, known.Seen(now).Knows(now), c.name)
+	}
+}
