@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"testing"
 
 	"github.com/hopluu/hopluu/connectors/postgres"
@@ -26,6 +27,7 @@ type world struct {
 	done      []string
 	records   []topic.Record // committed
 	open      []topic.Record
+	bytes     int // of the open ones
 	commitErr error
 	committed bool  // with commitErr: Kafka has it, and the answer is lost
 	addErr    error // from the record on that comes after addAfter open ones
@@ -37,11 +39,12 @@ func (w *world) Add(_ context.Context, part topic.Partition, key, value []byte, 
 	if w.addErr != nil && len(w.open) >= w.addAfter {
 		return w.addErr
 	}
+	w.bytes += len(key) + len(value)
 	w.open = append(w.open, topic.Record{Partition: part, Key: append([]byte(nil), key...), Value: append([]byte(nil), value...), Headers: headers})
 	return nil
 }
 
-func (w *world) Pending() (records, bytes int) { return len(w.open), 0 }
+func (w *world) Pending() (records, bytes int) { return len(w.open), w.bytes }
 
 func (w *world) Commit(context.Context) error {
 	if w.commitErr != nil {
@@ -51,7 +54,7 @@ func (w *world) Commit(context.Context) error {
 		return w.commitErr
 	}
 	w.records = append(w.records, w.open...)
-	w.open = nil
+	w.open, w.bytes = nil, 0
 	w.done = append(w.done, "commit")
 	return nil
 }
@@ -287,6 +290,24 @@ func TestCase02LargeTransaction(t *testing.T) {
 	require.NoError(t, again.frames(t.Context(), append(all, frames(commit(200))...)))
 	require.Equal(t, rows, len(w.in(patientTopic))+len(v.in(patientTopic)))
 	require.Equal(t, event.LSN(205), v.saved(t).Confirmed)
+}
+
+// P8: and also when its rows are few but large: what is not durable yet is
+// bounded in bytes.
+func TestCase18TransactionsAreCutByBytes(t *testing.T) {
+	f, w := newTestFollower(t)
+	note := strings.Repeat("x", 512<<10)
+	all := frames(begin(200))
+	const rows = 2*transactionBytes/(512<<10) + 1
+	for n := range rows {
+		all = append(all, frames(insert(patientOID, fmt.Sprint(n), note))...)
+	}
+	require.NoError(t, f.frames(t.Context(), all))
+	require.Equal(t, []string{"commit", "confirm 0/64", "commit", "confirm 0/64"}, w.done, "cut twice, and nothing confirmed")
+	require.Less(t, w.bytes, transactionBytes)
+	require.NoError(t, f.frames(t.Context(), frames(commit(200))))
+	require.Len(t, w.in(patientTopic), rows)
+	require.Equal(t, event.LSN(205), w.saved(t).Confirmed)
 }
 
 // P6: the places of a transaction's events do not depend on what its table is

@@ -368,6 +368,30 @@ func TestCommitThatIsNotKnown(t *testing.T) {
 	require.NoError(t, p.Commit(ctx))
 }
 
+// P1: a broker that does not take a batch is waited for as long as the client's
+// patience lasts, not for ever; then the error says what it answered, and when
+// the broker is well again the producer goes on.
+func TestBatchIsGivenUpInTheEnd(t *testing.T) {
+	cluster, c := fakeBroker(t, kfake.SeedTopics(1, "a"))
+	ctx := testContext(t)
+	p := producer(t, c, "w")
+	put(t, p, Partition{"a", 0}, "0")
+	require.NoError(t, p.Commit(ctx))
+	c.patience = 200 * time.Millisecond
+	handle := cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Err: kerr.NotEnoughReplicas, Count: -1})
+	put(t, p, Partition{"a", 0}, "given up")
+	err := p.Commit(ctx)
+	require.ErrorIs(t, err, ErrMustAbort)
+	require.ErrorIs(t, err, kafka.NotEnoughReplicas)
+	require.ErrorContains(t, err, "could not be written within 200ms")
+	handle.Remove()
+	c.patience = defaultPatience
+	require.NoError(t, p.Abort(ctx))
+	put(t, p, Partition{"a", 0}, "1")
+	require.NoError(t, p.Commit(ctx))
+	require.Equal(t, []string{"0", "1"}, values(t, c, "a"))
+}
+
 // A call that is cancelled leaves a transaction that can be aborted, and a
 // producer that goes on.
 func TestCancelledCommitIsAborted(t *testing.T) {
