@@ -56,28 +56,26 @@ func (s *session) checkFilters(ctx context.Context) error {
 // mask is what "***" stands in for, but in dates and times.
 const mask = "***"
 
-// dates are the types whose masks are the first day of the year: by their
-// number in pg_type.
-var dates = []uint32{1082, 1114, 1184} // date, timestamp, timestamptz
+// dates are the types whose masks are the first day of the year.
+var dates = []string{"date", "timestamp", "timestamptz"}
 
-// private gives the Avro of a column whose owner keeps its plaintext back, and
-// the way there. The plaintext is read by nothing else (P11). Only dates keep
-// their type.
-func private(described *sectors.Column, column pgvalue.Column, codec pgvalue.Codec, tokens *token.Tokenizer) (avroType any, appendValue func(dst, text []byte) ([]byte, error)) {
+// Private gives the Avro of a column that is an identifier, or whose owner keeps
+// its plaintext back, and the way there: a token or a mask. The plaintext is
+// read by nothing else (P11). A masked date keeps its type. Appending is for one
+// goroutine at a time, as tokens are.
+func Private(described *sectors.Column, codec pgvalue.Codec, tokens *token.Tokenizer) (avroType any, appendValue func(dst, text []byte) ([]byte, error)) {
 	if domain := described.TokenDomain(); domain != "" {
 		return map[string]any{"type": "string", "connect.name": "hopluu.token"}, tokenAppend(tokens, domain)
 	}
-	if !isDate(column) {
+	if !isDate(codec) {
 		return map[string]any{"type": "string", "connect.name": "hopluu.mask"}, func(dst, _ []byte) ([]byte, error) { return avro.AppendBytes(dst, []byte(mask)), nil }
 	}
 	return codec.Avro, func(dst, text []byte) ([]byte, error) { return codec.Append(dst, yearOf(text)) }
 }
 
-func isDate(column pgvalue.Column) bool {
-	for column.Base != nil {
-		column = *column.Base
-	}
-	return slices.Contains(dates, column.OID)
+func isDate(codec pgvalue.Codec) bool {
+	name, _, _ := strings.Cut(codec.PGType, "(")
+	return slices.Contains(dates, name)
 }
 
 // yearOf turns the text of a date or a time into that of its year's first
@@ -113,9 +111,10 @@ func (t *table) shown(column int, text []byte) ([]byte, bool) {
 	case !ok:
 	case described.TokenDomain() != "":
 		return t.tokens.Append(nil, described.TokenDomain(), text), true
-	case described.Privacy == sectors.Mask && isDate(c):
-		return yearOf(text), true
 	case described.Privacy == sectors.Mask:
+		if codec, err := pgvalue.Lookup(c); err == nil && isDate(codec) {
+			return yearOf(text), true
+		}
 		return []byte(mask), true
 	}
 	return text, true

@@ -32,7 +32,14 @@ func TestYearOf(t *testing.T) {
 		_, errPlain := codec.Append(nil, []byte(c.text))
 		_, errMasked := codec.Append(nil, []byte(c.want))
 		require.Equal(t, errPlain == nil, errMasked == nil, "%s: %v, %v", c.text, errPlain, errMasked)
-		require.True(t, isDate(pgvalue.Column{Base: &pgvalue.Column{OID: c.oid}}), "a domain over it")
+		require.True(t, isDate(codec))
+		codec, err = pgvalue.Lookup(pgvalue.Column{OID: 99999, Base: &pgvalue.Column{OID: c.oid, Typmod: 3}})
+		require.NoError(t, err)
+		require.True(t, isDate(codec), "a domain over it")
 	}
-	require.False(t, isDate(pgvalue.Column{OID: 25}))
+	for _, oid := range []uint32{25, 1182, 3912, 1083} { // text, date[], daterange, time
+		codec, err := pgvalue.Lookup(pgvalue.Column{OID: oid, Typmod: -1})
+		require.NoError(t, err)
+		require.False(t, isDate(codec))
+	}
 }

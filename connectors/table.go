@@ -114,7 +114,7 @@ func fields(relation postgres.Relation, sector sectors.Table, tokens *token.Toke
 		if described.Identifier != "" || described.Privacy != "" {
 			// P11: the plaintext goes to the vault lane only, if its owner lets
 			// it go there.
-			field.Type, field.Append = private(described, column, codec, tokens)
+			field.Type, field.Append = Private(described, codec, tokens)
 		}
 		public = append(public, field)
 		switch {

@@ -56,43 +56,37 @@ func (t *table) name() string { return t.sector.Schema + "." + t.sector.Name }
 
 // fields makes the Avro fields of both lanes, as the database connector does
 // from a relation: identifiers are tokens in the public one, and the vault has
-// the key, the identifiers and the matching columns in plain text (P11).
+// the key, the identifiers and the matching columns in plain text, but for what
+// the owner keeps back (P11).
 func fields(t *column.Table, tokens *token.Tokenizer) (public, vault []avro.Field) {
 	for i := range t.Columns {
 		c := &t.Columns[i]
+		if c.Privacy == sectors.Drop {
+			continue
+		}
 		codec := c.Codec()
 		plain := avro.Field{
 			Name: avro.SafeName(c.Name), Column: i, Type: codec.Avro, Nullable: !c.IsKey, Append: codec.Append,
 			Doc: c.Meaning.Vi + " — " + c.Meaning.En,
 		}
 		field := plain
-		if c.Identifier != "" {
-			field.Type = map[string]any{"type": "string", "connect.name": "hopluu.token"}
-			field.Append = tokenAppend(tokens, c.Identifier)
+		if c.Identifier != "" || c.Privacy != "" {
+			field.Type, field.Append = connectors.Private(&c.Column, codec, tokens)
 		}
 		public = append(public, field)
 		switch {
 		case c.IsKey:
 			vault = append(vault, field)
-			if c.Identifier != "" {
+			if c.Identifier != "" && c.Privacy == "" {
 				plain.Name += "_plain"
 				plain.Nullable = true
 				vault = append(vault, plain)
 			}
-		case c.Identifier != "" || c.Match != "":
+		case c.Privacy == "" && (c.Identifier != "" || c.Match != ""):
 			vault = append(vault, plain)
 		}
 	}
 	return public, vault
-}
-
-// tokenAppend writes the token of a text as an Avro string.
-func tokenAppend(tokens *token.Tokenizer, domain string) func(dst, text []byte) ([]byte, error) {
-	var scratch []byte
-	return func(dst, text []byte) ([]byte, error) {
-		scratch = tokens.Append(scratch[:0], domain, text)
-		return avro.AppendBytes(dst, scratch), nil
-	}
 }
 
 // compileAll makes the tables ready, and notes which are set aside and that the
@@ -129,7 +123,7 @@ func (s *session) compile(ctx context.Context, t *table) error {
 
 	public, vault := fields(t.columns, s.Tokens)
 	for _, i := range t.columns.Key {
-		t.keyFields = append(t.keyFields, public[i])
+		t.keyFields = append(t.keyFields, public[slices.IndexFunc(public, func(f avro.Field) bool { return f.Column == i })])
 	}
 	err = s.sameKey(t)
 	if err == nil {

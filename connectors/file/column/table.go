@@ -35,6 +35,9 @@ func New(described sectors.Table, key []string) (*Table, error) {
 	if len(key) == 0 {
 		return nil, fmt.Errorf("table %s has no key: name the columns that tell its rows apart, as `key` of the table in the source's configuration or in the sector file", described.Name)
 	}
+	if described.Where != "" {
+		return nil, fmt.Errorf("table %s: where in its sector file is a condition for a database, which files cannot be asked: leave such rows out of the files, and where out of the sector file", described.Name)
+	}
 	t := &Table{}
 	for _, d := range described.Columns {
 		typ, err := parseType(d.Name, d.Type)
@@ -50,6 +53,9 @@ func New(described sectors.Table, key []string) (*Table, error) {
 		}
 		if t.Columns[i].IsKey {
 			return nil, fmt.Errorf("table %s: key column %s is named twice", described.Name, name)
+		}
+		if p := t.Columns[i].Privacy; p == sectors.Drop || p == sectors.Mask {
+			return nil, fmt.Errorf("table %s: key column %s has privacy %s in the sector file, but a row is known by its key: write token there, or name another key", described.Name, name, p)
 		}
 		t.Columns[i].IsKey = true
 		t.Key = append(t.Key, i)
