@@ -66,7 +66,7 @@ see it. Exits with 1 when there is a fault.`,
 			report.Common = append(report.Common, common...)
 			report.OK = len(faults(common)) == 0
 			for _, s := range sources {
-				found := lookAt(cmd.Context(), c, s)
+				found := lookAt(cmd.Context(), c, s, true)
 				if cmd.Context().Err() != nil {
 					return cmd.Context().Err()
 				}
@@ -81,11 +81,11 @@ see it. Exits with 1 when there is a fault.`,
 }
 
 // lookAt looks at one source. What keeps it from being looked at is a fault of
-// its: the others are looked at all the same.
-func lookAt(ctx context.Context, c config.Config, s source) sourceReport {
+// its: the others are looked at all the same. contents tells to read files.
+func lookAt(ctx context.Context, c config.Config, s source, contents bool) sourceReport {
 	if s.files() {
 		report := sourceReport{Kind: s.Kind, Location: s.Location, Report: postgres.Report{Source: s.Name, Tables: len(s.Tables), Findings: []postgres.Finding{}}}
-		report.Findings = append(report.Findings, preflightFiles(ctx, c, s)...)
+		report.Findings = append(report.Findings, preflightFiles(ctx, c, s, contents)...)
 		return report
 	}
 	found, err := preflight(ctx, s)

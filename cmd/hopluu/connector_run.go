@@ -73,7 +73,7 @@ func runConnectors(ctx context.Context, c config.Config, names []string, log *sl
 	metrics := newMetrics()
 	var all []capturing
 	for _, s := range sources {
-		report := lookAt(ctx, c, s)
+		report := lookAt(ctx, c, s, false)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}

@@ -40,11 +40,12 @@ func notOfFiles(s source, command string) error {
 	return fmt.Errorf("source %s is of files: %s is for databases", s.Name, command)
 }
 
-// preflightFiles looks at a drop as preflight looks at a database.
-func preflightFiles(ctx context.Context, c config.Config, s source) []postgres.Finding {
+// preflightFiles looks at a drop as preflight looks at a database; contents tells
+// to read the newest files for their headings.
+func preflightFiles(ctx context.Context, c config.Config, s source, contents bool) []postgres.Finding {
 	ctx, cancel := context.WithTimeout(ctx, filesBound)
 	defer cancel()
-	return file.Check(ctx, fileConfig(c, s))
+	return file.Check(ctx, fileConfig(c, s), contents)
 }
 
 // filesBound is how long looking at a drop may take: its newest files are read.

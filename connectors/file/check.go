@@ -12,16 +12,18 @@ import (
 )
 
 // Check looks at a source as a connector would, without Kafka: the place, the
-// reports' place, which files match which table, and the columns of the newest
-// of each. It changes nothing but that it tries to write where reports go.
-func Check(ctx context.Context, config Config) (findings []postgres.Finding) {
-	k := &checker{session: &session{Connector: &Connector{Config: config}, scratch: scratch{config.Scratch}}}
+// reports' place, which files match which table, and, when contents is true, the
+// columns of the newest of each, which are read for it. It changes nothing but
+// that it tries to write where reports go.
+func Check(ctx context.Context, config Config, contents bool) (findings []postgres.Finding) {
+	k := &checker{session: &session{Connector: &Connector{Config: config}, scratch: scratch{config.Scratch}}, contents: contents}
 	k.all(ctx)
 	return k.findings
 }
 
 type checker struct {
 	*session
+	contents bool
 	findings []postgres.Finding
 }
 
@@ -56,7 +58,9 @@ func (k *checker) all(ctx context.Context) {
 			k.add(postgres.Note, fmt.Sprintf("drop one, or correct the pattern of table %s", t.sector.Name), "no file matches %s yet, the pattern of table %s", t.config.Pattern, t.name())
 			continue
 		}
-		k.checkFile(ctx, t, e)
+		if k.contents {
+			k.checkFile(ctx, t, e)
+		}
 	}
 }
 
@@ -126,6 +130,8 @@ func (k *checker) checkFile(ctx context.Context, t *table, e drop.Entry) {
 	case err == nil, errors.As(err, &changed): // it is still being written
 	case errors.As(err, &unreadable):
 		k.add(postgres.Warning, "correct the file, or drop another", "file %s of table %s would be refused: %v", e.Name, t.name(), err)
+	case ctx.Err() != nil:
+		k.add(postgres.Warning, "it is taken in however long that takes; look at its headings yourself", "file %s of table %s could not be read in the time that a check takes", e.Name, t.name())
 	default:
 		k.add(postgres.Fault, "let the user that runs hopluu read it", "%v", err)
 	}

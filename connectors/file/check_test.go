@@ -42,13 +42,13 @@ func TestCheck(t *testing.T) {
 	}
 	household, member := Table{Name: "household", Pattern: "household_*"}, Table{Name: "member", Pattern: "member_*", Key: []string{"id"}}
 
-	found, text := levels(Check(t.Context(), checked(dir, household, member)))
+	found, text := levels(Check(t.Context(), checked(dir, household, member), true))
 	require.Equal(t, []postgres.Level{postgres.Note, postgres.Note}, found)
 	require.Contains(t, text, "no file matches household_* yet")
 
 	put("household_1.csv", "Mã số hộ,amount\nA,1\n")
 	put("member_1.csv", "id\n1\n")
-	require.Empty(t, Check(t.Context(), checked(dir, household, member)))
+	require.Empty(t, Check(t.Context(), checked(dir, household, member), true))
 	entries, err := os.ReadDir(dir)
 	require.NoError(t, err)
 	require.Len(t, entries, 2, "nothing is left behind")
@@ -58,14 +58,17 @@ func TestCheck(t *testing.T) {
 	put("household_2.csv", "Mã số hộ,Điện thoại\nA,1\n")
 	put("readme.txt", "x")
 	put("household_x.csv.refused.csv", "x")
-	found, text = levels(Check(t.Context(), checked(dir, household, member)))
+	found, text = levels(Check(t.Context(), checked(dir, household, member), true))
 	require.Equal(t, []postgres.Level{postgres.Warning, postgres.Warning, postgres.Note, postgres.Warning}, found)
 	require.Contains(t, text, "1 files match no table's pattern and are not taken in: readme.txt")
 	require.Contains(t, text, "headings of household_2.csv that table public.household does not have, whose columns are left out: Điện thoại")
 	require.Contains(t, text, "household_2.csv does not have, which are NULL: amount")
 	require.Contains(t, text, "member_2.csv of table public.member would be refused: no row among the first 20 has a heading for the key (id is missing)")
 
-	_, text = levels(Check(t.Context(), checked(dir, household, Table{Name: "member", Pattern: "*_2.csv", Key: []string{"id"}})))
+	found, text = levels(Check(t.Context(), checked(dir, household, member), false))
+	require.Equal(t, []postgres.Level{postgres.Warning}, found, "no file is read: %s", text)
+
+	_, text = levels(Check(t.Context(), checked(dir, household, Table{Name: "member", Pattern: "*_2.csv", Key: []string{"id"}}), true))
 	require.Contains(t, text, "household_2.csv cannot be taken in: its name matches the patterns of tables public.household and public.member")
 
 	// What keeps a connector from working at all.
@@ -79,17 +82,17 @@ func TestCheck(t *testing.T) {
 		if strings.Contains(config.Location, "s3") {
 			config.Credentials = drop.Credentials{AccessKey: "key", SecretKey: "secret"}
 		}
-		found, text := levels(Check(t.Context(), config))
+		found, text := levels(Check(t.Context(), config, true))
 		require.Equal(t, []postgres.Level{postgres.Fault}, found, text)
 		require.Contains(t, text, want)
 		require.NotContains(t, text, "secret")
 	}
 	config := checked(dir, household)
 	config.Reports = reports
-	_, text = levels(Check(t.Context(), config))
+	_, text = levels(Check(t.Context(), config, true))
 	require.NotContains(t, text, "reports")
 	require.NoError(t, os.Remove(reports))
-	_, text = levels(Check(t.Context(), config))
+	_, text = levels(Check(t.Context(), config, true))
 	require.Contains(t, text, "make or mount the folder that `reports` names")
 }
 
@@ -100,9 +103,9 @@ func TestCheckBucket(t *testing.T) {
 	store.Put("drops/labour/household_1.csv", []byte("code,amount\nA,1\n"), noon)
 	config := checked(strings.Replace(web.URL, "http://", "s3+http://", 1)+"/drops/labour", Table{Name: "household", Pattern: "household_*"})
 	config.Credentials = drop.Credentials{AccessKey: "key", SecretKey: "secret"}
-	require.Empty(t, Check(t.Context(), config))
+	require.Empty(t, Check(t.Context(), config, true))
 	store.ReadOnly = true
-	found, text := levels(Check(t.Context(), config))
+	found, text := levels(Check(t.Context(), config, true))
 	require.Equal(t, []postgres.Level{postgres.Fault}, found)
 	require.Contains(t, text, "reports of refused rows cannot be written")
 }

@@ -9,7 +9,7 @@
 // rows and the checkpoint go in one Kafka transaction, so that a crash anywhere
 // loses and doubles nothing (P2): what was produced is no longer a difference.
 // The position of an event is the number of its file and the line of its row
-// (P6, P10).
+// (P6, P10). Beside the connector stand what an operator asks: check.go, status.go.
 //
 // What belongs here: the order of those steps, the state, what becomes of a
 // row on its way to Kafka. What never does: reading formats (sheet), what

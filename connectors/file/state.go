@@ -180,10 +180,7 @@ func (s *session) own(ctx context.Context) error {
 			return err
 		}
 		if seen == barrier {
-			if s.checkpoint.Epoch == 0 {
-				s.checkpoint.Epoch = 1
-			}
-			return nil
+			return s.first(ctx)
 		}
 		select {
 		case <-ctx.Done():
@@ -191,6 +188,37 @@ func (s *session) own(ctx context.Context) error {
 		case <-time.After(barrierPause):
 		}
 	}
+}
+
+// first begins the state of a source that has none. Topics of events without a
+// state are of a source whose state was lost, or of another connector: events
+// of ours would count as older than those, and silver would not take them (P2).
+func (s *session) first(ctx context.Context) error {
+	if s.checkpoint.Epoch > 0 {
+		return nil
+	}
+	var parts []topic.Partition
+	for _, t := range s.tables {
+		name := topic.Public(s.Source, t.sector.Schema, t.sector.Name)
+		counts, err := s.Kafka.PartitionCounts(ctx, name)
+		if err != nil {
+			return err
+		}
+		for id := range counts[name] {
+			parts = append(parts, topic.Partition{Topic: name, ID: id})
+		}
+	}
+	ends, err := s.Kafka.EndOffsets(ctx, parts...)
+	if err != nil {
+		return err
+	}
+	for _, p := range parts {
+		if ends[p] > 0 {
+			return &ConfigError{fmt.Sprintf("source %s: topic %s has events, but %s does not know of any: restore that topic if it was lost, or give the files another source name", s.Source, p.Topic, StateTopic(s.Source))}
+		}
+	}
+	s.checkpoint.Epoch = 1
+	return nil
 }
 
 // load reads the state and gives the last barrier in it.

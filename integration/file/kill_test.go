@@ -19,6 +19,7 @@ import (
 	"github.com/hopluu/hopluu/schemas/topic"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // list writes a file of n rows, every one with a category, shifted so that two
@@ -262,4 +263,27 @@ func TestCase21ARefusingStore(t *testing.T) {
 	require.ErrorContains(t, err, "cannot be listed (AccessDenied): check its name, the credentials, and their right to list and read")
 	require.True(t, file.Permanent(err))
 	require.NotContains(t, err.Error()+r.logged.String(), "secret")
+}
+
+// Without its state a source would make events that count as older than those
+// it made before: that is refused, and said.
+func TestLostState(t *testing.T) {
+	r := newRig(t)
+	r.drop("household_1.csv", "code,category\nA,poor\n")
+	stop := r.start()
+	r.done("household", "taken", 1)
+	require.NoError(t, stop())
+	ask := kmsg.NewPtrDeleteTopicsRequest()
+	state := file.StateTopic(r.config.Source)
+	ask.TopicNames = []string{state}
+	gone := kmsg.NewDeleteTopicsRequestTopic()
+	gone.Topic = kmsg.StringPtr(state)
+	ask.Topics = append(ask.Topics, gone)
+	answer, err := ask.RequestWith(t.Context(), r.other)
+	require.NoError(t, err)
+	require.Zero(t, answer.Topics[0].ErrorCode)
+	r.config.Metrics = prometheus.NewRegistry()
+	err = file.New(r.config).Run(t.Context())
+	require.ErrorContains(t, err, "has events, but "+state+" does not know of any: restore that topic if it was lost, or give the files another source name")
+	require.True(t, file.Permanent(err))
 }

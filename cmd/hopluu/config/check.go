@@ -127,7 +127,7 @@ func (c *Config) checkRest() error {
 }
 
 func (c *Config) checkSources() error {
-	names, places := map[string]string{}, map[string]string{}
+	names, places, reports := map[string]string{}, map[string]string{}, map[string]Source{}
 	for i, s := range c.Sources {
 		switch {
 		case !sourceName.MatchString(s.Name):
@@ -150,6 +150,10 @@ func (c *Config) checkSources() error {
 		}
 		names[strings.ToUpper(s.Name)] = s.Name
 		if s.Kind == KindFile {
+			if other, ok := reports[s.Reports]; ok && s.Reports != "" && other.Location != s.Location {
+				return fmt.Errorf("sources[%d].reports of source %s is also that of source %s, and reports have their files' names: give each its own", i, s.Name, other.Name)
+			}
+			reports[s.Reports] = s
 			continue
 		}
 		place := s.DSN + " " + s.Slot

@@ -140,6 +140,8 @@ func TestRefuses(t *testing.T) {
 		files(at+", credentials: {access_key: k, secret_key: s}", good):   "the location is a folder",
 		files(", location: s3://h/b, credentials: {access_key: k}", good): "give both",
 		files(", location: s3://h/b, credentials: {secrets: k}", good):    "field secrets is not known",
+		source("name: a, sector: x, kind: file, location: /d, reports: /r, tables: [" + good + "]}, {name: b, sector: x, kind: file, location: /e, reports: /r, tables: [" + good + "]"): "sources[1].reports of source b is also that of source a",
+		source("name: a, sector: x, kind: file, location: /d, tables: [" + good + "]}, {name: b, sector: x, kind: file, location: /e, tables: [" + good + "]"):                           "",
 		files(at, ""):                                                                   "tables of source a is empty",
 		files(at, "{pattern: t_*}"):                                                     "tables[0].name of source a is empty",
 		files(at, "{name: t}"):                                                          "such as t_*.csv",
