@@ -98,3 +98,70 @@ func FuzzArray(f *testing.F) {
 		require.Equal(t, want, have, "%q", printed)
 	})
 }
+
+// An hstore is read back from the JSON as it was, whatever its texts; and no
+// text does worse than a *TextError or gives anything but JSON.
+func FuzzHstore(f *testing.F) {
+	f.Add([]byte("a\x001\x00b\x00\x01\x00"), []byte(`"a"=>"1", "b"=>NULL`))
+	f.Add([]byte("\"\\\x00\t\n\x02"), []byte(`"a"=>"1" , "b"=>NULL`))
+	f.Add([]byte(""), []byte(`"a"=>"1", `))
+	f.Add([]byte("đ\x00\x7f"), []byte(`"a\x"=>NULL`))
+	f.Fuzz(func(t *testing.T, data, text []byte) {
+		var textErr *TextError
+		if b, err := appendHstore([]byte("before"), text); err != nil {
+			require.True(t, errors.As(err, &textErr), "%v", err)
+		} else {
+			var value map[string]*string
+			require.NoError(t, json.Unmarshal(avroText(t, b[len("before"):]), &value), "%q", b)
+		}
+		if !utf8.Valid(data) {
+			return
+		}
+		want := map[string]*string{}
+		var printed []byte
+		quoted := func(text []byte) {
+			printed = append(printed, '"')
+			for _, c := range text {
+				if c == '"' || c == '\\' {
+					printed = append(printed, '\\')
+				}
+				printed = append(printed, c)
+			}
+			printed = append(printed, '"')
+		}
+		texts := bytes.Split(data, []byte{0})
+		for i := 0; i+1 < len(texts); i += 2 {
+			key := string(texts[i])
+			if _, twice := want[key]; twice {
+				continue
+			}
+			if len(want) > 0 {
+				printed = append(printed, ", "...)
+			}
+			quoted(texts[i])
+			printed = append(printed, "=>"...)
+			if value := string(texts[i+1]); value == "\x01" {
+				want[key], printed = nil, append(printed, "NULL"...)
+			} else {
+				want[key] = &value
+				quoted(texts[i+1])
+			}
+		}
+		b, err := appendHstore(nil, printed)
+		require.NoError(t, err, "%q", printed)
+		have := map[string]*string{}
+		require.NoError(t, json.Unmarshal(avroText(t, b), &have), "%q", printed)
+		require.Equal(t, want, have, "%q", printed)
+	})
+}
+
+// avroText is what an Avro string holds.
+func avroText(t *testing.T, b []byte) []byte {
+	t.Helper()
+	codec, err := goavro.NewCodec(`"string"`)
+	require.NoError(t, err)
+	text, rest, err := codec.NativeFromBinary(b)
+	require.NoError(t, err)
+	require.Empty(t, rest)
+	return []byte(text.(string))
+}

@@ -63,9 +63,11 @@ func decode(t testing.TB, schema, b []byte, scale int) json.RawMessage {
 	native, rest, err := reference.NativeFromBinary(b)
 	require.NoError(t, err)
 	require.Empty(t, rest)
-	value, err := json.Marshal(plainJSON(native, scale))
-	require.NoError(t, err)
-	return value
+	var value bytes.Buffer
+	enc := json.NewEncoder(&value)
+	enc.SetEscapeHTML(false)
+	require.NoError(t, enc.Encode(plainJSON(native, scale)))
+	return bytes.TrimSpace(value.Bytes())
 }
 
 // plainJSON turns goavro's value into one that JSON can hold: decimals are

@@ -37,6 +37,7 @@ var builtin = map[uint32]func(typmod int32) Codec{
 // extensions are types of extensions that are carried in another way than as
 // their text under their own name. Their numbers differ in every database.
 var extensions = map[string]Codec{
+	"hstore": {Avro: named("string", "io.debezium.data.Json"), Append: appendHstore, PGType: "hstore"},
 	"citext": {Avro: "string", Append: appendString, PGType: "citext"},
 	"ltree":  {Avro: named("string", "io.debezium.data.Ltree"), Append: appendString, PGType: "ltree"},
 }

@@ -97,6 +97,8 @@ func texts(c pgvalue.Column, pg, ch, landedType string) (postgres, clickhouse st
 			// The landed scale may be wider; ClickHouse prints no zeros at the end.
 			postgres = "trim_scale(" + pg + ")::text"
 		}
+	case "hstore":
+		postgres = pg + "::json::text" // the cast, which needs no search path
 	case "money":
 		// Under lc_monetary C its units are hundredths, whatever they are here.
 		postgres = fmt.Sprintf("trim_scale(%s::numeric * 100 / 1%s)::text", pg, strings.Repeat("0", c.MoneyDigits))
