@@ -60,7 +60,7 @@ func newRig(t testing.TB, file, tables string, sources int) *rig {
 	r.config.Group, r.config.CatchUp = harness.Name("sink"), time.Minute
 	for range sources {
 		source, dsn := harness.Postgres(t).NewDatabase(t)
-		s := reconcile.Source{Name: source, DSN: dsn, Slot: "slot_" + source, Sector: r.sector}
+		s := reconcile.Source{Name: source, DSN: dsn, Slot: "slot_" + source, Publication: "pub_" + source, Sector: r.sector}
 		r.sources = append(r.sources, s)
 		r.exec(s, tables)
 		conn := r.connect(s)

@@ -220,12 +220,18 @@ func comment(t sectors.Text) string {
 // a keyed token, equal for equal identifiers (P11).
 const tokenNote = " (mã thay thế có khóa, không phải số thật — a keyed token, not the number itself)"
 
+// maskNote is added to the comment of a column that its owner masks.
+const maskNote = " (đã che: *** hoặc ngày đầu năm — masked by its owner: ***, or the first day of the year)"
+
 func columnComment(d Description, c *avro.Column) string {
 	if d.Table != nil {
 		if sc, ok := d.Table.Column(c.Name); ok {
 			s := comment(sc.Meaning)
-			if sc.Identifier != "" {
+			switch {
+			case sc.TokenDomain() != "":
 				s += tokenNote
+			case sc.Privacy == sectors.Mask:
+				s += maskNote
 			}
 			return s
 		}
