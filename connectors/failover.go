@@ -19,6 +19,10 @@ func (s *session) inspect(ctx context.Context, repl *pgconn.PgConn) (checkpoint.
 			return checkpoint.Server{}, err
 		}
 	}
+	if a, b := s.sql.PgConn().Conn().RemoteAddr().String(), repl.Conn().RemoteAddr().String(); a != b {
+		// A dsn of several hosts, of which one went or came between the two.
+		return checkpoint.Server{}, fmt.Errorf("the dsn led to two servers, %s and %s: with several hosts it needs target_session_attrs=primary or standby", a, b)
+	}
 	server, err := postgres.Inspect(ctx, repl, s.sql, s.Slot)
 	if err == nil && s.checkpoint.Started() && server.SystemID == s.checkpoint.SystemID && server.Timeline != s.checkpoint.Timeline {
 		server.Switched, err = postgres.TimelineEnd(ctx, repl, server.Timeline, s.checkpoint.Timeline)

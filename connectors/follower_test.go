@@ -97,7 +97,7 @@ const (
 )
 
 // newTestFollower follows one table (id bigint key, note text) from LSN 100.
-func newTestFollower(t *testing.T) (*follower, *world) {
+func newTestFollower(t testing.TB) (*follower, *world) {
 	t.Helper()
 	w := &world{}
 	text := sectors.Text{Vi: "x", En: "x"}
@@ -149,6 +149,12 @@ func insert(relation uint32, cells ...string) []byte {
 	return row(append(change('I', relation), 'N'), cells...)
 }
 
+// logical is a message "app" at an LSN; flags 1 for one of a transaction.
+func logical(flags byte, lsn event.LSN) []byte {
+	b := binary.BigEndian.AppendUint64([]byte{'M', flags}, uint64(lsn))
+	return append(binary.BigEndian.AppendUint32(append(b, "app\x00"...), 2), "hi"...)
+}
+
 // rekey is an update whose old image is the key.
 func rekey(old, new []string) []byte {
 	b := row(append(change('U', patientOID), 'K'), old[0])
@@ -179,6 +185,8 @@ func TestCase19BrokenStreamConfirmsNothing(t *testing.T) {
 		"begin within":           {frames(begin(300), begin(400)), "a transaction begins within another"},
 		"commit of another":      {frames(begin(300), commit(400)), "is of no transaction that began"},
 		"commit of nothing":      {frames(commit(400)), "is of no transaction that began"},
+		"message outside":        {frames(logical(1, 290)), "cannot stand here"},
+		"message within":         {frames(begin(300), logical(0, 290)), "cannot stand here"},
 		"segment of the unknown": {frames(stray), "no such transaction is in progress"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -113,8 +113,21 @@ func connectError(host string, port uint16, database, user string, err error) er
 			return &ConfigError{Reason: fmt.Sprintf("%s: %s: set the right database in the source's dsn", where, pgErr.Message)}
 		}
 	}
-	return fmt.Errorf("%s cannot be reached: %w", where, err)
+	return &unreachable{where, err}
 }
+
+// unreachable is a server that cannot be reached, in one line: with several
+// hosts the library writes a line for each.
+type unreachable struct {
+	where string
+	err   error
+}
+
+func (e *unreachable) Error() string {
+	return e.where + " cannot be reached: " + strings.Join(strings.Fields(e.err.Error()), " ")
+}
+
+func (e *unreachable) Unwrap() error { return e.err }
 
 // Mend gives a PostgreSQL error that only a person can mend as a *ConfigError
 // that says what to do, and every other error as it is.

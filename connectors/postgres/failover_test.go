@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"syscall"
 	"testing"
 
 	"github.com/hopluu/hopluu/schemas/event"
@@ -25,4 +26,12 @@ func TestLostReason(t *testing.T) {
 	require.Contains(t, lostReason(nil), "max_slot_wal_keep_size")
 	require.Contains(t, lostReason(&rows), "hot_standby_feedback")
 	require.Equal(t, other, lostReason(&other))
+}
+
+// An error is one line, also for several hosts.
+func TestUnreachableIsOneLine(t *testing.T) {
+	_, err := Connect(t.Context(), "host=127.0.0.1,127.0.0.1 port=1,2 user=u dbname=d sslmode=disable")
+	require.ErrorContains(t, err, "cannot be reached")
+	require.NotContains(t, err.Error(), "\n")
+	require.ErrorIs(t, err, syscall.ECONNREFUSED)
 }

@@ -221,10 +221,14 @@ func (r *rig) dropOrigin(name string) {
 }
 
 // A server that cannot is not captured as if it could.
-func TestOriginsNeedANewerServer(t *testing.T) {
+func TestOptionsThatNeedANewerServer(t *testing.T) {
 	r := newRigOn(t, harness.Postgres(t, harness.WithVersion(harness.OldestPostgres)), harness.Kafka(t))
-	r.config.Origin = "none"
+	r.config.Failover = true
 	err := r.ends()
+	require.ErrorContains(t, err, "failover: true needs PostgreSQL 17")
+	require.True(t, connectors.Permanent(err))
+	r.config.Failover, r.config.Origin = false, "none"
+	err = r.ends()
 	require.ErrorContains(t, err, "origin: none needs PostgreSQL 16")
 	require.True(t, connectors.Permanent(err))
 }

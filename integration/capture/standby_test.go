@@ -4,11 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/hopluu/hopluu/connectors"
+	"github.com/hopluu/hopluu/connectors/postgres"
 	"github.com/hopluu/hopluu/integration/harness"
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
@@ -63,9 +65,15 @@ func TestCase08FailoverSlot(t *testing.T) {
 	primary, standby := harness.PostgresPair(t, harness.WithSetting("synchronized_standby_slots", harness.StandbySlot))
 	r := newRigOn(t, primary, harness.Kafka(t))
 	r.follow(primary, standby)
-	r.config.Failover = true
 	c := r.start()
 	r.ready(c)
+	require.NoError(t, c.stop())
+	const failover = `SELECT failover::text FROM pg_replication_slots WHERE slot_type = 'logical'`
+	require.Equal(t, "false", r.asked(primary, failover))
+	r.config.Failover = true // a slot that is there becomes one
+	c = r.start()
+	r.ready(c)
+	require.Equal(t, "true", r.asked(primary, failover))
 	public := r.tail(r.public("visit"))
 	r.exec(`INSERT INTO public.visit SELECT n, '2026-01-01', n FROM generate_series(1, 100) n`)
 	public.events(100)
@@ -130,6 +138,21 @@ func TestCase08FailoverWithoutASlot(t *testing.T) {
 	require.NoError(t, primary.Kill())
 	require.NoError(t, standby.Restart(t.Context()))
 	require.Equal(t, "true", r.asked(standby, `SELECT pg_promote()::text`))
+	// A standby that is named and away keeps a failover slot from going on: that
+	// is told.
+	r.exec(`SELECT pg_create_physical_replication_slot('nowhere')`)
+	r.exec(`ALTER SYSTEM SET synchronized_standby_slots = nowhere`)
+	r.exec(`SELECT pg_reload_conf()`)
+	r.eventually(func() error {
+		conn, err := postgres.Connect(t.Context(), r.at(standby))
+		require.NoError(t, err)
+		away, err := postgres.StandbysAway(t.Context(), conn)
+		require.NoError(t, errors.Join(err, conn.Close(t.Context())))
+		if !slices.Equal(away, []string{"nowhere"}) {
+			return fmt.Errorf("away: %v", away)
+		}
+		return nil
+	})
 	for x, says := range map[*rig]string{r: "replication slot " + r.config.Slot + " is gone", behind: "some of that never reached this server"} {
 		err := x.ends()
 		var gap *connectors.GapError
