@@ -114,7 +114,7 @@ func (c *Config) declared() ([]*table, error) {
 		if err != nil {
 			return nil, wrong("%v", err)
 		}
-		all = append(all, &table{sector: described, config: t, columns: columns})
+		all = append(all, &table{sector: described, config: t, columns: columns, rules: rulesOf(columns)})
 	}
 	return all, nil
 }

@@ -142,7 +142,7 @@ func (s *session) scan(ctx context.Context, f found, file *spool) (_ *scanned, e
 		switch {
 		case len(r.refusals) == 0:
 			sc.accepted++
-			digest = s.digest(digest[:0], r.record)
+			digest = s.digest(digest[:0], t, r.record)
 			return sc.rows.Accept(r.Line, key, digest)
 		case r.record.Keyed:
 			sc.refused++
@@ -184,8 +184,21 @@ const digestDomain = "hopluu.file.row"
 // digest is what a change of a row is told by. It is keyed as tokens are: from
 // a plain hash, whoever knows the rest of a row could find out an identifier by
 // trying all (P11).
-func (s *session) digest(dst []byte, r *column.Record) []byte {
-	return s.Tokens.Append(dst, digestDomain, r.Content)
+func (s *session) digest(dst []byte, t *table, r *column.Record) []byte {
+	return s.Tokens.Append(dst, digestDomain+t.rules, r.Content)
+}
+
+// rulesOf are what an owner keeps back of a table's columns. Under other rules
+// a row that is dropped again is another row: what was public before is written
+// over (P11).
+func rulesOf(t *column.Table) string {
+	var rules strings.Builder
+	for _, c := range t.Columns {
+		if c.Privacy != "" {
+			fmt.Fprintf(&rules, "/%s=%s %s", c.Name, c.Privacy, c.Domain)
+		}
+	}
+	return rules.String()
 }
 
 // compared is what a file changes.

@@ -32,8 +32,9 @@ type table struct {
 	vault  lane // topic "" when the table has no vault
 	// keyFields are the key's columns as the public lane carries them.
 	keyFields []avro.Field
-	// shape is a hash of all that decides what a row becomes.
-	shape string
+	// rules are what its owner keeps back, shape a hash of all that decides what
+	// a row becomes.
+	rules, shape string
 	// stopped is why its files wait; nil when they are taken in.
 	stopped error
 
@@ -144,7 +145,7 @@ func (s *session) compile(ctx context.Context, t *table) error {
 		return err
 	}
 	shape := sha256.New()
-	for _, part := range []string{t.public.encoder.ValueSchema(), t.public.encoder.KeySchema(), strconv.FormatBool(t.config.Full)} {
+	for _, part := range []string{t.public.encoder.ValueSchema(), t.public.encoder.KeySchema(), strconv.FormatBool(t.config.Full), t.rules} {
 		shape.Write(binary.BigEndian.AppendUint32(nil, uint32(len(part)))) // a hash.Hash never returns an error
 		shape.Write([]byte(part))
 	}

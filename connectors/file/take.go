@@ -176,7 +176,7 @@ func (s *session) produce(ctx context.Context, t *table, file *spool, sc *scanne
 		if s.rowKey, err = t.appendKey(append(append(s.rowKey[:0], t.name()...), '/'), r.record.Row); err != nil {
 			return err
 		}
-		s.rowDigest = s.digest(s.rowDigest[:0], r.record)
+		s.rowDigest = s.digest(s.rowDigest[:0], t, r.record)
 		if err := s.put(ctx, stateRow, string(s.rowKey), s.rowDigest); err != nil {
 			return err
 		}

@@ -175,6 +175,29 @@ func TestCase20RefusedRows(t *testing.T) {
 	require.Equal(t, 1, strings.Count(r.report("household_1.csv"), "\n"))
 }
 
+// P11: what an owner begins to keep back is written over when the list is
+// dropped again, though nothing in its rows changed.
+func TestPrivacyThatBegins(t *testing.T) {
+	r := newRig(t)
+	const list = "code,category\nA,poor\nB,near_poor\n"
+	r.drop("household_1.csv", list)
+	stop := r.start()
+	r.done("household", "taken", 1)
+	require.NoError(t, stop())
+	text := strings.Replace(labour, "{name: category, type: household_category,", "{name: category, type: household_category, privacy: mask,", 1)
+	require.NotEqual(t, labour, text)
+	sector, err := sectors.Parse("labour.yaml", []byte(text))
+	require.NoError(t, err)
+	r.config.Sector = *sector
+	r.drop("household_2.csv", list+"C,poor\n")
+	stop = r.start()
+	r.done("household", "taken", 1)
+	require.NoError(t, stop())
+	all := r.messages(r.public("household"))
+	require.Equal(t, map[string]string{"A": "cu", "B": "cu", "C": "c"}, history(all, "code"))
+	require.NotContains(t, last(t, all, "code", "A").Row["category"], "poor")
+}
+
 // A full list that is found late does not bring back what a newer one
 // replaced, unless somebody saves it again; a file that adds and corrects is
 // taken in, and said to be older.
