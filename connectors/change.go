@@ -115,10 +115,7 @@ func (f *follower) update(ctx context.Context, frame []byte, m *pgoutput.Update)
 		}
 	}
 	if t != nil && ev.Op == event.Update {
-		if s := f.checkpoint.Tables[t.name()]; f.position.LSN >= s.From && f.position.LSN < s.To {
-			// The snapshot was resumed at a later LSN: the row may have moved
-			// from a range that was not read into one that was, and no earlier
-			// event then has what is not sent (P4).
+		if f.torn(t.name()) {
 			if err := f.reselect(ctx, t, &ev); err != nil {
 				return err
 			}
@@ -187,7 +184,7 @@ func (f *follower) row(ctx context.Context, frame []byte, relationID uint32, ev 
 	if err := f.produce(ctx, t, frame, &ev); err != nil {
 		return err
 	}
-	if rows, bytes := f.producer.Pending(); rows >= transactionRows || bytes >= transactionBytes {
+	if f.full() {
 		return f.commit(ctx)
 	}
 	return nil
@@ -202,11 +199,15 @@ func (f *follower) touch() {
 
 func (f *follower) produce(ctx context.Context, t *table, frame []byte, ev *event.Event) error {
 	if t.reason == "" {
+		var key []byte
 		var err error
 		if ev.Op == event.Truncate {
 			err = f.everywhere(ctx, t, ev)
 		} else {
-			err = f.emit(ctx, t, ev)
+			key, err = f.emit(ctx, t, ev)
+		}
+		if err == nil {
+			f.reading.note(t.name(), ev.Op, key, ev.Position.LSN)
 		}
 		var bad *QuarantineError
 		if !errors.As(err, &bad) {
@@ -228,12 +229,4 @@ func (f *follower) produce(ctx context.Context, t *table, frame []byte, ev *even
 		f.quarantine(t.name(), errors.New(t.reason))
 	}
 	return f.letter(ctx, t, frame, ev.Position, ev.CommitMicros, t.reason)
-}
-
-// superseded tells whether the table was read whole after the transaction that
-// is being received: what cannot be encoded of it is kept as a dead letter, but
-// the table is right without it and need not be set aside again.
-func (f *follower) superseded(t *table) bool {
-	state := f.checkpoint.Tables[t.name()]
-	return state.Complete && f.position.LSN < state.From
 }

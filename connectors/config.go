@@ -31,6 +31,8 @@ type Config struct {
 	// MaxRowBytes is the largest encoded row; a larger one quarantines its
 	// table (P8).
 	MaxRowBytes int
+	// Snapshot limits what reading tables asks of the source.
+	Snapshot Load
 	// Budget is how much WAL the slot may keep on the source's disk (P7); the
 	// zero value is none.
 	Budget walbudget.Budget
@@ -61,6 +63,8 @@ type Config struct {
 	// Failover makes the slot one that standbys keep a copy of, from PostgreSQL
 	// 17 on.
 	Failover bool
+	// QuietProgress: Progress is shown to a person, the log need not say it.
+	QuietProgress bool
 
 	Log     *slog.Logger
 	Metrics prometheus.Registerer

@@ -22,6 +22,8 @@ type Connector struct {
 	owned bool
 	// state is why the connector is not ready; nil when it streams.
 	state atomic.Pointer[error]
+	// progress is that of the snapshots.
+	progress progress
 }
 
 var errStarting = errors.New("starting")
@@ -49,10 +51,6 @@ func (c *Connector) Ready() error {
 // news, not as one more failure of the same kind.
 const healthySession = time.Minute
 
-// errAgain ends a session whose state was changed on purpose: the next one
-// begins at once.
-var errAgain = errors.New("the session begins again")
-
 // Run captures until the context ends, which gives nil, or until something
 // happens that only a person can mend. Everything else (a server that restarts,
 // a network that breaks) is tried again, ever more slowly, from the checkpoint.
@@ -77,7 +75,6 @@ func (c *Connector) Run(ctx context.Context) error {
 		}
 		var delay time.Duration
 		switch {
-		case errors.Is(err, errAgain):
 		case errors.Is(err, topic.ErrFenced):
 			delay = fencedPause
 			c.Log.Info("a command changed the checkpoint, or a transaction ran out of time; capture begins again from the checkpoint")

@@ -11,61 +11,83 @@ import (
 	"github.com/hopluu/hopluu/schemas/topic"
 )
 
-// emit adds one event to its lanes: key, value, tombstone after a delete. All
-// bytes are made before the first is added, so a row that cannot be encoded
-// leaves nothing behind; the error then is a *QuarantineError that names the
-// event.
-func (s *session) emit(ctx context.Context, t *table, ev *event.Event) error {
+// encodedRow says where an event's bytes are in a piece of memory: its key (none
+// when the table has no key), its value, and its value for the vault (none when
+// the table has no vault). Offsets, because memory moves as it grows.
+type encodedRow struct{ key, value, vault, end int }
+
+// append encodes an event of a row behind dst. A row that cannot be encoded
+// leaves nothing behind; the error is a *QuarantineError that names the event.
+func (t *table) append(dst []byte, ev *event.Event, maxRowBytes int) ([]byte, encodedRow, error) {
 	row := ev.After
 	if ev.Op == event.Delete {
 		row = ev.Before
 	}
-	quarantine := func(err error) error {
-		return &QuarantineError{Table: t.name(), Err: fmt.Errorf("%s at LSN %s (event %s): %w", t.describe(row), ev.Position.LSN, ev.Position, err)}
+	at := encodedRow{key: len(dst)}
+	quarantine := func(err error) ([]byte, encodedRow, error) {
+		return dst[:at.key], encodedRow{}, &QuarantineError{Table: t.name(), Err: fmt.Errorf("%s at LSN %s (event %s): %w", t.describe(row), ev.Position.LSN, ev.Position, err)}
 	}
 	var err error
-	keyed := len(t.key) > 0
-	if keyed {
-		if s.key, err = t.public.encoder.AppendKey(s.key[:0], t.public.keyID, row); err != nil {
+	if len(t.key) > 0 {
+		if dst, err = t.public.encoder.AppendKey(dst, t.public.keyID, row); err != nil {
 			return quarantine(err)
 		}
 	}
-	if s.value, err = t.public.encoder.AppendValue(s.value[:0], t.public.valueID, ev); err != nil {
+	at.value = len(dst)
+	if dst, err = t.public.encoder.AppendValue(dst, t.public.valueID, ev); err != nil {
 		return quarantine(err)
 	}
+	at.vault = len(dst)
 	if t.vault.topic != "" {
-		if s.vaultValue, err = t.vault.encoder.AppendValue(s.vaultValue[:0], t.vault.valueID, ev); err != nil {
+		if dst, err = t.vault.encoder.AppendValue(dst, t.vault.valueID, ev); err != nil {
 			return quarantine(err)
 		}
 	}
-	if n := max(len(s.value), len(s.vaultValue)); n > s.MaxRowBytes {
-		return quarantine(fmt.Errorf("the row has %d bytes, max_row_bytes is %d: raise it, or make the row smaller", n, s.MaxRowBytes))
+	at.end = len(dst)
+	if n := max(at.vault-at.value, at.end-at.vault); n > maxRowBytes {
+		return quarantine(fmt.Errorf("the row has %d bytes, max_row_bytes is %d: raise it, or make the row smaller", n, maxRowBytes))
 	}
-	if err := s.add(ctx, &t.public, keyed, s.value, ev); err != nil {
+	return dst, at, nil
+}
+
+// emit adds one event to its lanes: key, value, tombstone after a delete. It
+// gives the key, which is valid until the next event.
+func (s *session) emit(ctx context.Context, t *table, ev *event.Event) (key []byte, err error) {
+	var at encodedRow
+	if s.encoded, at, err = t.append(s.encoded[:0], ev, s.MaxRowBytes); err != nil {
+		return nil, err
+	}
+	return s.encoded[at.key:at.value], s.add(ctx, t, s.encoded, at, ev.Op, ev.CommitMicros)
+}
+
+// add adds an encoded event to its lanes.
+func (s *session) add(ctx context.Context, t *table, memory []byte, at encodedRow, op event.Op, micros int64) error {
+	key := memory[at.key:at.value]
+	if len(t.key) == 0 {
+		key = nil
+	}
+	if err := s.addTo(ctx, &t.public, key, memory[at.value:at.vault], op, micros); err != nil {
 		return err
 	}
 	if t.vault.topic != "" {
-		if err := s.add(ctx, &t.vault, keyed, s.vaultValue, ev); err != nil {
+		if err := s.addTo(ctx, &t.vault, key, memory[at.vault:at.end], op, micros); err != nil {
 			return err
 		}
 	}
-	t.produced(ev.Op).Inc()
+	t.produced(op).Inc()
 	return nil
 }
 
-func (s *session) add(ctx context.Context, l *lane, keyed bool, value []byte, ev *event.Event) error {
+func (s *session) addTo(ctx context.Context, l *lane, key, value []byte, op event.Op, micros int64) error {
 	part := topic.Partition{Topic: l.topic}
-	var key []byte
-	if keyed {
-		key = s.key
+	if key != nil {
 		part.ID = topic.PartitionFor(key, l.partitions)
 	}
-	millis := ev.CommitMicros / 1000
-	if err := s.producer.Add(ctx, part, key, value, millis); err != nil {
+	if err := s.producer.Add(ctx, part, key, value, micros/1000); err != nil {
 		return err
 	}
-	if ev.Op == event.Delete && keyed {
-		return s.producer.Add(ctx, part, key, nil, millis)
+	if op == event.Delete && key != nil {
+		return s.producer.Add(ctx, part, key, nil, micros/1000)
 	}
 	return nil
 }
@@ -87,11 +109,11 @@ func (s *session) everywhere(ctx context.Context, t *table, ev *event.Event) err
 			key = tableKeys[ev.Op]
 		}
 		var err error
-		if s.value, err = l.encoder.AppendValue(s.value[:0], l.valueID, ev); err != nil {
+		if s.encoded, err = l.encoder.AppendValue(s.encoded[:0], l.valueID, ev); err != nil {
 			return &QuarantineError{Table: t.name(), Err: fmt.Errorf("event %s: %w", ev.Position, err)}
 		}
 		for id := range l.partitions {
-			if err := s.producer.Add(ctx, topic.Partition{Topic: l.topic, ID: id}, key, s.value, ev.CommitMicros/1000); err != nil {
+			if err := s.producer.Add(ctx, topic.Partition{Topic: l.topic, ID: id}, key, s.encoded, ev.CommitMicros/1000); err != nil {
 				return err
 			}
 		}

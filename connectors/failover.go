@@ -68,6 +68,12 @@ func (s *session) making(ctx context.Context, make func() error) error {
 	if err != nil {
 		return err
 	}
+	return s.makingOn(ctx, standby, make)
+}
+
+// makingOn is making on a server that is known to be a standby or not; it may
+// run on another goroutine than the session's.
+func (s *session) makingOn(ctx context.Context, standby bool, make func() error) error {
 	if !standby {
 		return make()
 	}
@@ -78,7 +84,7 @@ func (s *session) making(ctx context.Context, make func() error) error {
 	nudging, stop := context.WithCancel(ctx)
 	var nudge sync.WaitGroup
 	nudge.Go(func() { s.nudge(nudging) })
-	err = make()
+	err := make()
 	stop()
 	nudge.Wait()
 	return err

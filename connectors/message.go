@@ -96,10 +96,12 @@ func (f *follower) produceMessage(ctx context.Context, frame []byte, m *avro.Mes
 			fmt.Sprintf("the message at LSN %s has %d bytes, max_row_bytes is %d", m.LSN, len(m.Content), f.MaxRowBytes), "")
 	}
 	l := &f.messageLane
-	f.key = l.messages.AppendKey(f.key[:0], l.keyID, m)
-	f.value = l.messages.AppendValue(f.value[:0], l.valueID, m)
-	part := topic.Partition{Topic: l.topic, ID: topic.PartitionFor(f.key, l.partitions)}
-	if err := f.producer.Add(ctx, part, f.key, f.value, micros/1000); err != nil {
+	f.encoded = l.messages.AppendKey(f.encoded[:0], l.keyID, m)
+	n := len(f.encoded)
+	f.encoded = l.messages.AppendValue(f.encoded, l.valueID, m)
+	key, value := f.encoded[:n], f.encoded[n:]
+	part := topic.Partition{Topic: l.topic, ID: topic.PartitionFor(key, l.partitions)}
+	if err := f.producer.Add(ctx, part, key, value, micros/1000); err != nil {
 		return err
 	}
 	f.metrics.messages.WithLabelValues("produced").Inc()

@@ -18,6 +18,8 @@ type metrics struct {
 	retained     prometheus.Gauge
 	left         prometheus.Gauge
 	budgetLevel  prometheus.Gauge
+
+	snapshotRead, snapshotLeft *prometheus.GaugeVec
 }
 
 func newMetrics(registerer prometheus.Registerer, source string) *metrics {
@@ -39,7 +41,9 @@ func newMetrics(registerer prometheus.Registerer, source string) *metrics {
 	m.retained = prometheus.NewGauge(prometheus.GaugeOpts{Name: "hopluu_connector_retained_wal_bytes", Help: "WAL that the source's server keeps for the slot.", ConstLabels: labels})
 	m.left = prometheus.NewGauge(prometheus.GaugeOpts{Name: "hopluu_connector_slot_seconds_left", Help: "At the present rate of WAL, the time until the server gives the slot up or the budget's limit is reached; -1 when neither is in sight.", ConstLabels: labels})
 	m.left.Set(-1)
+	m.snapshotRead = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "hopluu_connector_snapshot_read_ratio", Help: "How much of a table its snapshot has read, from 0 to 1; none when no snapshot is taken.", ConstLabels: labels}, []string{"table"})
+	m.snapshotLeft = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "hopluu_connector_snapshot_left_seconds", Help: "Estimated time until a table's snapshot is complete.", ConstLabels: labels}, []string{"table"})
 	m.budgetLevel = prometheus.NewGauge(prometheus.GaugeOpts{Name: "hopluu_connector_wal_budget_level", Help: "How the slot stands in its WAL budget: 0 within, 1 beyond the warning, 2 beyond the limit. Alert on 1.", ConstLabels: labels})
-	registerer.MustRegister(m.heartbeats, m.heartbeatLag, m.messages, m.retained, m.left, m.budgetLevel, m.events, m.letters, m.quarantined, m.commits, m.failures, m.lag, m.confirmed, m.inProgress, m.spooled)
+	registerer.MustRegister(m.snapshotRead, m.snapshotLeft, m.heartbeats, m.heartbeatLag, m.messages, m.retained, m.left, m.budgetLevel, m.events, m.letters, m.quarantined, m.commits, m.failures, m.lag, m.confirmed, m.inProgress, m.spooled)
 	return m
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/hopluu/hopluu/connectors/postgres"
 	"github.com/hopluu/hopluu/connectors/postgres/checkpoint"
+	"github.com/hopluu/hopluu/schemas/event"
 	"github.com/hopluu/hopluu/schemas/topic"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -34,8 +35,14 @@ type session struct {
 	database      string
 	catalog       *postgres.Catalog
 
-	// Scratch of emit.
-	key, value, vaultValue []byte
+	// encoded is scratch of emit.
+	encoded []byte
+
+	// waiting is when the first row of a snapshot went into the open
+	// transaction; zero when none did.
+	waiting time.Time
+	// readFrom: whatever is still to be read is read at or above this LSN.
+	readFrom event.LSN
 }
 
 // session runs until something breaks or the context ends.
@@ -86,12 +93,13 @@ func (c *Connector) session(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	// A table that is to be read anew is read now: nothing else happens before.
-	if _, err := s.watch(ctx, s.names()...); err != nil {
+	if err := s.watch(ctx, s.names()...); err != nil {
 		return err
 	}
-	if err := s.snapshot(ctx, repl, snapshot); err != nil {
-		return err
+	if snapshot != nil {
+		if err := s.snapshotFirst(ctx, snapshot); err != nil {
+			return err
+		}
 	}
 	return s.stream(ctx, repl)
 }
@@ -139,7 +147,7 @@ func (s *session) save(ctx context.Context) error {
 	if err := saveCheckpoint(ctx, s.producer, s.Source, s.checkpoint, s.tablesChanged); err != nil {
 		return err
 	}
-	s.tablesChanged = false
+	s.tablesChanged, s.waiting = false, time.Time{}
 	s.metrics.commits.Observe(time.Since(began).Seconds())
 	return nil
 }

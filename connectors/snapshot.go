@@ -4,14 +4,45 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/hopluu/hopluu/connectors/postgres"
 	"github.com/hopluu/hopluu/connectors/postgres/checkpoint"
 	"github.com/hopluu/hopluu/schemas/event"
-	"github.com/jackc/pgx/v5/pgconn"
 )
+
+// Load limits what a snapshot asks of a source (P7).
+type Load struct {
+	// Connections is how many read at a time; 0 is 2.
+	Connections int
+	// RowsPerSecond is how many rows they read together; 0 sets no limit.
+	RowsPerSecond int
+}
+
+func (l Load) connections() int {
+	if l.Connections <= 0 {
+		return 2
+	}
+	return l.Connections
+}
+
+// rangeBlocks is how many blocks a range has at most. A range that is read
+// slowly is smaller, for its table stays locked until its end (P7).
+func (l Load) rangeBlocks() uint32 {
+	if l.RowsPerSecond <= 0 {
+		return postgres.RangeBlocks
+	}
+	const rowsPerBlock, seconds = 50, 2
+	return uint32(min(postgres.RangeBlocks, max(8, seconds*l.RowsPerSecond/rowsPerBlock)))
+}
+
+// readPause is how long to wait before tables are tried again that could not be
+// read to their end.
+const readPause = 2 * time.Second
 
 // pending are the tables to read, in the sector's order. A quarantined one
 // waits for a person.
@@ -25,92 +56,91 @@ func (s *session) pending() []string {
 	return names
 }
 
-// snapshot reads the tables that are not complete. fresh is the snapshot of a
-// slot that was just made; otherwise a new one is exported at an exact LSN, and
-// the rows are stamped with that: changes that commit before it order before
-// the row, changes after it after, whatever the order in which they are
-// delivered (P5).
-func (s *session) snapshot(ctx context.Context, repl *pgconn.PgConn, fresh *postgres.Snapshot) error {
+// snapshotFirst reads the tables as the new slot's own snapshot sees them,
+// before the stream begins: the slot stays where it was made until the rows are
+// acknowledged (case 05). What cannot be read yet is read beside the stream.
+func (s *session) snapshotFirst(ctx context.Context, fresh *postgres.Snapshot) error {
 	pending := s.pending()
 	if len(pending) == 0 {
 		return nil
 	}
 	s.setState(fmt.Errorf("snapshot: %d tables to read", len(pending)))
-	snapshot := fresh
-	if snapshot == nil {
-		var exported postgres.Snapshot
-		err := s.making(ctx, func() (err error) {
-			exported, err = postgres.ExportSnapshot(ctx, repl, s.Slot+"_snapshot")
-			return err
-		})
-		if err != nil {
-			return err
-		}
-		snapshot = &exported
-	}
-	if err := s.readTables(ctx, *snapshot, pending); err != nil {
+	r, err := s.read(ctx, pending, fresh)
+	if err != nil {
 		return err
 	}
-	if fresh == nil {
-		// The slot of the exported snapshot must not outlive it: it would hold
-		// WAL back (P7).
-		return dropTemporary(ctx, repl, s.Slot+"_snapshot")
-	}
-	return nil
-}
-
-func dropTemporary(ctx context.Context, repl *pgconn.PgConn, slot string) error {
-	if _, err := repl.Exec(ctx, "DROP_REPLICATION_SLOT "+slot).ReadAll(); err != nil {
-		return fmt.Errorf("drop the snapshot's slot: %w", err)
-	}
-	return nil
-}
-
-// readTables reads each table in a transaction of its own on the one snapshot:
-// its lock is let go as soon as it is read, and an ALTER TABLE waits for one
-// table at the most (P7).
-func (s *session) readTables(ctx context.Context, snapshot postgres.Snapshot, pending []string) error {
-	for _, name := range pending {
-		reader, err := postgres.OpenReader(ctx, s.DSN, snapshot)
-		if err != nil {
-			return err
+	defer r.stop()
+	tick := time.NewTicker(transactionWait)
+	defer tick.Stop()
+	for !r.over() {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case rep := <-r.reports:
+			if err := r.take(ctx, rep); err != nil {
+				return err
+			}
+		case <-tick.C:
+			s.showReading()
 		}
-		err = s.readTable(ctx, reader, snapshot, name)
+		if s.full() || !s.waiting.IsZero() && time.Since(s.waiting) >= rowsWait {
+			if err := s.save(ctx); err != nil {
+				return err
+			}
+		}
+	}
+	s.showReading()
+	if err := s.markers(ctx, 0); err != nil {
+		return err
+	}
+	return s.save(ctx)
+}
+
+// rowsWait is how long rows of a snapshot may wait in an open transaction.
+const rowsWait = time.Second
+
+// full tells whether the open transaction is as large as one may be (P8).
+func (s *session) full() bool {
+	rows, bytes := s.producer.Pending()
+	return rows >= transactionRows || bytes >= transactionBytes
+}
+
+// markers ends the new snapshots of tables of which readers may hold rows: what
+// they hold below a snapshot's first row is gone (case 35). At the end, and not
+// a truncate at the beginning: no reader is short of a row meanwhile. The
+// marker's place is before every row of the snapshot and after every change
+// that commits below its LSN. When ranges were read at several LSNs, a row that
+// moved between them is in the stream alone, so the marker waits until the
+// stream has reached the last of them.
+func (s *session) markers(ctx context.Context, reached event.LSN) error {
+	for _, name := range slices.Sorted(maps.Keys(s.checkpoint.Tables)) {
+		state := s.checkpoint.Tables[name]
+		if !state.Restart || !state.Complete || state.Quarantined != "" || state.From < state.To && reached < state.To {
+			continue
+		}
+		err := s.mark(ctx, name, state)
 		var bad *QuarantineError
-		if errors.As(err, &bad) {
+		switch {
+		case errors.As(err, &bad):
 			s.quarantine(name, err)
-			// The rows read so far stay in the open transaction; they are right.
-			err = s.save(ctx)
-		}
-		bound, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeBound)
-		err = errors.Join(err, reader.Close(bound))
-		cancel()
-		if err != nil {
+			continue
+		case errors.Is(err, postgres.ErrNoTable):
+			continue // watch says it
+		case err != nil:
 			return err
 		}
+		state.Restart = false
+		s.setTable(name, state)
+		s.Log.Info("the new snapshot is whole: rows that it did not find are gone", "table", name)
 	}
 	return nil
 }
 
-func (s *session) readTable(ctx context.Context, reader *postgres.Reader, snapshot postgres.Snapshot, name string) error {
-	schema, tableName, _ := strings.Cut(name, ".")
-	extent, err := reader.Hold(ctx, schema, tableName)
-	if errors.Is(err, postgres.ErrNoTable) {
-		return &postgres.ConfigError{Reason: fmt.Sprintf("sector %s describes table %s, which database %s does not have: create it, or take it out of the sector file", s.Sector.Sector, name, s.database)}
-	}
+func (s *session) mark(ctx context.Context, name string, state checkpoint.Table) error {
+	schema, table, _ := strings.Cut(name, ".")
+	relation, err := s.catalog.Relation(ctx, schema, table)
 	if err != nil {
 		return err
-	}
-	relation, err := s.catalog.Relation(ctx, schema, tableName)
-	if err != nil {
-		return err
-	}
-	shapes, err := s.catalog.Shapes(ctx, s.Publication, name)
-	if err != nil {
-		return err
-	}
-	if shapes[name].Published == 0 {
-		return &postgres.ConfigError{Reason: fmt.Sprintf("table %s is not in publication %s, so its changes would not be sent: run 'hopluu connector enable %s'", name, s.Publication, s.Source)}
 	}
 	if relation, err = s.narrow(ctx, relation); err != nil {
 		return err
@@ -119,74 +149,106 @@ func (s *session) readTable(ctx context.Context, reader *postgres.Reader, snapsh
 	if err != nil {
 		return err
 	}
-	shape := shapes[name]
-	shape.Parts = extent.Parts // not one that was attached since
-	return s.readRanges(ctx, reader, snapshot, t, extent, shape)
+	ev := event.Event{Op: event.Marker, CommitMicros: state.Micros,
+		Position: event.Position{Epoch: s.checkpoint.Epoch, LSN: state.From - 1, Ordinal: math.MaxUint32}}
+	return s.everywhere(ctx, t, &ev)
 }
 
-// begun is where the reading of a table stands: where it was left, or at its
-// beginning when the blocks that were read are no longer these blocks, or their
-// rows no longer these rows.
-func begun(state checkpoint.Table, extent postgres.Extent, shape checkpoint.Shape, lsn event.LSN) checkpoint.Table {
-	if state.NextBlock == 0 || state.Relfilenode != extent.Relfilenode || state.Outdated(shape) != "" {
-		state = checkpoint.Table{Restart: state.Restart, From: lsn}
+// readBehind is how far behind the end of the log the stream may be when a
+// snapshot is taken: it waits for the stream, and holds back VACUUM meanwhile.
+const readBehind = 16 << 20
+
+// reached is how far everything was received.
+func (f *follower) reached() event.LSN { return max(f.complete, f.idle) }
+
+// beginReading begins to read what is to be read, beside the stream.
+func (f *follower) beginReading(ctx context.Context) error {
+	if f.reading != nil || time.Since(f.readingEnded) < readPause {
+		return nil
 	}
-	state = state.Seen(shape)
-	state.Relfilenode, state.To = extent.Relfilenode, lsn
-	return state
+	pending := f.pending()
+	if len(pending) == 0 {
+		return nil
+	}
+	end, err := postgres.WrittenTo(ctx, f.sql)
+	if err != nil || end > f.reached()+readBehind {
+		return err
+	}
+	f.reading, err = f.read(ctx, pending, nil)
+	return err
 }
 
-func (s *session) readRanges(ctx context.Context, reader *postgres.Reader, snapshot postgres.Snapshot, t *table, extent postgres.Extent, shape checkpoint.Shape) error {
-	state := begun(s.checkpoint.Tables[t.name()], extent, shape, snapshot.LSN)
-	ev := event.Event{Op: event.Read, Snapshot: true, CommitMicros: reader.Micros,
-		Position: event.Position{Epoch: s.checkpoint.Epoch, LSN: snapshot.LSN}}
-	log := s.Log.With("table", t.name())
-	log.Info("snapshot of a table", "lsn", snapshot.LSN.String(), "from_block", state.NextBlock, "blocks", extent.Blocks)
-	for !state.Complete {
-		to := state.NextBlock + postgres.RangeBlocks
-		last := extent.Whole || to >= extent.Blocks
-		if last {
-			to = 0
-		}
-		err := reader.Read(ctx, t.relation, extent, state.NextBlock, to, func(row event.Row) error {
-			ev.After = row
-			if err := s.emit(ctx, t, &ev); err != nil {
-				return err
-			}
-			state.Rows++
-			if rows, bytes := s.producer.Pending(); rows >= transactionRows || bytes >= transactionBytes {
-				// The range is not done: the checkpoint still says so, and after
-				// a crash its rows are read again with a later LSN.
-				return s.save(ctx)
-			}
-			return nil
-		})
-		if err != nil {
-			return err
-		}
-		state.NextBlock, state.Complete = to, last
-		if last && state.Restart {
-			if err := s.mark(ctx, t, state, reader.Micros); err != nil {
-				return err
-			}
-			state.Restart = false
-		}
-		s.setTable(t.name(), state)
-		if err := s.save(ctx); err != nil {
+// reports are the readers', nil when nothing is read.
+func (f *follower) reports() <-chan report {
+	if f.reading == nil {
+		return nil
+	}
+	return f.reading.reports
+}
+
+// readers takes a report in, and ends the reading when it was the last.
+func (f *follower) readers(ctx context.Context, rep report) error {
+	err := f.reading.take(ctx, rep)
+	if errors.Is(err, errForgotten) {
+		f.Log.Info("the snapshot goes on with a newer one", "why", err)
+		f.endReading()
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if f.full() {
+		if err := f.commit(ctx); err != nil {
 			return err
 		}
 	}
-	log.Info("snapshot of a table complete", "rows", state.Rows)
+	f.reading.start(f.reached())
+	if f.reading.over() {
+		f.endReading()
+	}
 	return nil
 }
 
-// mark ends a snapshot of a table of which readers may hold rows: what they
-// hold below its first row is gone (case 35). At the end, and not a truncate at
-// the beginning: no reader is short of a row meanwhile. The marker's place is
-// before every row of the snapshot and after every change that commits below
-// its LSN.
-func (s *session) mark(ctx context.Context, t *table, state checkpoint.Table, micros int64) error {
-	ev := event.Event{Op: event.Marker, CommitMicros: micros,
-		Position: event.Position{Epoch: s.checkpoint.Epoch, LSN: state.From - 1, Ordinal: math.MaxUint32}}
-	return s.everywhere(ctx, t, &ev)
+func (f *follower) endReading() {
+	f.reading.stop()
+	f.reading, f.readingEnded = nil, time.Now()
+	f.showReading()
+}
+
+// readOn does what is due of the snapshots that are read beside the stream.
+func (f *follower) readOn(ctx context.Context, now time.Time) error {
+	f.showReading()
+	if err := f.beginReading(ctx); err != nil {
+		return err
+	}
+	f.reading.start(f.reached())
+	if f.inTransaction {
+		return nil
+	}
+	if err := f.markers(ctx, f.reached()); err != nil {
+		return err
+	}
+	if !f.dirty && !f.waiting.IsZero() && now.Sub(f.waiting) >= transactionWait {
+		return f.commit(ctx)
+	}
+	return nil
+}
+
+// torn tells whether the stream alone may have the row of the change that is
+// being received: the snapshot then does not give what the change does not
+// send (P4).
+func (f *follower) torn(table string) bool {
+	return f.reading.beside(table, f.position.LSN) || f.checkpoint.Tables[table].Torn(f.position.LSN)
+}
+
+// superseded tells whether the table was read whole, or will be, after the
+// transaction that is being received: what cannot be encoded of it is kept as a
+// dead letter, but the table is right without it and need not be set aside
+// again.
+func (f *follower) superseded(t *table) bool {
+	state := f.checkpoint.Tables[t.name()]
+	if state.Complete || state.Quarantined != "" || state.From > 0 {
+		return state.Superseded(f.position.LSN)
+	}
+	return slices.Contains(f.names(), t.name()) && f.position.LSN < f.readFrom
 }

@@ -32,6 +32,8 @@ type Status struct {
 	Tables         int          `json:"tables"`
 	TablesComplete int          `json:"tables_complete"`
 	Quarantined    []string     `json:"quarantined"`
+	// Snapshots that are not complete.
+	Snapshots []TableProgress `json:"snapshots"`
 }
 
 // BudgetStatus is how a slot stands in its WAL budget (P7).
@@ -56,7 +58,8 @@ func StatusOf(source string, c checkpoint.Checkpoint, look Look) Status {
 	s := Status{
 		Source: source, Epoch: c.Epoch, Confirmed: c.Confirmed.String(), Tables: len(c.Tables),
 		BehindBytes: slot.BehindBytes, RetainedBytes: slot.RetainedBytes, SafeBytes: slot.SafeBytes, Quarantined: []string{},
-		Budget: BudgetStatus{look.Budget.Warn, look.Budget.Limit, string(look.Budget.Policy), look.Budget.Judge(slot.RetainedBytes).String()},
+		Budget:    BudgetStatus{look.Budget.Warn, look.Budget.Limit, string(look.Budget.Policy), look.Budget.Judge(slot.RetainedBytes).String()},
+		Snapshots: progressOf(c.Tables),
 	}
 	if perSecond, ok := look.Rate.PerSecond(); ok {
 		s.WALPerSecond = &perSecond
@@ -74,7 +77,6 @@ func StatusOf(source string, c checkpoint.Checkpoint, look Look) Status {
 		}
 		s.LagSeconds = &lag
 	}
-	reading := false
 	for name, t := range c.Tables {
 		if t.Complete {
 			s.TablesComplete++
@@ -82,8 +84,6 @@ func StatusOf(source string, c checkpoint.Checkpoint, look Look) Status {
 		if t.Quarantined != "" {
 			s.Quarantined = append(s.Quarantined, name)
 		}
-		// A table that was set aside waits for a person, not for its snapshot.
-		reading = reading || !t.Complete && t.Quarantined == ""
 	}
 	slices.Sort(s.Quarantined)
 	switch {
@@ -95,7 +95,7 @@ func StatusOf(source string, c checkpoint.Checkpoint, look Look) Status {
 		s.State = "slot lost"
 	case !slot.Active:
 		s.State = "stopped"
-	case reading:
+	case len(s.Snapshots) > 0:
 		s.State = "snapshot"
 	default:
 		s.State = "streaming"

@@ -14,7 +14,7 @@ func TestStatusOf(t *testing.T) {
 	started := checkpoint.Checkpoint{Epoch: 2, Confirmed: 0x10000, Tables: map[string]checkpoint.Table{
 		"public.b": {Complete: true, Quarantined: "why"}, "public.a": {Complete: true, Quarantined: "why"}, "public.c": {Complete: true}}}
 	reading := started
-	reading.Tables = map[string]checkpoint.Table{"public.a": {Complete: true}, "public.b": {NextBlock: 5}}
+	reading.Tables = map[string]checkpoint.Table{"public.a": {Complete: true}, "public.b": {Blocks: 5}}
 	aside := started
 	aside.Tables = map[string]checkpoint.Table{"public.a": {Complete: true}, "public.b": {Quarantined: "why"}}
 	slot := postgres.SlotStatus{Exists: true, Active: true, BehindBytes: 5, RetainedBytes: 7}
@@ -35,7 +35,7 @@ func TestStatusOf(t *testing.T) {
 	}
 	s := StatusOf("health", started, Look{Slot: slot})
 	require.Equal(t, Status{Source: "health", State: "streaming", Epoch: 2, Confirmed: "0/10000", BehindBytes: 5, RetainedBytes: 7,
-		Budget: BudgetStatus{Level: "within"}, Tables: 3, TablesComplete: 3, Quarantined: []string{"public.a", "public.b"}}, s)
+		Budget: BudgetStatus{Level: "within"}, Tables: 3, TablesComplete: 3, Quarantined: []string{"public.a", "public.b"}, Snapshots: []TableProgress{}}, s)
 	require.Equal(t, "no limit set", s.LeftText())
 	left := int64(3 << 29)
 	s.SafeBytes = &left

@@ -78,6 +78,10 @@ type follower struct {
 	// opened is when the open Kafka transaction got its first event.
 	opened time.Time
 	dirty  bool
+	// reading is the snapshot that is read beside the stream, nil when there is
+	// none, and readingEnded when the last one ended.
+	reading      *reading
+	readingEnded time.Time
 	// heard is when the server heard of us last, while a transaction that was
 	// put together is taken in.
 	heard time.Time
@@ -97,11 +101,18 @@ func (s *session) stream(ctx context.Context, repl *pgconn.PgConn) (err error) {
 		return err
 	}
 	f := newFollower(s, source)
-	defer func() { err = errors.Join(err, source.Stop(), f.spool.Close()) }()
+	defer func() {
+		f.reading.stop()
+		err = errors.Join(err, source.Stop(), f.spool.Close())
+	}()
 	if err := f.spool.Try(); err != nil {
 		return err
 	}
 	if err := errors.Join(f.registerBoundaries(ctx), f.registerMessages(ctx)); err != nil {
+		return err
+	}
+	// What changes a table below this, its snapshot has.
+	if f.readFrom, err = postgres.WrittenTo(ctx, s.sql); err != nil {
 		return err
 	}
 	s.setState(nil)
@@ -143,7 +154,14 @@ func (f *follower) run(ctx context.Context) error {
 			if err := f.frames(ctx, frames); err != nil {
 				return err
 			}
+		case rep := <-f.reports():
+			if err := f.readers(ctx, rep); err != nil {
+				return err
+			}
 		case now := <-tick.C:
+			if err := f.readOn(ctx, now); err != nil {
+				return err
+			}
 			f.showSpool()
 			if f.dirty && now.Sub(f.opened) >= transactionWait {
 				if err := f.commit(ctx); err != nil {
@@ -217,8 +235,7 @@ func (f *follower) look(ctx context.Context, names ...string) error {
 	if err := f.promoted(ctx); err != nil {
 		return err
 	}
-	again, err := f.watch(ctx, names...)
-	if err != nil {
+	if err := f.watch(ctx, names...); err != nil {
 		return err
 	}
 	for _, t := range f.tables {
@@ -226,13 +243,7 @@ func (f *follower) look(ctx context.Context, names ...string) error {
 			t.reason, t.provisional = state.Quarantined, false
 		}
 	}
-	if !again {
-		return nil
-	}
-	if err := f.commit(ctx); err != nil {
-		return err
-	}
-	return errAgain
+	return nil
 }
 
 // commit makes the open events durable together with the checkpoint that

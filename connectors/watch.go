@@ -14,13 +14,12 @@ const watchInterval = 5 * time.Second
 
 // watch looks for what no event tells: rows that changed with their table's
 // definition, and tables that left the publication. It marks the first for a
-// new snapshot, which the next session begins (again); the second are
-// quarantined until a person says what they should be. The caller saves the
-// checkpoint.
-func (s *session) watch(ctx context.Context, names ...string) (again bool, err error) {
+// new snapshot, which is taken beside the stream; the second are quarantined
+// until a person says what they should be. The caller saves the checkpoint.
+func (s *session) watch(ctx context.Context, names ...string) error {
 	shapes, err := s.catalog.Shapes(ctx, s.Publication, names...)
 	if err != nil {
-		return false, err
+		return err
 	}
 	for _, name := range names {
 		state := s.checkpoint.Tables[name]
@@ -30,18 +29,27 @@ func (s *session) watch(ctx context.Context, names ...string) (again bool, err e
 		now := shapes[name]
 		switch {
 		case now.OID == 0:
-			s.quarantine(name, &QuarantineError{Table: name, Err: fmt.Errorf("it is gone from database %s, or has another name now: change the sector file to what it should be", s.database)})
+			s.quarantine(name, s.gone(name))
 		case now.Published == 0:
-			s.quarantine(name, &QuarantineError{Table: name, Err: fmt.Errorf("it is not in publication %s any more, so its changes are not sent: run 'hopluu connector enable %s'", s.Publication, s.Source)})
+			s.quarantine(name, s.unpublished(name))
 		default:
 			if why := state.Outdated(now); why != "" {
 				s.Log.Warn("the table is read anew", "table", name, "why", why)
 				s.setTable(name, checkpoint.Table{Restart: true})
-				again = true
 			} else if !state.Knows(now) {
 				s.setTable(name, state.Seen(now))
 			}
 		}
 	}
-	return again, nil
+	return nil
+}
+
+// gone and unpublished set a table aside that was captured, while the others
+// flow.
+func (s *session) gone(table string) error {
+	return &QuarantineError{Table: table, Err: fmt.Errorf("it is gone from database %s, or has another name now: change the sector file to what it should be", s.database)}
+}
+
+func (s *session) unpublished(table string) error {
+	return &QuarantineError{Table: table, Err: fmt.Errorf("it is not in publication %s any more, so its changes are not sent: run 'hopluu connector enable %s'", s.Publication, s.Source)}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 
 	"github.com/hopluu/hopluu/cmd/hopluu/config"
 	"github.com/hopluu/hopluu/connectors"
@@ -12,6 +13,7 @@ import (
 	"github.com/hopluu/hopluu/connectors/postgres"
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/term"
 )
 
 func (a *app) connectorRun() *cobra.Command {
@@ -24,6 +26,11 @@ SIGTERM or Ctrl-C. Progress is kept in Kafka: a connector that is killed goes on
 where it was, with no event lost and none doubled. Starting a second connector for
 a source ends the first. Files that departments drop are looked for and taken in,
 with a report of the rows that were refused.
+
+Tables are read by snapshot.connections readers at a time; a terminal shows how far
+they are, the log says it every ten seconds elsewhere. A table that comes to the
+sector file, or is marked by 'hopluu connector resnapshot', is read while the
+stream of the others goes on.
 
 At start everything is checked as 'hopluu connector check' does; a fault ends it
 with 2. Later a server that goes away is waited for. A source that a person must
@@ -71,7 +78,9 @@ func runConnectors(ctx context.Context, c config.Config, names []string, log *sl
 		return err
 	}
 	metrics := newMetrics()
+	terminal := term.IsTerminal(int(os.Stderr.Fd()))
 	var all []capturing
+	var drawn []*connectors.Connector
 	for _, s := range sources {
 		report := lookAt(ctx, c, s, false)
 		if ctx.Err() != nil {
@@ -92,9 +101,14 @@ func runConnectors(ctx context.Context, c config.Config, names []string, log *sl
 			Kafka: kafka, Registry: schemas, Tokens: tokens.Clone(), Topics: topicSettings(c),
 			MaxRowBytes: c.MaxRowBytes, SpoolDir: c.SpoolDir, Budget: c.Budget(),
 			Transactions: s.Transactions, Messages: s.Messages, Origin: s.Origin, Heartbeat: s.Heartbeat,
-			PrimaryDSN: s.PrimaryDSN, Failover: s.Failover, Log: log, Metrics: metrics,
+			PrimaryDSN: s.PrimaryDSN, Failover: s.Failover, Log: log, QuietProgress: terminal,
+			Snapshot: connectors.Load{Connections: c.Snapshot.Connections, RowsPerSecond: c.Snapshot.RowsPerSecond}, Metrics: metrics,
 		})
 		all = append(all, capturing{s.Name, connector.Ready, connector.Run})
+		drawn = append(drawn, connector)
+	}
+	if terminal {
+		defer drawSnapshots(os.Stderr, drawn)()
 	}
 	return serve(ctx, c.HTTP.Listen, log, metrics, service{kafka, readyAll(all), runAll(all, log)})
 }

@@ -48,9 +48,9 @@ lost, slot missing, unreachable (its database), or unknown (Kafka is away); how 
 WAL was written since what is confirmed, and how old what is not in Kafka may be; how
 much WAL the slot keeps on the server's disk, how much more it may before the server
 gives it up, and how long that takes at the rate of this moment, which is measured
-over --interval; how it stands in its WAL budget (wal in the configuration); and the
-tables that are quarantined, with the reason. What does not depend on a part that is
-away is told all the same.
+over --interval; how it stands in its WAL budget (wal in the configuration); the
+snapshots that are taken, with the time left; and the tables that are quarantined,
+with the reason. What does not depend on a part that is away is told all the same.
 
 Of a source of files: never captured, waiting for files, taking in, or stopped
 (its connector has not written for three minutes); how many files of each table
@@ -141,6 +141,18 @@ func (a *app) status(ctx context.Context, names []string, interval time.Duration
 	return databases, files, ctx.Err()
 }
 
+// snapshotText says how far a table's snapshot is, and how long it may take.
+func snapshotText(p connectors.TableProgress, now time.Time) string {
+	if p.Blocks == 0 && p.Part == 0 {
+		return p.Table + ": waits for its turn"
+	}
+	text := fmt.Sprintf("%s: %s, %.0f rows/s", p.Table, p, p.Rate(now))
+	if left, ok := p.Left(now); ok {
+		text += ", about " + left.String() + " left"
+	}
+	return text
+}
+
 // looked is what was seen of one source's database, or why not.
 type looked struct {
 	connectors.Look
@@ -211,6 +223,9 @@ func printStatus(w io.Writer, all []sourceStatus) {
 	}
 	t.Render()
 	for _, s := range all {
+		for _, p := range s.Snapshots {
+			fmt.Fprintf(w, "%s: snapshot of %s\n", s.Source, snapshotText(p, time.Now()))
+		}
 		if s.Error != "" {
 			fmt.Fprintf(w, "%s: %s\n", s.Source, s.Error)
 		}

@@ -165,3 +165,15 @@ func ReadSlotStatus(ctx context.Context, conn *pgx.Conn, slot string) (SlotStatu
 	}
 	return s, nil
 }
+
+// WrittenTo is how far the server has written its log, or replayed it on a
+// standby: a snapshot that is exported later is at or above it, and so is every
+// change that commits later.
+func WrittenTo(ctx context.Context, conn *pgx.Conn) (event.LSN, error) {
+	var text string
+	err := conn.QueryRow(ctx, `SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_insert_lsn() END::text`).Scan(&text)
+	if err != nil {
+		return 0, fmt.Errorf("read the position of the log: %w", err)
+	}
+	return event.ParseLSN(text)
+}

@@ -15,37 +15,82 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// RangeBlocks is how many blocks of 8 kB a snapshot range has: 64 MB, some
-// hundred thousand rows, so that a crash costs seconds of reading again.
+// RangeBlocks is how many blocks of 8 kB a snapshot range has at most: 64 MB,
+// some hundred thousand rows, so that a crash costs seconds of reading again.
 const RangeBlocks = 8192
 
-// Reader reads tables as one exported snapshot sees them.
-type Reader struct {
-	conn *pgx.Conn
-	// Micros is the time at which the reader's transaction began.
+// Held is an exported snapshot that a transaction of its own keeps alive. It
+// holds back what VACUUM may remove, but no WAL and no lock (P7).
+type Held struct {
+	Snapshot
+	// Micros is the time at which it was taken over, in microseconds since
+	// 1970-01-01 UTC: the commit time of its rows, whichever reader gives them.
 	Micros int64
+	// sees is pg_current_snapshot of the transaction.
+	sees string
+	conn *pgx.Conn
 }
 
-// OpenReader begins a read-only transaction on the snapshot. It takes no lock
-// beyond ACCESS SHARE (P7).
-func OpenReader(ctx context.Context, dsn string, snapshot Snapshot) (*Reader, error) {
+// Hold takes a snapshot over from the replication connection that exported it,
+// which is free for other commands then.
+func Hold(ctx context.Context, dsn string, snapshot Snapshot) (*Held, error) {
 	conn, err := Connect(ctx, dsn)
 	if err != nil {
 		return nil, err
 	}
-	r := &Reader{conn: conn}
+	h := &Held{Snapshot: snapshot, conn: conn}
+	if err := begin(ctx, conn, snapshot.Name); err != nil {
+		return nil, closing(conn, err)
+	}
+	err = conn.QueryRow(ctx, "SELECT pg_export_snapshot(), pg_current_snapshot()::text, (extract(epoch FROM now()) * 1000000)::bigint").Scan(&h.Name, &h.sees, &h.Micros)
+	if err != nil {
+		return nil, closing(conn, fmt.Errorf("hold snapshot %s: %w", snapshot.Name, err))
+	}
+	return h, nil
+}
+
+// Export exports a snapshot at an exact LSN and holds it. It waits for the
+// transactions that run. slot is the name of a slot that is there meanwhile.
+func Export(ctx context.Context, dsn, slot string) (h *Held, err error) {
+	repl, err := ConnectReplication(ctx, dsn)
+	if err != nil {
+		return nil, err
+	}
+	// With its connection the slot goes: it would hold WAL back (P7).
+	defer func() {
+		bound, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeBound)
+		defer cancel()
+		_ = repl.Close(bound) // it only read
+	}()
+	snapshot, err := ExportSnapshot(ctx, repl, slot)
+	if err != nil {
+		return nil, err
+	}
+	return Hold(ctx, dsn, snapshot)
+}
+
+// closeBound is how long a goodbye may take; the server notices a broken
+// connection by itself.
+const closeBound = 2 * time.Second
+
+// Close lets the snapshot go. Readers that have begun keep it.
+func (h *Held) Close() {
+	ctx, cancel := context.WithTimeout(context.Background(), closeBound)
+	defer cancel()
+	_ = h.conn.Close(ctx) // it only read
+}
+
+// begin begins a read-only transaction on an exported snapshot.
+func begin(ctx context.Context, conn *pgx.Conn, name string) error {
 	for _, sql := range []string{
 		"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
-		"SET TRANSACTION SNAPSHOT '" + strings.ReplaceAll(snapshot.Name, "'", "''") + "'",
+		"SET TRANSACTION SNAPSHOT '" + strings.ReplaceAll(name, "'", "''") + "'",
 	} {
 		if _, err := conn.Exec(ctx, sql); err != nil {
-			return nil, closing(conn, fmt.Errorf("open snapshot %s: %w", snapshot.Name, err))
+			return fmt.Errorf("open snapshot %s: %w", name, err)
 		}
 	}
-	if err := conn.QueryRow(ctx, "SELECT (extract(epoch FROM now()) * 1000000)::bigint").Scan(&r.Micros); err != nil {
-		return nil, closing(conn, fmt.Errorf("open snapshot %s: %w", snapshot.Name, err))
-	}
-	return r, nil
+	return nil
 }
 
 func closing(conn *pgx.Conn, err error) error {
@@ -55,8 +100,35 @@ func closing(conn *pgx.Conn, err error) error {
 	return err
 }
 
-// Close ends the transaction and the connection.
-func (r *Reader) Close(ctx context.Context) error { return r.conn.Close(ctx) }
+// Reader reads tables, one after another, as a held snapshot sees them.
+type Reader struct {
+	held *Held
+	conn *pgx.Conn
+}
+
+// OpenReader makes a reader's connection.
+func OpenReader(ctx context.Context, dsn string, held *Held) (*Reader, error) {
+	conn, err := Connect(ctx, dsn)
+	if err != nil {
+		return nil, err
+	}
+	return &Reader{held: held, conn: conn}, nil
+}
+
+// Close ends the reader's transaction and its connection.
+func (r *Reader) Close() {
+	ctx, cancel := context.WithTimeout(context.Background(), closeBound)
+	defer cancel()
+	_ = r.conn.Close(ctx) // it only read
+}
+
+// Leave lets the table's lock go.
+func (r *Reader) Leave(ctx context.Context) error {
+	if _, err := r.conn.Exec(ctx, "ROLLBACK"); err != nil {
+		return fmt.Errorf("leave a table: %w", err)
+	}
+	return nil
+}
 
 // Extent is the size of a table's heap as the snapshot's reader finds it.
 type Extent struct {
@@ -73,17 +145,43 @@ type Extent struct {
 // exported: the snapshot sees none of the new heap's rows. A new snapshot does.
 var ErrRewritten = errors.New("the table was made, emptied or rewritten after its snapshot was taken: it is read again")
 
-// Hold locks the table in ACCESS SHARE mode until the reader's end: from here
-// on its columns and its heap stay as they are. Rewriting a table is not safe
-// under MVCC (https://www.postgresql.org/docs/current/mvcc-caveats.html): an
-// older snapshot finds it empty, which is ErrRewritten.
-func (r *Reader) Hold(ctx context.Context, schema, table string) (Extent, error) {
+// ErrBusy says that the application holds the table, or waits for it to alter
+// it: it is read later.
+var ErrBusy = errors.New("the table is locked by a statement of the application")
+
+// lockTimeout is how long a reader waits for a table. While it waits, the
+// application's next statements wait behind it.
+const lockTimeout = "2s"
+
+// Enter begins a transaction on the snapshot and locks the table in ACCESS
+// SHARE mode until Leave: from here on its columns and its heap stay as they
+// are, and no other table is locked (P7). Rewriting a table is not safe under
+// MVCC (https://www.postgresql.org/docs/current/mvcc-caveats.html): an older
+// snapshot finds it empty, which is ErrRewritten.
+func (r *Reader) Enter(ctx context.Context, schema, table string) (Extent, error) {
+	if err := begin(ctx, r.conn, r.held.Name); err != nil {
+		return Extent{}, err
+	}
+	// Case 06: a connection that does not see what the others see would lose
+	// rows, or give them twice.
+	var sees string
+	if err := r.conn.QueryRow(ctx, "SELECT set_config('lock_timeout', $1, true), pg_current_snapshot()::text", lockTimeout).Scan(nil, &sees); err != nil {
+		return Extent{}, fmt.Errorf("open snapshot %s: %w", r.held.Name, err)
+	}
+	if sees != r.held.sees {
+		return Extent{}, fmt.Errorf("open snapshot %s: the server gives %s, not %s", r.held.Name, sees, r.held.sees)
+	}
 	name := schema + "." + table
 	// A query that reads nothing: LOCK TABLE asks for a privilege on all columns.
 	if _, err := r.conn.Exec(ctx, "SELECT FROM "+pgx.Identifier{schema, table}.Sanitize()+" LIMIT 0"); err != nil {
 		var pgErr *pgconn.PgError
-		if errors.As(err, &pgErr) && (pgErr.Code == "42P01" || pgErr.Code == "3F000") { // undefined_table, invalid_schema_name
-			return Extent{}, fmt.Errorf("%s: %w", name, ErrNoTable)
+		if errors.As(err, &pgErr) {
+			switch pgErr.Code {
+			case "42P01", "3F000": // undefined_table, invalid_schema_name
+				return Extent{}, fmt.Errorf("%s: %w", name, ErrNoTable)
+			case "55P03", "40P01": // lock_not_available, deadlock_detected
+				return Extent{}, fmt.Errorf("%s: %w", name, ErrBusy)
+			}
 		}
 		return Extent{}, fmt.Errorf("read %s: %w", name, Mend(err))
 	}
@@ -105,9 +203,9 @@ func (r *Reader) Hold(ctx context.Context, schema, table string) (Extent, error)
 	return e, err
 }
 
-// Read copies the table's rows out and hands each to row, whose cells are valid
-// during the call only. from and to are blocks; to 0 means up to the end.
-func (r *Reader) Read(ctx context.Context, relation Relation, e Extent, from, to uint32, row func(event.Row) error) error {
+// Read copies the rows of a table that was entered and hands each to row, whose
+// cells are valid during the call only. An error of row's ends the connection.
+func (r *Reader) Read(ctx context.Context, relation Relation, e Extent, blocks checkpoint.Blocks, row func(event.Row) error) error {
 	columns := make([]string, len(relation.Columns))
 	for i, c := range relation.Columns {
 		columns[i] = pgx.Identifier{c.Name}.Sanitize()
@@ -117,9 +215,9 @@ func (r *Reader) Read(ctx context.Context, relation Relation, e Extent, from, to
 	if !e.Whole {
 		// pgoutput publishes a table's own rows, not its children's.
 		table = "ONLY " + table
-		where = fmt.Sprintf(" WHERE ctid >= '(%d,0)'", from)
-		if to > 0 {
-			where += fmt.Sprintf(" AND ctid < '(%d,0)'", to)
+		where = fmt.Sprintf(" WHERE ctid >= '(%d,0)'", blocks.From)
+		if blocks.To != checkpoint.End {
+			where += fmt.Sprintf(" AND ctid < '(%d,0)'", blocks.To)
 		}
 	}
 	if relation.Filter != "" {
@@ -136,6 +234,10 @@ func (r *Reader) Read(ctx context.Context, relation Relation, e Extent, from, to
 	if lines.err != nil {
 		return lines.err
 	}
+	var pgErr *pgconn.PgError
+	if errors.As(err, &pgErr) && pgErr.Code == "55P03" { // lock_not_available: of a partition
+		return fmt.Errorf("%s: %w", relation.Name(), ErrBusy)
+	}
 	if err != nil {
 		return fmt.Errorf("read %s: %w", relation.Name(), Mend(err))
 	}
@@ -143,6 +245,16 @@ func (r *Reader) Read(ctx context.Context, relation Relation, e Extent, from, to
 		return fmt.Errorf("read %s: COPY ended within a line", relation.Name())
 	}
 	return nil
+}
+
+// Waited tells whether a statement waits for the lock of the table that was
+// entered.
+func (r *Reader) Waited(ctx context.Context) (waited bool, err error) {
+	err = r.conn.QueryRow(ctx, `SELECT pg_backend_pid() = ANY (SELECT unnest(pg_blocking_pids(pid)) FROM pg_locks WHERE NOT granted AND locktype = 'relation')`).Scan(&waited)
+	if err != nil {
+		return false, fmt.Errorf("ask who waits: %w", err)
+	}
+	return waited, nil
 }
 
 // lineWriter cuts what COPY writes into lines. The server sends a row a

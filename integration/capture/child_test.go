@@ -31,6 +31,7 @@ type childConfig struct {
 	MaxRowBytes                                      int
 	Transactions                                     bool
 	Messages                                         []string
+	Snapshot                                         connectors.Load
 }
 
 // startProcess runs the connector as a process of its own.
@@ -40,7 +41,7 @@ func (r *rig) startProcess() *embedded.Process {
 	require.NoError(r.t, err)
 	c := r.config
 	config, err := json.Marshal(childConfig{Source: c.Source, DSN: c.DSN, Slot: c.Slot, Publication: c.Publication,
-		Sector: r.sector, Registry: r.web, Brokers: r.brokers, Topics: c.Topics, MaxRowBytes: c.MaxRowBytes, Transactions: c.Transactions, Messages: c.Messages})
+		Sector: r.sector, Registry: r.web, Brokers: r.brokers, Topics: c.Topics, MaxRowBytes: c.MaxRowBytes, Transactions: c.Transactions, Messages: c.Messages, Snapshot: c.Snapshot})
 	require.NoError(r.t, err)
 	return (&harness.Program{Bin: bin}).Start(r.t, "connector", nil, childEnv+"="+string(config))
 }
@@ -73,7 +74,7 @@ func runChild(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, kafka.Close()) }()
 	return connectors.New(connectors.Config{
 		Source: c.Source, DSN: c.DSN, Slot: c.Slot, Publication: c.Publication, Sector: *sector,
-		Kafka: kafka, Registry: registry.New(c.Registry), Tokens: newTokens(), Topics: c.Topics, MaxRowBytes: c.MaxRowBytes, Transactions: c.Transactions, Messages: c.Messages,
+		Kafka: kafka, Registry: registry.New(c.Registry), Tokens: newTokens(), Topics: c.Topics, MaxRowBytes: c.MaxRowBytes, Transactions: c.Transactions, Messages: c.Messages, Snapshot: c.Snapshot,
 		Log: slog.Default(), Metrics: prometheus.NewRegistry(),
 	}).Run(ctx)
 }

@@ -241,11 +241,11 @@ func (r *rig) checkpoint() checkpoint.Checkpoint {
 	return c
 }
 
-// complete waits until a table's snapshot is.
+// complete waits until a table's snapshot is, with its marker if it needs one.
 func (r *rig) complete(table string) {
 	r.t.Helper()
 	r.eventually(func() error {
-		if c := r.checkpoint(); !c.Tables[table].Complete {
+		if c := r.checkpoint(); !c.Tables[table].Complete || c.Tables[table].Restart {
 			return fmt.Errorf("the snapshot of %s is not complete: %+v", table, c.Tables[table])
 		}
 		return nil

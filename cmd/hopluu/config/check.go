@@ -112,6 +112,10 @@ func (c *Config) checkRest() error {
 		return errors.New("tokens.version is 0: versions begin at 1")
 	case c.MaxRowBytes < 1024 || c.MaxRowBytes > 16<<20:
 		return errors.New("max_row_bytes must be between 1024 and 16777216")
+	case c.Snapshot.Connections < 1 || c.Snapshot.Connections > 64:
+		return errors.New("snapshot.connections must be between 1 and 64")
+	case c.Snapshot.RowsPerSecond < 0:
+		return errors.New("snapshot.rows_per_second is negative: give a number of rows, or 0 for no limit")
 	case c.Budget().Check() != nil:
 		return fmt.Errorf("wal.warn_bytes, wal.limit_bytes and wal.policy: the budget %w", c.Budget().Check())
 	case c.Sink.Group == "":

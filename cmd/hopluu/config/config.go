@@ -28,6 +28,7 @@ type Config struct {
 	MaxRowBytes   int        `yaml:"max_row_bytes" env:"MAX_ROW_BYTES"`
 	SpoolDir      string     `yaml:"spool_dir" env:"SPOOL_DIR"`
 	WAL           WAL        `yaml:"wal" envPrefix:"WAL_"`
+	Snapshot      Snapshot   `yaml:"snapshot" envPrefix:"SNAPSHOT_"`
 	// Sources are overridden by HOPLUU_SOURCE_<NAME>_<KEY>.
 	Sources []Source `yaml:"sources"`
 }
@@ -79,6 +80,12 @@ type Topics struct {
 	Replication       int16         `yaml:"replication" env:"REPLICATION"`
 	MinInsyncReplicas int           `yaml:"min_insync_replicas" env:"MIN_INSYNC_REPLICAS"`
 	Retention         time.Duration `yaml:"retention" env:"RETENTION"`
+}
+
+// Snapshot limits what reading whole tables asks of a source (P7).
+type Snapshot struct {
+	Connections   int `yaml:"connections" env:"CONNECTIONS"`
+	RowsPerSecond int `yaml:"rows_per_second" env:"ROWS_PER_SECOND"`
 }
 
 // WAL is how much of its log a source may keep for us (P7).
@@ -170,6 +177,7 @@ func Default() Config {
 		Log:         Log{Level: "info", Format: "text"},
 		HTTP:        HTTP{Listen: "127.0.0.1:9464"},
 		MaxRowBytes: 8 << 20,
+		Snapshot:    Snapshot{Connections: 2},
 		WAL:         WAL{WarnBytes: 5 << 30, Policy: "alert"},
 	}
 }

@@ -42,17 +42,20 @@ type Checkpoint struct {
 type Table struct {
 	// Complete is true once every row was read.
 	Complete bool `json:"complete"`
-	// NextBlock is the first block of the table that is not yet read.
-	NextBlock uint32 `json:"next_block,omitempty"`
-	// Relfilenode of the heap that NextBlock counts in: another one means that
-	// the table was rewritten and its blocks say nothing.
+	// Done are the blocks of the table that are read, in order and apart; Blocks
+	// is how many it had when its reading began or went on.
+	Done   []Blocks `json:"done,omitempty"`
+	Blocks uint32   `json:"blocks,omitempty"`
+	// Relfilenode of the heap that Done counts in: another one means that the
+	// table was rewritten and its blocks say nothing.
 	Relfilenode uint32 `json:"relfilenode,omitempty"`
-	// From and To are the LSNs of the snapshots that gave the first and the
-	// last range. Changes that commit before From are superseded by the rows;
-	// between From and To, a row may have moved from a range that was not read
-	// yet into one that was, so that the stream alone has it.
+	// From and To are the lowest and the highest LSN of the snapshots that gave
+	// the ranges. Changes that commit before From are superseded by the rows.
 	From event.LSN `json:"from,omitempty"`
 	To   event.LSN `json:"to,omitempty"`
+	// Micros is when the first of these snapshots was taken, by the source's
+	// clock, in microseconds since 1970-01-01 UTC.
+	Micros int64 `json:"micros,omitempty"`
 	// Published is what the table's place in the publication is known by:
 	// another one means that it was out of it for a while.
 	Published uint32 `json:"published,omitempty"`
@@ -123,6 +126,18 @@ func (c Checkpoint) Produced(p event.Position) bool {
 func (c Checkpoint) MessageProduced(commit, message event.LSN) bool {
 	return commit < c.LSN || commit == c.LSN && message <= c.Message
 }
+
+// Torn tells whether a change that commits at lsn may belong to a row that no
+// range gives: when ranges are read in snapshots of different LSNs, a row may
+// move meanwhile from one that is still to be read into one that was, and the
+// stream alone has it. Until the table is complete a later snapshot may follow.
+func (t Table) Torn(lsn event.LSN) bool {
+	return t.From > 0 && lsn >= t.From && (!t.Complete || lsn < t.To)
+}
+
+// Superseded tells whether every row was read after a change that commits at
+// lsn.
+func (t Table) Superseded(lsn event.LSN) bool { return t.Complete && lsn < t.From }
 
 // Pending lists, of the given tables and in their order, those whose snapshot
 // is not complete.

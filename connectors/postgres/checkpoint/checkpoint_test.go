@@ -10,7 +10,7 @@ import (
 func TestRoundTrip(t *testing.T) {
 	c := Checkpoint{
 		SystemID: "7", Timeline: 1, Slot: "s", Epoch: 2, LSN: 10, Ordinal: 3, Message: 9, Confirmed: 12,
-		Tables: map[string]Table{"public.a": {Complete: true, Rows: 5}, "public.b": {NextBlock: 8, Relfilenode: 16400, From: 7, To: 9, Published: 3, Columns: []Column{{Name: "id", Number: 1, Type: 20, Typmod: -1}}}},
+		Tables: map[string]Table{"public.a": {Complete: true, Rows: 5}, "public.b": {Done: []Blocks{{From: 8, To: 9}}, Blocks: 10, Relfilenode: 16400, From: 7, To: 9, Published: 3, Columns: []Column{{Name: "id", Number: 1, Type: 20, Typmod: -1}}}},
 	}
 	data, err := c.Marshal()
 	require.NoError(t, err)
@@ -97,10 +97,29 @@ func TestCase08Promotion(t *testing.T) {
 }
 
 func TestPendingAndRestarted(t *testing.T) {
-	c := Checkpoint{Epoch: 3, Tables: map[string]Table{"a": {Complete: true}, "b": {NextBlock: 4}}}
+	c := Checkpoint{Epoch: 3, Tables: map[string]Table{"a": {Complete: true}, "b": {Blocks: 4}}}
 	require.Equal(t, []string{"b", "c"}, c.Pending([]string{"a", "b", "c"}))
 	r := c.Restarted()
 	require.Equal(t, uint32(3), r.Epoch)
 	require.True(t, r.Tables["a"].Restart)
 	require.Equal(t, []string{"a", "b", "c"}, r.Pending([]string{"a", "b", "c"}))
+}
+
+// P4: which changes a table's snapshots may not speak of.
+func TestTornAndSuperseded(t *testing.T) {
+	untouched := Table{}
+	require.False(t, untouched.Torn(100), "all its rows are still to be read")
+	begun := Table{From: 50, To: 50}
+	require.False(t, begun.Torn(49))
+	require.True(t, begun.Torn(50), "what is left may be read at a later LSN")
+	require.True(t, begun.Torn(1000))
+	once := Table{From: 50, To: 50, Complete: true}
+	require.False(t, once.Torn(50), "one snapshot saw it whole")
+	resumed := Table{From: 50, To: 70, Complete: true}
+	require.True(t, resumed.Torn(50))
+	require.True(t, resumed.Torn(69))
+	require.False(t, resumed.Torn(70))
+	require.True(t, resumed.Superseded(49))
+	require.False(t, resumed.Superseded(50))
+	require.False(t, begun.Superseded(10), "a row of it may be still to come")
 }

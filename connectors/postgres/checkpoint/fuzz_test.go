@@ -13,7 +13,7 @@ func FuzzParse(f *testing.F) {
 	data, err := c.Marshal()
 	require.NoError(f, err)
 	f.Add(data)
-	data, err = MarshalTables(map[string]Table{"public.b": {NextBlock: 8, From: 7, To: 9, Columns: []Column{{Name: "id", Number: 1, Type: 20, Typmod: -1}}}})
+	data, err = MarshalTables(map[string]Table{"public.b": {Done: []Blocks{{From: 1, To: 4}}, From: 7, To: 9, Columns: []Column{{Name: "id", Number: 1, Type: 20, Typmod: -1}}}})
 	require.NoError(f, err)
 	f.Add(data)
 	for _, s := range []string{"null", "[]", `{"lsn":-1}`, `{"lsn":18446744073709551615}`, `{"a":null}`, `{"a":{"columns":[null]}}`, `{"slot":"\ud800"}`, "{}{}"} {

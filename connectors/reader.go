@@ -1,0 +1,158 @@
+package connectors
+
+import (
+	"context"
+	"strings"
+
+	"github.com/hopluu/hopluu/connectors/postgres"
+	"github.com/hopluu/hopluu/connectors/postgres/checkpoint"
+	"github.com/hopluu/hopluu/schemas/event"
+)
+
+// task is what a session has a reader do: enter a table (enter not empty),
+// read blocks of the one that it is in (table not nil), or leave it, which is
+// not reported.
+type task struct {
+	leave  bool
+	enter  string
+	table  *table // its own, with encoders that no other goroutine uses
+	extent postgres.Extent
+	blocks checkpoint.Blocks
+}
+
+// report is what a reader tells its session: a chunk, or that it awaits an
+// task.
+type report struct {
+	reader *reader
+	// entered: the table that was asked for is locked, with this extent.
+	entered bool
+	extent  postgres.Extent
+	// chunk is a part of the blocks that are read; nil else.
+	chunk *chunk
+	// waited: a statement of the application waits for the table that was read.
+	waited bool
+	// failed is why it could not do what it was told; it has left its table.
+	// Without a reader, why there is no snapshot.
+	failed error
+	// held is the snapshot that the readers are to read, without a reader.
+	held *postgres.Held
+}
+
+// reader reads on a goroutine and a connection of its own: what it encodes is
+// produced by the session, which alone knows the checkpoint.
+type reader struct {
+	reading *reading
+	tasks   chan task        // has room for a leave and what follows it
+	conn    *postgres.Reader // nil until it is needed, and after an error
+	inside  bool             // in a transaction
+
+	// What the session knows of it: the table that it was told to enter, and
+	// once it did, that table with encoders for this reader alone.
+	work *work
+	twin *table
+}
+
+func (d *reader) run(ctx context.Context) {
+	defer d.reading.running.Done()
+	defer d.close()
+	// An error of tell is the context's end, which the loop sees too.
+	_ = d.reading.tell(ctx, report{reader: d})
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case o := <-d.tasks:
+			done, err := d.do(ctx, o)
+			if err != nil {
+				d.close()
+			}
+			if done.reader, done.failed = d, err; !o.leave {
+				_ = d.reading.tell(ctx, done)
+			}
+		}
+	}
+}
+
+func (d *reader) close() {
+	if d.conn != nil {
+		d.conn.Close()
+	}
+	d.conn, d.inside = nil, false
+}
+
+func (d *reader) do(ctx context.Context, o task) (report, error) {
+	if o.table != nil {
+		if err := d.read(ctx, o); err != nil {
+			return report{}, err
+		}
+		waited, err := d.conn.Waited(ctx)
+		return report{waited: waited}, err
+	}
+	if d.inside {
+		d.inside = false
+		if err := d.conn.Leave(ctx); err != nil {
+			return report{}, err
+		}
+	}
+	if o.leave {
+		return report{}, nil
+	}
+	if d.conn == nil {
+		conn, err := postgres.OpenReader(ctx, d.reading.DSN, d.reading.held)
+		if err != nil {
+			return report{}, err
+		}
+		d.conn = conn
+	}
+	d.inside = true
+	schema, table, _ := strings.Cut(o.enter, ".")
+	extent, err := d.conn.Enter(ctx, schema, table)
+	return report{entered: true, extent: extent}, err
+}
+
+// chunkBytes is how much a reader encodes before it hands it on.
+const chunkBytes = 512 << 10
+
+// chunk is a part of a range, encoded.
+type chunk struct {
+	table  *table
+	blocks checkpoint.Blocks
+	rows   []encodedRow
+	memory []byte // what the rows are slices of
+	// last: with it the blocks are read.
+	last bool
+}
+
+// read encodes the rows of a range. A row that cannot be encoded is a
+// *QuarantineError.
+func (d *reader) read(ctx context.Context, o task) error {
+	r, t := d.reading, o.table
+	ev := event.Event{Op: event.Read, Snapshot: true, CommitMicros: r.held.Micros, Position: event.Position{Epoch: r.epoch, LSN: r.held.LSN}}
+	c := r.newChunk(t, o.blocks)
+	n := 0
+	err := d.conn.Read(ctx, t.relation, o.extent, o.blocks, func(row event.Row) error {
+		if n++; n%paceRows == 0 {
+			if err := r.pace.wait(ctx, paceRows); err != nil {
+				return err
+			}
+		}
+		ev.After = row
+		var at encodedRow
+		var err error
+		if c.memory, at, err = t.append(c.memory, &ev, r.MaxRowBytes); err != nil {
+			return err
+		}
+		c.rows = append(c.rows, at)
+		if len(c.memory) < chunkBytes {
+			return nil
+		}
+		full := c
+		c = r.newChunk(t, o.blocks)
+		return r.tell(ctx, report{reader: d, chunk: full})
+	})
+	if err != nil {
+		return err
+	}
+	c.last = true
+	return r.tell(ctx, report{reader: d, chunk: c})
+}

@@ -1,0 +1,411 @@
+package connectors
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/hopluu/hopluu/connectors/postgres"
+	"github.com/hopluu/hopluu/connectors/postgres/checkpoint"
+	"github.com/hopluu/hopluu/schemas/event"
+)
+
+// reading reads tables as one snapshot sees them: readers, each on a connection
+// of its own that is pinned to it (case 06), read and encode ranges of blocks;
+// the session gives the tasks and produces what they encoded. But for the
+// readers' goroutines everything here is used by the session's alone.
+type reading struct {
+	*session
+	running sync.WaitGroup
+	ctx     context.Context // of the readers, until stop
+	cancel  context.CancelFunc
+	reports chan report
+	epoch   uint32
+	// held is the snapshot; nil until it is exported.
+	held      *postgres.Held
+	pace      pace
+	chunks    sync.Pool
+	works     []*work
+	readers   []*reader
+	parked    []*reader // without a task
+	overtaken *overtaken
+}
+
+// work is one table in a reading.
+type work struct {
+	name   string
+	table  *table
+	extent postgres.Extent
+	// asked: a reader is to enter it; open: one did, and the ranges are known.
+	asked, open bool
+	// closed: nothing more of it is read in this reading.
+	closed bool
+	left   []checkpoint.Blocks // to be handed out
+	rows   map[uint32]int64    // of the ranges that are being read, by their first block
+}
+
+// read begins to read tables. fresh is the snapshot of a slot that was just
+// made; without it one is exported at an exact LSN, and the rows are stamped
+// with that: changes that commit before it order before the row, changes after
+// it after, whatever the order in which they are delivered (P5).
+func (s *session) read(ctx context.Context, tables []string, fresh *postgres.Snapshot) (*reading, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	r := &reading{session: s, ctx: ctx, cancel: cancel, epoch: s.checkpoint.Epoch, reports: make(chan report, reportsAhead),
+		pace: pace{perSecond: s.Snapshot.RowsPerSecond}, overtaken: newOvertaken(tables)}
+	r.chunks.New = func() any { return &chunk{memory: make([]byte, 0, chunkBytes+chunkBytes/4)} }
+	for _, name := range tables {
+		r.works = append(r.works, &work{name: name, rows: map[uint32]int64{}})
+	}
+	if fresh != nil {
+		var err error
+		if r.held, err = postgres.Hold(ctx, s.DSN, *fresh); err != nil {
+			cancel()
+			return nil, err
+		}
+		r.start(r.held.LSN) // the stream begins here
+		return r, nil
+	}
+	var err error
+	var standby bool
+	if s.readFrom, err = postgres.WrittenTo(ctx, s.sql); err == nil {
+		err = postgres.ReleaseSlot(ctx, s.sql, s.snapshotSlot())
+	}
+	if err == nil {
+		standby, err = postgres.InRecovery(ctx, s.sql)
+	}
+	if err != nil {
+		cancel()
+		return nil, err
+	}
+	r.running.Add(1)
+	go func() {
+		defer r.running.Done()
+		var held *postgres.Held
+		err := s.makingOn(ctx, standby, func() (err error) {
+			held, err = postgres.Export(ctx, s.DSN, s.snapshotSlot())
+			return err
+		})
+		if r.tell(ctx, report{held: held, failed: err}) != nil && held != nil {
+			held.Close()
+		}
+	}()
+	return r, nil
+}
+
+// snapshotSlot is the slot that is there while a snapshot is exported.
+func (s *session) snapshotSlot() string { return s.Slot + "_snapshot" }
+
+// reportsAhead bounds what readers have encoded and the session did not
+// produce yet (P8), together with a chunk that each has in hand.
+const reportsAhead = 4
+
+// tell gives the session a report, or the context's end.
+func (r *reading) tell(ctx context.Context, rep report) error {
+	select {
+	case r.reports <- rep:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// start starts the readers once the stream has reached the snapshot: what
+// commits below it is in Kafka then, and a topic has the events of a key in the
+// order of their versions (P5).
+func (r *reading) start(reached event.LSN) {
+	if r == nil || r.held == nil || r.readers != nil || reached < r.held.LSN {
+		return
+	}
+	r.Log.Info("tables are read", "lsn", r.held.LSN.String(), "tables", len(r.works), "connections", r.Snapshot.connections())
+	for range r.Snapshot.connections() {
+		d := &reader{reading: r, tasks: make(chan task, 2)}
+		r.readers = append(r.readers, d)
+		r.running.Add(1)
+		go d.run(r.ctx)
+	}
+}
+
+// stop ends the readers, whatever they do. What they did not finish is read
+// again in another reading.
+func (r *reading) stop() {
+	if r == nil {
+		return
+	}
+	r.cancel()
+	r.running.Wait()
+	for len(r.reports) > 0 {
+		if rep := <-r.reports; rep.held != nil {
+			rep.held.Close()
+		}
+	}
+	if r.held != nil {
+		r.held.Close()
+	}
+}
+
+// over tells whether there is nothing left to do.
+func (r *reading) over() bool { return r.readers != nil && len(r.parked) == len(r.readers) }
+
+// take does what a report asks for. After errForgotten the reading can only be
+// stopped.
+func (r *reading) take(ctx context.Context, rep report) error {
+	switch {
+	case rep.held != nil:
+		r.held = rep.held
+		return nil
+	case rep.reader == nil:
+		return rep.failed
+	case rep.chunk != nil:
+		return r.produce(ctx, rep.chunk)
+	}
+	d := rep.reader
+	var err error
+	switch {
+	case rep.failed != nil:
+		err = r.failed(d, rep.failed)
+	case rep.entered:
+		err = r.entered(ctx, d, rep.extent)
+	case rep.waited && !d.work.closed:
+		// It waits for one range, not for the table, and with it wait all that
+		// came after it (P7).
+		d.work.closed = true
+		r.Log.Info("the rest of a table is read later: a statement of the application waits for it", "table", d.work.name)
+	}
+	if err != nil {
+		return err
+	}
+	r.parked = append(r.parked, d)
+	// A table that was entered may have work for readers that had none.
+	for _, d := range slices.Clone(r.parked) {
+		if err := r.next(d); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// next gives a parked reader a task, if there is one.
+func (r *reading) next(d *reader) error {
+	o := task{}
+	if w := d.work; w != nil && d.twin != nil && r.wanted(w) && len(w.left) > 0 {
+		o = task{table: d.twin, extent: w.extent, blocks: w.left[0]}
+		w.left = w.left[1:]
+		w.rows[o.blocks.From] = 0
+	} else {
+		d.twin = nil
+		for _, w := range r.works {
+			if r.wanted(w) && (!w.asked || len(w.left) > 0) {
+				w.asked, d.work = true, w
+				o.enter = w.name
+				break
+			}
+		}
+	}
+	if o.table == nil && o.enter == "" {
+		if d.work != nil {
+			d.work = nil
+			d.tasks <- task{leave: true} // its lock is not held for nothing (P7)
+		}
+		return nil
+	}
+	r.parked = slices.DeleteFunc(r.parked, func(p *reader) bool { return p == d })
+	d.tasks <- o
+	return nil
+}
+
+// wanted tells whether a table is still to be read here. It is not once it was
+// quarantined.
+func (r *reading) wanted(w *work) bool {
+	return !w.closed && r.checkpoint.Tables[w.name].Quarantined == ""
+}
+
+// failed judges why a reader could not do what it was told.
+func (r *reading) failed(d *reader, err error) error {
+	w := d.work
+	d.work, d.twin = nil, nil
+	var bad *QuarantineError
+	switch {
+	case errors.As(err, &bad):
+		// The rows read so far stay; they are right.
+		w.closed = true
+		r.quarantine(w.name, err)
+		return nil
+	case errors.Is(err, postgres.ErrRewritten), errors.Is(err, postgres.ErrBusy):
+		r.Log.Info("a table is read later", "table", w.name, "why", err)
+		// Another reader that is inside reads on, and none waits for the table
+		// behind the statement that waits for that one.
+		w.closed = w.closed || !w.open
+		w.asked = true
+		return nil
+	case errors.Is(err, postgres.ErrNoTable) && r.checkpoint.Tables[w.name].Restart:
+		w.closed = true
+		r.quarantine(w.name, r.gone(w.name))
+		return nil
+	case errors.Is(err, postgres.ErrNoTable):
+		return &postgres.ConfigError{Reason: fmt.Sprintf("sector %s describes table %s, which database %s does not have: create it, or take it out of the sector file", r.Sector.Sector, w.name, r.database)}
+	}
+	return err
+}
+
+// entered takes in that a reader has locked a table: its columns and its heap
+// stay as they are while one is inside, and while ranges are left one is.
+func (r *reading) entered(ctx context.Context, d *reader, extent postgres.Extent) error {
+	w := d.work
+	if !r.wanted(w) {
+		return nil
+	}
+	if !w.open {
+		err := r.prepare(ctx, w, extent)
+		var bad *QuarantineError
+		if errors.As(err, &bad) {
+			w.closed = true
+			r.quarantine(w.name, err)
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+	var err error
+	d.twin, err = r.twin(w.table)
+	return err
+}
+
+// prepare makes the table's encoders and finds out which blocks are to be read.
+func (r *reading) prepare(ctx context.Context, w *work, extent postgres.Extent) error {
+	schema, name, _ := strings.Cut(w.name, ".")
+	relation, err := r.catalog.Relation(ctx, schema, name)
+	if err != nil {
+		return err
+	}
+	shapes, err := r.catalog.Shapes(ctx, r.Publication, w.name)
+	if err != nil {
+		return err
+	}
+	shape := shapes[w.name]
+	if shape.Published == 0 && r.checkpoint.Tables[w.name].Restart {
+		return r.unpublished(w.name)
+	}
+	if shape.Published == 0 {
+		return &postgres.ConfigError{Reason: fmt.Sprintf("table %s is not in publication %s, so its changes would not be sent: run 'hopluu connector enable %s'", w.name, r.Publication, r.Source)}
+	}
+	if relation, err = r.narrow(ctx, relation); err != nil {
+		return err
+	}
+	if w.table, err = r.compile(ctx, relation); err != nil {
+		return err
+	}
+	shape.Parts = extent.Parts // not one that was attached since
+	state := begun(r.checkpoint.Tables[w.name], extent, shape, r.held)
+	w.open, w.extent = true, extent
+	w.left = state.Left(extent.Blocks, r.Snapshot.rangeBlocks())
+	if extent.Whole {
+		w.left = []checkpoint.Blocks{{From: 0, To: checkpoint.End}}
+	}
+	r.setTable(w.name, state)
+	r.Log.Info("snapshot of a table", "table", w.name, "lsn", r.held.LSN.String(), "blocks", extent.Blocks, "ranges", len(w.left))
+	return nil
+}
+
+// begun is where the reading of a table stands: where it was left, or at its
+// beginning when the blocks that were read are no longer these blocks, or their
+// rows no longer these rows.
+func begun(state checkpoint.Table, extent postgres.Extent, shape checkpoint.Shape, held *postgres.Held) checkpoint.Table {
+	if len(state.Done) == 0 || state.Relfilenode != extent.Relfilenode || state.Outdated(shape) != "" {
+		state = checkpoint.Table{Restart: state.Restart, From: held.LSN, Micros: held.Micros}
+	}
+	state = state.Seen(shape)
+	state.Relfilenode, state.Blocks, state.To = extent.Relfilenode, extent.Blocks, held.LSN
+	return state
+}
+
+// twin is the table with encoders of its own, for another goroutine.
+func (s *session) twin(t *table) (*table, error) {
+	twin := *t
+	twin.tokens = s.Tokens.Clone()
+	public, vault, _, err := fields(t.relation, t.sector, twin.tokens)
+	if err != nil {
+		return nil, err
+	}
+	if twin.public.encoder, err = s.encoder(t.relation, s.Source, public, t.key, ""); err != nil {
+		return nil, err
+	}
+	if t.vault.topic != "" {
+		twin.vault.encoder, err = s.encoder(t.relation, "vault."+s.Source, vault, t.key, "")
+	}
+	return &twin, err
+}
+
+// produce adds a chunk to the open transaction. When it is a range's last one,
+// the range is done with that transaction: before it, and after a crash, its
+// rows are read again with a later LSN (case 12).
+func (r *reading) produce(ctx context.Context, c *chunk) error {
+	defer r.recycle(c)
+	w := r.works[slices.IndexFunc(r.works, func(w *work) bool { return w.name == c.table.name() })]
+	if r.checkpoint.Tables[w.name].Quarantined != "" {
+		return nil
+	}
+	if err := r.overtaken.holds(r.held.LSN); err != nil {
+		return err
+	}
+	for _, at := range c.rows {
+		if r.overtaken.has(w.name, c.memory[at.key:at.value], r.held.LSN) {
+			continue
+		}
+		if err := r.add(ctx, w.table, c.memory, at, event.Read, r.held.Micros); err != nil {
+			return err
+		}
+	}
+	if r.waiting.IsZero() {
+		r.waiting = time.Now()
+	}
+	w.rows[c.blocks.From] += int64(len(c.rows))
+	if !c.last {
+		return nil
+	}
+	state := r.checkpoint.Tables[w.name].Read(c.blocks)
+	state.Rows += w.rows[c.blocks.From]
+	delete(w.rows, c.blocks.From)
+	if len(w.left) == 0 && len(w.rows) == 0 {
+		state.Complete, w.closed = true, true
+		r.overtaken.finish(w.name)
+		r.Log.Info("snapshot of a table complete", "table", w.name, "rows", state.Rows)
+	}
+	r.setTable(w.name, state)
+	return nil
+}
+
+func (r *reading) newChunk(t *table, blocks checkpoint.Blocks) *chunk {
+	c := r.chunks.Get().(*chunk)
+	c.table, c.blocks, c.last = t, blocks, false
+	c.rows, c.memory = c.rows[:0], c.memory[:0]
+	return c
+}
+
+// recycle keeps a chunk's memory for the next one, unless a large row made it
+// large.
+func (r *reading) recycle(c *chunk) {
+	if cap(c.memory) <= 2*chunkBytes {
+		r.chunks.Put(c)
+	}
+}
+
+// note takes down that the stream sent an event of a table.
+func (r *reading) note(table string, op event.Op, key []byte, lsn event.LSN) {
+	if r.beside(table, lsn) {
+		r.overtaken.note(table, op, key, lsn)
+	}
+}
+
+// beside tells whether an event of the stream may be newer than a row of the
+// table that is still to come.
+func (r *reading) beside(table string, lsn event.LSN) bool {
+	if r == nil || !r.overtaken.watches(table) || lsn < r.readFrom {
+		return false
+	}
+	return r.held == nil || lsn > r.held.LSN
+}
