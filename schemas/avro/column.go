@@ -31,6 +31,7 @@ type Type struct {
 	// else "".
 	Logical          string
 	Precision, Scale int   // of a decimal
+	Length           int   // of Debezium's Bits; 0 when the schema does not say it
 	Elem             *Type // of an array; its elements may always be null
 }
 
@@ -83,7 +84,7 @@ func compileCell(n *node, depth int) (cellType, Type, error) {
 		}
 	}
 	c.avro = n.typ
-	t := Type{Logical: n.logical, Precision: n.precision, Scale: n.scale}
+	t := Type{Logical: n.logical, Precision: n.precision, Scale: n.scale, Length: n.length}
 	switch n.typ {
 	case avroBoolean:
 		t.Kind = Boolean

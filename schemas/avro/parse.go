@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
+	"strconv"
 	"strings"
 )
 
@@ -49,6 +51,7 @@ type node struct {
 
 	logical          string // logicalType, else connect.name, else "int16" of connect.type
 	precision, scale int    // of logicalType decimal
+	length           int    // connect.parameters' "length", of bits
 }
 
 type nodeField struct {
@@ -268,6 +271,9 @@ func (n *node) annotate(o map[string]any) error {
 	} else if s, ok := o["connect.type"].(string); ok && s != "bytes" {
 		n.logical = s
 	}
+	if n.logical == bitsName {
+		return n.annotateBits(o)
+	}
 	if n.logical != "decimal" {
 		return nil
 	}
@@ -283,6 +289,27 @@ func (n *node) annotate(o map[string]any) error {
 	}
 	return err
 }
+
+// bitsName is Debezium's name of a bit string, whose length is a parameter.
+const bitsName = "io.debezium.data.Bits"
+
+func (n *node) annotateBits(o map[string]any) error {
+	parameters, _ := o["connect.parameters"].(map[string]any) // without them there is no length
+	text, ok := parameters["length"].(string)
+	if !ok {
+		return nil
+	}
+	length, err := strconv.Atoi(text)
+	if err != nil || length < 0 || length > maxBits && length != math.MaxInt32 {
+		return schemaErrorf("bits of the length %q", text)
+	}
+	n.length = length
+	return nil
+}
+
+// maxBits is the longest bit string of PostgreSQL (src/include/utils/varbit.h);
+// Debezium writes the largest int for one without a bound.
+const maxBits = 83886080
 
 func natural(o map[string]any, name string, limit int) (int, error) {
 	f, ok := o[name].(float64)

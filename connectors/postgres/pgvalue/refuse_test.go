@@ -46,6 +46,7 @@ func TestCase14Refused(t *testing.T) {
 		{1007, -1, "{{1,2},{3,4}}", "more than one dimension"}, {1007, -1, "[0:1]={1,2}", "bounds"}, {1007, -1, "{1,x}", "int4"}, {1007, -1, "{1,}", "not the text"}, {1007, -1, "{,1}", "not the text"}, {1007, -1, "1,2", "not the text"}, {1007, -1, "{1", "not the text"}, {1007, -1, "", "not the text"},
 		{1009, -1, `{"a`, "not the text"}, {1009, -1, `{"a}`, "not the text"}, {1009, -1, `{"a\"}`, "not the text"}, {1009, -1, `{"a"b}`, "not the text"}, {1009, -1, `{a"b}`, "not the text"}, {1009, -1, `{a}b}`, "not the text"}, {1009, -1, `{"a"}}`, "not the text"}, {1009, -1, `{a{}`, "not the text"},
 		{1231, numeric12, "{NaN}", "no NaN"},
+		{1560, 1, "2", "neither 0 nor 1"}, {1560, 1, "01", "neither 0 nor 1"}, {1560, 4, "012", "as many bits"}, {1560, 4, "", "as many bits"}, {1560, 4, "01x1", "neither 0 nor 1"}, {1560, -1, "\xff", "UTF-8"},
 	} {
 		codec, err := Lookup(Column{Name: "c", OID: c.oid, Typmod: c.typmod})
 		require.NoError(t, err)

@@ -39,3 +39,30 @@ func appendInterval(dst, text []byte) ([]byte, error) {
 	}
 	return appendString(dst, text)
 }
+
+func appendBit(dst, text []byte) ([]byte, error) {
+	if len(text) == 1 && (text[0] == '0' || text[0] == '1') {
+		return avro.AppendBoolean(dst, text[0] == '1'), nil
+	}
+	return dst, &TextError{"bit(1)", "neither 0 nor 1"}
+}
+
+// appendBits writes n digits of 0 and 1 as the bytes of a number, the lowest
+// first.
+func appendBits(dst, text []byte, n int) ([]byte, error) {
+	if len(text) != n {
+		return dst, &TextError{"bit", "not as many bits as the column declares"}
+	}
+	dst = avro.AppendLong(dst, int64((n+7)/8))
+	for end := n; end > 0; end -= 8 {
+		var b byte
+		for _, c := range text[max(0, end-8):end] {
+			if c != '0' && c != '1' {
+				return dst, &TextError{"bit", "neither 0 nor 1"}
+			}
+			b = b<<1 | c&1
+		}
+		dst = append(dst, b)
+	}
+	return dst, nil
+}

@@ -28,6 +28,7 @@ var builtin = map[uint32]func(typmod int32) Codec{
 	1184: timed("timestamptz", named("string", "io.debezium.time.ZonedTimestamp"), appendTimestamptz),
 	1186: plain("interval", named("string", "io.debezium.time.Interval"), appendInterval),
 	1266: timed("timetz", named("string", "io.debezium.time.ZonedTime"), appendTimetz),
+	1560: bitString,
 	1700: numeric,
 	2950: plain("uuid", named("string", "io.debezium.data.Uuid"), appendString),
 	3614: plain("tsvector", named("string", "io.debezium.data.Tsvector"), appendString),
@@ -46,7 +47,7 @@ var extensions = map[string]Codec{
 var asText = map[uint32]string{
 	22: "int2vector", 24: "regproc", 27: "tid", 29: "cid", 30: "oidvector", 600: "point", 601: "lseg", 602: "path",
 	603: "box", 604: "polygon", 628: "line", 650: "cidr", 718: "circle", 774: "macaddr8",
-	829: "macaddr", 869: "inet", 1033: "aclitem", 1560: "bit", 1562: "varbit", 1790: "refcursor", 2202: "regprocedure", 2203: "regoper",
+	829: "macaddr", 869: "inet", 1033: "aclitem", 1562: "varbit", 1790: "refcursor", 2202: "regprocedure", 2203: "regoper",
 	2204: "regoperator", 2205: "regclass", 2206: "regtype", 2970: "txid_snapshot", 3220: "pg_lsn",
 	3615: "tsquery", 3734: "regconfig", 3769: "regdictionary", 3904: "int4range", 3906: "numrange",
 	3908: "tsrange", 3910: "tstzrange", 3912: "daterange", 3926: "int8range", 4072: "jsonpath", 4089: "regnamespace",
@@ -138,6 +139,27 @@ func numeric(typmod int32) Codec {
 		Avro:   decimal(precision, scale),
 		Append: func(dst, text []byte) ([]byte, error) { return appendDecimal(dst, text, precision, scale, name) },
 		PGType: name,
+	}
+}
+
+// bitString is one of a declared length, as Debezium has it: one bit is a
+// boolean, more are bytes, the last bit the lowest of the first. Of a bit
+// varying that form would lose the length, and it is text.
+func bitString(typmod int32) Codec {
+	switch {
+	case typmod < 1:
+		return textCodec("bit") // no length is known
+	case typmod == 1:
+		return Codec{Avro: "boolean", Append: appendBit, PGType: "bit(1)"}
+	}
+	n := int(typmod)
+	return Codec{
+		Avro: map[string]any{
+			"type": "bytes", "connect.name": "io.debezium.data.Bits", "connect.version": 1,
+			"connect.parameters": map[string]any{"length": strconv.Itoa(n)},
+		},
+		Append: func(dst, text []byte) ([]byte, error) { return appendBits(dst, text, n) },
+		PGType: "bit(" + strconv.Itoa(n) + ")",
 	}
 }
 

@@ -3,6 +3,7 @@ package tables
 import (
 	"errors"
 	"fmt"
+	"math"
 	"math/big"
 	"time"
 
@@ -26,6 +27,7 @@ var (
 	errDateTime = errors.New("a time outside ClickHouse's 1900-01-01 to 2261-12-31 (infinity among them)")
 	errZoned    = errors.New("not a time of the form 2006-01-02T15:04:05.999999Z")
 	errUUID     = errors.New("not a UUID")
+	errBits     = errors.New("bits that are not as many as the column's schema says")
 	errNumber   = errors.New("a number outside the column's range")
 )
 
@@ -115,8 +117,39 @@ func (v *vector) append(c *avro.Cell, from *avro.Type) error {
 		v.ends = append(v.ends, v.elems.rows())
 		v.present(8)
 	default:
+		if from.Logical == bitsName {
+			return v.appendBits(c.B, from.Length)
+		}
 		v.appendBytes(c.B)
 	}
+	return nil
+}
+
+// appendBits adds the digits of Debezium's Bits, bytes of which the first is the
+// lowest: as many as the schema says, for the zeros in front are digits too.
+func (v *vector) appendBits(b []byte, length int) error {
+	digit := func(i int) byte { return b[i/8] >> (i % 8) & 1 }
+	have := 8 * len(b)
+	switch {
+	case length == 0:
+		length = have
+	case length == math.MaxInt32: // a bit varying of Debezium's, whose length is lost
+		for length = have; length > 0 && digit(length-1) == 0; {
+			length--
+		}
+	case length > have:
+		return errBits
+	}
+	for i := length; i < have; i++ {
+		if digit(i) != 0 {
+			return errBits
+		}
+	}
+	for i := length - 1; i >= 0; i-- {
+		v.data = append(v.data, '0'+digit(i))
+	}
+	v.ends = append(v.ends, len(v.data))
+	v.present(length + 8)
 	return nil
 }
 

@@ -40,6 +40,8 @@ type Type struct {
 // MaxPrecision is ClickHouse's largest decimal: Decimal256 has 76 digits.
 const MaxPrecision = 76
 
+const bitsName = "io.debezium.data.Bits"
+
 // TypeOf gives the ClickHouse type of an Avro type, as the contract between
 // connectors and sinks lists them. What it does not know is text: Avro strings
 // and bytes become String, so that a foreign Debezium topic is readable too.
@@ -63,6 +65,8 @@ func TypeOf(a avro.Type) (Type, error) {
 		return expect(a, avro.String, Type{Kind: UUID})
 	case "io.debezium.data.Enum":
 		return expect(a, avro.String, Type{Kind: Enum})
+	case bitsName:
+		return expect(a, avro.Bytes, Type{Kind: String}) // its digits
 	case "int16":
 		return expect(a, avro.Int, Type{Kind: Int16})
 	}

@@ -97,6 +97,10 @@ func texts(c pgvalue.Column, pg, ch, landedType string) (postgres, clickhouse st
 			// The landed scale may be wider; ClickHouse prints no zeros at the end.
 			postgres = "trim_scale(" + pg + ")::text"
 		}
+	case "bit":
+		if c.Typmod == 1 {
+			postgres = pg + "::int::bool::text"
+		}
 	case "hstore":
 		postgres = pg + "::json::text" // the cast, which needs no search path
 	case "money":
