@@ -29,7 +29,13 @@ func TestScripts(t *testing.T) {
 		Tables: []sectors.Table{{Schema: "public", Name: "patient"}, {Schema: "public", Name: "visit"}, {Schema: "billing", Name: "payment"}}}
 	odd := Setup{Database: `he"alth`, Role: `o'ro\le$$`, Password: `it's a \ secret`, Slot: "slot", Publication: `pub"l'ic`,
 		Tables: []sectors.Table{{Schema: "Schema", Name: `ta"ble`}}}
+	private := Setup{Database: "health", Role: "hopluu_health", Slot: "hopluu_health", Publication: "hopluu_health",
+		Tables: []sectors.Table{
+			{Schema: "public", Name: "patient", Where: "closed_on IS NULL OR note <> 'it''s'", Columns: []sectors.Column{{Name: "patient_id"}, {Name: "hiv_test", Privacy: sectors.Drop}, {Name: "birth_date", Privacy: sectors.Mask}}},
+			{Schema: "public", Name: "card", Undescribed: sectors.Drop, Columns: []sectors.Column{{Name: "card_no"}}},
+		}}
 	for name, got := range map[string]string{
+		"enable-private.sql": script(private.EnableScript()),
 		"enable.sql": script(plain.EnableScript()), "disable.sql": script(plain.DisableScript()),
 		"enable-quoted.sql": script(odd.EnableScript()), "disable-quoted.sql": script(odd.DisableScript()),
 	} {

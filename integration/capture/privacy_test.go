@@ -2,6 +2,7 @@ package capture
 
 import (
 	"bytes"
+	"fmt"
 	"strconv"
 	"strings"
 	"testing"
@@ -182,4 +183,49 @@ func TestRowLevelSecurityIsNotReadInPart(t *testing.T) {
 	r.exec(`ALTER TABLE public.visit ENABLE ROW LEVEL SECURITY; CREATE POLICY few ON public.visit USING (patient_id < 5)`)
 	err := r.ends()
 	require.ErrorContains(t, err, "row-level security")
+}
+
+// ward is a partitioned table of which columns and rows stay.
+const ward = `
+sector: clinic
+system: 5
+name: {vi: Phòng khám, en: Clinic}
+owner: {vi: Sở Y tế, en: Department of Health}
+tables:
+  - name: stay
+    meaning: {vi: Lượt nằm viện, en: Stays}
+    where: day >= '2026-01-01'
+    columns:
+      - {name: stay_id, type: bigint, meaning: {vi: Mã, en: Id}, sensitivity: internal}
+      - {name: day, type: date, meaning: {vi: Ngày, en: Day}, sensitivity: internal}
+      - {name: beds, type: integer, meaning: {vi: Giường, en: Beds}, sensitivity: internal}
+      - {name: reason, type: text, meaning: {vi: Lý do, en: Reason}, sensitivity: sensitive, privacy: drop}
+`
+
+const wardSQL = `
+CREATE TABLE public.stay (stay_id bigint, day date, beds int, reason text, PRIMARY KEY (stay_id, day)) PARTITION BY RANGE (day);
+CREATE TABLE public.stay_2025 PARTITION OF public.stay FOR VALUES FROM ('2025-01-01') TO ('2026-01-01');
+CREATE TABLE public.stay_2026 PARTITION OF public.stay FOR VALUES FROM ('2026-01-01') TO ('2027-01-01');`
+
+// P5, P11: list and filter hold for partitions under their root too; and when
+// another filter is asked for, the running connector reads the table anew, so
+// that rows which must now stay go from the topic.
+func TestPrivacyOfPartitionsAndAnotherFilter(t *testing.T) {
+	r := newRigOf(t, source(t), harness.Kafka(t), ward, wardSQL)
+	require.True(t, r.preflight().OK(), "%+v", r.preflight())
+	r.exec(`INSERT INTO public.stay VALUES (1, '2025-06-01', 1, 'kept-home'), (2, '2026-06-01', 1, 'reason-plain'), (3, '2026-06-02', 1, 'reason-plain')`)
+	c := r.start()
+	r.ready(c)
+	public := r.tail(r.public("stay"))
+	const rows = `SELECT stay_id, day, beds FROM public.stay WHERE day >= '%s'`
+	public.shows(fmt.Sprintf(rows, "2026-01-01"))
+	r.exec(`INSERT INTO public.stay VALUES (4, '2025-06-01', 1, 'kept-home'), (5, '2026-06-01', 1, 'reason-plain'); UPDATE public.stay SET beds = 2; DELETE FROM public.stay WHERE stay_id = 3; UPDATE public.stay SET day = '2026-06-05' WHERE stay_id = 4`)
+	public.shows(fmt.Sprintf(rows, "2026-01-01"))
+
+	r.setup.Tables[0].Where = "day >= '2026-06-03'"
+	require.NoError(t, r.enable())
+	r.exec(`INSERT INTO public.stay VALUES (6, '2026-06-02', 1, 'reason-plain'), (7, '2026-06-04', 1, 'reason-plain')`)
+	public.shows(fmt.Sprintf(rows, "2026-06-03"))
+	require.NoError(t, c.stop())
+	r.nowhere("reason-plain", "kept-home")
 }

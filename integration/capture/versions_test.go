@@ -49,6 +49,7 @@ func TestOldestPostgres(t *testing.T) {
 		{"PreflightFindings", TestPreflightFindings},
 		{"PreflightOfPrivacy", TestPreflightOfPrivacy},
 		{"PrivacyAtTheSource", TestPrivacyAtTheSource},
+		{"PrivacyOfPartitions", TestPrivacyOfPartitionsAndAnotherFilter},
 		{"EnableAndDisable", TestEnableAndDisable},
 		{"EnableChangesWhatDiffers", TestEnableChangesWhatDiffers},
 		{"EnableLeavesTheApplicationAlone", TestEnableLeavesTheApplicationAlone},

@@ -148,7 +148,7 @@ func (c *checker) privacy(yamlPath, at string, t *Table) {
 		c.fail(yamlPath+".undescribed", at, "undescribed is %q; write drop, or leave it away to capture such columns", t.Undescribed)
 	}
 	if why := whereFault(t.Where); why != "" {
-		c.fail(yamlPath+".where", at, "where %s; write one condition of SQL, such as closed_on IS NULL", why)
+		c.fail(yamlPath+".where", at, "where %s; write one condition of SQL on columns of the key, such as facility_id <> 99", why)
 	}
 	for i, k := range t.Key {
 		if col, ok := t.Column(k); ok && (col.Privacy == Drop || col.Privacy == Mask) {
