@@ -253,14 +253,23 @@ func (c *Catalog) moneyDigits(ctx context.Context) (int, error) {
 	if err != nil {
 		return 0, fmt.Errorf("ask for the digits of money: %w", err)
 	}
+	digits, err := digitsOf(unit)
+	if err != nil {
+		return 0, err
+	}
+	c.digits = digits
+	return digits, nil
+}
+
+// digitsOf counts the digits of a currency whose unit is so many of its
+// smallest.
+func digitsOf(unit []byte) (digits int, err error) {
 	if len(unit) != 8 {
 		return 0, fmt.Errorf("ask for the digits of money: %d bytes of money, not 8", len(unit))
 	}
-	digits := 0
 	for n := binary.BigEndian.Uint64(unit); n > 1; n /= 10 {
 		digits++
 	}
-	c.digits = digits
 	return digits, nil
 }
 

@@ -22,7 +22,7 @@ import (
 )
 
 // schemaServer is as much of a registry as a decoder asks for: schemas by id.
-func schemaServer(t *testing.T, schemas ...string) *registry.Client {
+func schemaServer(t testing.TB, schemas ...string) *registry.Client {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		id, err := strconv.Atoi(strings.TrimPrefix(r.URL.Path, "/schemas/ids/"))
 		w.Header().Set("Content-Type", "application/vnd.schemaregistry.v1+json")
@@ -63,7 +63,7 @@ type fixture struct {
 	decoder *decoder
 }
 
-func newFixture(t *testing.T, matches map[string]string, fields ...avro.Field) *fixture {
+func newFixture(t testing.TB, matches map[string]string, fields ...avro.Field) *fixture {
 	for i := range fields {
 		fields[i].Column = i
 		if m, ok := fields[i].Type.(map[string]any); ok && m["connect.name"] == "hopluu.token" {
@@ -93,7 +93,7 @@ func cells(texts ...string) event.Row {
 	return row
 }
 
-func (f *fixture) message(t *testing.T, ev *event.Event) *topic.Record {
+func (f *fixture) message(t testing.TB, ev *event.Event) *topic.Record {
 	row := ev.After
 	if row == nil {
 		row = ev.Before
