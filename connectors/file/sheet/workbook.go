@@ -64,7 +64,8 @@ func damaged(what string, err error) error {
 	}
 }
 
-// openWorkbook begins to read the first visible worksheet.
+// openWorkbook begins to read the first visible worksheet; that there is none
+// with rows beside it is made sure of.
 func openWorkbook(file File, limits Limits) (Reader, error) {
 	w := &workbook{parts: map[string]*zip.File{}, limits: limits, file: &watched{File: file}}
 	archive, err := zip.NewReader(w.file, file.Size())
@@ -132,7 +133,7 @@ func (w *workbook) open() (Reader, error) {
 		}
 		return partName(path.Join(path.Dir(base), r.Target))
 	}
-	sheet, err := w.firstSheet(base, related)
+	sheets, err := w.visibleSheets(base, related)
 	if err != nil {
 		return nil, err
 	}
@@ -146,7 +147,34 @@ func (w *workbook) open() (Reader, error) {
 			return nil, err
 		}
 	}
-	return w.openSheet(target(sheet))
+	for _, other := range sheets[1:] {
+		if err := w.mustBeEmpty(target(other.relationship), other.name); err != nil {
+			return nil, err
+		}
+	}
+	return w.openSheet(target(sheets[0].relationship))
+}
+
+// mustBeEmpty refuses a workbook with rows in a worksheet that is not read: they
+// would be missing, or in a full list be taken for gone, and nobody would have
+// said so (P3).
+func (w *workbook) mustBeEmpty(part, name string) (err error) {
+	s, err := w.openSheet(part)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.part.Close()) }()
+	_, err = s.Next()
+	if errors.Is(err, io.EOF) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return &UnreadableError{
+		fmt.Sprintf("worksheet %q has rows, too, and only the first one is read: put all rows into the first, and hide or delete the others", name),
+		fmt.Sprintf("trang tính %q cũng có dữ liệu, nhưng chỉ trang đầu tiên được đọc: hãy đưa mọi dòng vào trang đầu, ẩn hoặc xóa các trang khác", name),
+	}
 }
 
 // relationships reads the relationships of a part; "" is the file's own.
@@ -161,19 +189,26 @@ func (w *workbook) relationships(of string) ([]relationship, error) {
 	return all.Relationship, err
 }
 
-// firstSheet finds the first worksheet that people see.
-func (w *workbook) firstSheet(base string, related []relationship) (relationship, error) {
+// visible is a worksheet that people see.
+type visible struct {
+	relationship
+	name string
+}
+
+// visibleSheets finds the worksheets that people see, one at least.
+func (w *workbook) visibleSheets(base string, related []relationship) (sheets []visible, err error) {
 	var book struct {
 		Properties struct {
 			Date1904 string `xml:"date1904,attr"`
 		} `xml:"workbookPr"`
 		Sheets []struct {
+			Name  string     `xml:"name,attr"`
 			State string     `xml:"state,attr"`
 			Attrs []xml.Attr `xml:",any,attr"`
 		} `xml:"sheets>sheet"`
 	}
 	if err := w.decode(base, &book); err != nil {
-		return relationship{}, err
+		return nil, err
 	}
 	w.date1904 = book.Properties.Date1904 == "1" || book.Properties.Date1904 == "true"
 	for _, s := range book.Sheets {
@@ -186,12 +221,16 @@ func (w *workbook) firstSheet(base string, related []relationship) (relationship
 			}
 			for _, r := range related {
 				if r.ID == a.Value && strings.HasSuffix(r.Type, typeWorksheet) {
-					return r, nil
+					sheets = append(sheets, visible{r, s.Name})
+					break
 				}
 			}
 		}
 	}
-	return relationship{}, &UnreadableError{"the workbook has no visible worksheet", "tệp Excel không có trang tính nào hiển thị"}
+	if len(sheets) == 0 {
+		return nil, &UnreadableError{"the workbook has no visible worksheet", "tệp Excel không có trang tính nào hiển thị"}
+	}
+	return sheets, nil
 }
 
 // decode reads a small part whole.

@@ -79,6 +79,32 @@ func TestFirstVisibleSheet(t *testing.T) {
 	require.Equal(t, [][]string{{"seen"}}, texts1(rows))
 }
 
+// P3: rows on a second sheet are not left out in silence; an empty one is what
+// Excel makes by itself.
+func TestRowsOnAnotherSheet(t *testing.T) {
+	fill := func(cell string, visible bool) []byte {
+		return book(t, func(f *excelize.File, sheet string) {
+			set(t, f, sheet, "A1", "first")
+			_, err := f.NewSheet("Quý 2")
+			require.NoError(t, err)
+			if cell != "" {
+				set(t, f, "Quý 2", cell, "more")
+			}
+			require.NoError(t, f.SetSheetVisible("Quý 2", visible))
+		})
+	}
+	for _, content := range [][]byte{fill("", true), fill("B7", false)} {
+		_, rows, err := read(content, limits())
+		require.NoError(t, err)
+		require.Equal(t, [][]string{{"first"}}, texts1(rows))
+	}
+	_, _, err := read(fill("B7", true), limits())
+	var unreadable *UnreadableError
+	require.True(t, errors.As(err, &unreadable), "%v", err)
+	require.Contains(t, unreadable.En, `worksheet "Quý 2" has rows, too`)
+	require.Contains(t, unreadable.Vi, `"Quý 2"`)
+}
+
 // Every way to write a cell that other programs than Excel use.
 func TestCellForms(t *testing.T) {
 	sheet := `<row><c t="inlineStr"><is><t>in line</t></is></c><c t="str"><f>A1</f><v>of a formula</v></c><c><v>1.10</v></c><c t="b"><v>0</v></c>` +

@@ -27,7 +27,7 @@ type worksheet struct {
 
 var faultRow = Fault{"the row is larger than max_row_bytes", "dòng lớn hơn mức cho phép (max_row_bytes)"}
 
-func (w *workbook) openSheet(name string) (Reader, error) {
+func (w *workbook) openSheet(name string) (*worksheet, error) {
 	part, err := w.part(name)
 	if err != nil {
 		return nil, err
