@@ -3,6 +3,7 @@ package harness
 import (
 	"context"
 	"fmt"
+	"maps"
 	"testing"
 
 	"github.com/hopluu/hopluu/cmd/hopluu/embedded"
@@ -28,8 +29,12 @@ func Kafka(t testing.TB, opts ...Option) *KafkaBroker {
 		})
 	}
 	paths := Parts(t)
+	// Events of tests are of any year; a broker that runs for longer than thirty
+	// seconds would remove those that are older than a week.
+	settings := map[string]string{"log.retention.ms": "-1"}
+	maps.Copy(settings, o.settings)
 	return get(t, "kafka", o, func(ctx context.Context, dir string) (*KafkaBroker, func() error, error) {
-		k, err := embedded.StartKafka(ctx, embedded.KafkaConfig{Parts: paths, Dir: dir, LogDir: o.logDir, Heap: "384m", QuickStart: true, Settings: o.settings})
+		k, err := embedded.StartKafka(ctx, embedded.KafkaConfig{Parts: paths, Dir: dir, LogDir: o.logDir, Heap: "384m", QuickStart: true, Settings: settings})
 		if err != nil {
 			return nil, nil, fmt.Errorf("harness: %w", err)
 		}

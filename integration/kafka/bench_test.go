@@ -46,7 +46,7 @@ func BenchmarkTransactions(b *testing.B) {
 					for range size {
 						i := n & (len(keys) - 1)
 						part := topic.Partition{Topic: t, ID: topic.PartitionFor(keys[i], partitions)}
-						if err := p.Add(ctx, part, keys[i], values[i], 1_600_000_000_000); err != nil {
+						if err := p.Add(ctx, part, keys[i], values[i], now()); err != nil {
 							b.Fatal(err)
 						}
 						n++
@@ -105,7 +105,7 @@ func BenchmarkRead(b *testing.B) {
 	r := rand.New(rand.NewPCG(1, 2))
 	for i := range records {
 		key, value := row(r, i)
-		require.NoError(b, p.Add(ctx, topic.Partition{Topic: t, ID: int32(i % partitions)}, key, value, 1))
+		require.NoError(b, p.Add(ctx, topic.Partition{Topic: t, ID: int32(i % partitions)}, key, value, now()))
 		if i%20_000 == 0 {
 			require.NoError(b, p.Commit(ctx))
 		}

@@ -94,7 +94,7 @@ func TestGroupOutlivesTheBroker(t *testing.T) {
 		for n := range transactions {
 			for i := range partitions {
 				for j := range each {
-					if err := p.Add(ctx, topic.Partition{Topic: name, ID: int32(i)}, nil, strconv.AppendInt(nil, int64(n*each+j), 10), 1); err != nil {
+					if err := p.Add(ctx, topic.Partition{Topic: name, ID: int32(i)}, nil, strconv.AppendInt(nil, int64(n*each+j), 10), now()); err != nil {
 						return err
 					}
 				}

@@ -97,7 +97,7 @@ func writeTransactions(ctx context.Context, p *topic.Producer, name string, part
 		}
 		for n := committed; n < committed+perTransaction; n++ {
 			binary.BigEndian.PutUint64(value, n)
-			if err := p.Add(ctx, topic.Partition{Topic: name, ID: int32(n % partitions)}, value[:8], value, 1); err != nil {
+			if err := p.Add(ctx, topic.Partition{Topic: name, ID: int32(n % partitions)}, value[:8], value, now()); err != nil {
 				return committed, fmt.Errorf("record %d: %w", n, err)
 			}
 		}

@@ -50,10 +50,15 @@ func newProducer(t testing.TB, c *topic.Client, id string) *topic.Producer {
 	return p
 }
 
+// now is the time of a record. One of long ago is not for these tests: thirty
+// seconds after its start, and every five minutes, a broker removes what is
+// older than the topic's retention.
+func now() int64 { return time.Now().UnixMilli() }
+
 func put(t testing.TB, p *topic.Producer, part topic.Partition, values ...string) {
 	t.Helper()
 	for _, v := range values {
-		require.NoError(t, p.Add(testContext(t), part, []byte("k"), []byte(v), 1))
+		require.NoError(t, p.Add(testContext(t), part, []byte("k"), []byte(v), now()))
 	}
 }
 

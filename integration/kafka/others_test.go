@@ -58,10 +58,10 @@ func TestJavaReadsOurs(t *testing.T) {
 		for i := range 3000 { // more than one batch and one LZ4 block
 			v := fmt.Sprintf("%d|%d|%s", codec, i, strings.Repeat("tổ dân phố ", i%40))
 			want = append(want, v)
-			require.NoError(t, p.Add(ctx, part, fmt.Append(nil, i), []byte(v), 1))
+			require.NoError(t, p.Add(ctx, part, fmt.Append(nil, i), []byte(v), now()))
 		}
 		require.NoError(t, p.Commit(ctx))
-		require.NoError(t, p.Add(ctx, part, nil, []byte(large("aborted")), 1))
+		require.NoError(t, p.Add(ctx, part, nil, []byte(large("aborted")), now()))
 		require.NoError(t, p.Abort(ctx))
 		require.NoError(t, p.Close())
 	}
@@ -100,8 +100,8 @@ func TestCompactedTopicIsReadToItsEnd(t *testing.T) {
 		}
 		require.NoError(t, p.Commit(ctx))
 		if n%4 == 0 {
-			require.NoError(t, p.Add(ctx, part, []byte("key 0"), []byte("aborted"), 1))
-			require.NoError(t, p.Add(ctx, part, []byte("key 0"), []byte(large("aborted")), 1))
+			require.NoError(t, p.Add(ctx, part, []byte("key 0"), []byte("aborted"), now()))
+			require.NoError(t, p.Add(ctx, part, []byte("key 0"), []byte(large("aborted")), now()))
 			require.NoError(t, p.Abort(ctx))
 		}
 	}

@@ -31,7 +31,7 @@ func TestCase32NothingStaleAfterARebalance(t *testing.T) {
 		for n := range transactions {
 			for i := range partitions {
 				for j := range each {
-					if err := p.Add(ctx, topic.Partition{Topic: name, ID: int32(i)}, nil, strconv.AppendInt(nil, int64(n*each+j), 10), 1); err != nil {
+					if err := p.Add(ctx, topic.Partition{Topic: name, ID: int32(i)}, nil, strconv.AppendInt(nil, int64(n*each+j), 10), now()); err != nil {
 						return err
 					}
 				}

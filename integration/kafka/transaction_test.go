@@ -83,7 +83,7 @@ func TestCase34ZombieIsFenced(t *testing.T) {
 	err := zombie.Commit(ctx)
 	require.ErrorIs(t, err, topic.ErrFenced)
 	require.NotContains(t, err.Error(), "\n")
-	require.ErrorIs(t, zombie.Add(ctx, part, nil, []byte("zombie"), 1), topic.ErrFenced)
+	require.ErrorIs(t, zombie.Add(ctx, part, nil, []byte("zombie"), now()), topic.ErrFenced)
 
 	put(t, p, part, "2")
 	require.NoError(t, p.Commit(ctx), "its successor is not fenced in turn")
@@ -138,7 +138,7 @@ func TestRecordAboveTheTopicsLimit(t *testing.T) {
 	p, err := c.NewProducer(ctx, topic.ProducerConfig{TransactionalID: name, Compression: topic.None})
 	require.NoError(t, err)
 	defer p.Close()
-	require.NoError(t, p.Add(ctx, part, nil, make([]byte, 3000), 1))
+	require.NoError(t, p.Add(ctx, part, nil, make([]byte, 3000), now()))
 	err = p.Commit(ctx)
 	require.ErrorIs(t, err, topic.ErrMustAbort)
 	var large *topic.TooLargeError
@@ -146,7 +146,7 @@ func TestRecordAboveTheTopicsLimit(t *testing.T) {
 	require.Equal(t, part, large.Partition)
 	require.Greater(t, large.Bytes, 3000)
 	require.NoError(t, p.Abort(ctx))
-	require.NoError(t, p.Add(ctx, part, nil, []byte("small"), 1))
+	require.NoError(t, p.Add(ctx, part, nil, []byte("small"), now()))
 	require.NoError(t, p.Commit(ctx))
 	requireValues(t, c, part, "small")
 }
