@@ -153,6 +153,9 @@ func (d *reader) read(ctx context.Context, o task) error {
 	if err != nil {
 		return err
 	}
+	if err := r.pace.wait(ctx, n%paceRows); err != nil { // small ranges, too
+		return err
+	}
 	c.last = true
 	return r.tell(ctx, report{reader: d, chunk: c})
 }

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -98,20 +99,51 @@ func (r *rig) exec(s reconcile.Source, sql string) {
 // run starts the connectors and a sink; they end with the test.
 func (r *rig) run() {
 	r.t.Helper()
-	var refs []sink.SourceRef
+	for _, s := range r.sources {
+		c := r.connector(s, connectors.Load{})
+		harness.Eventually(r.t, time.Minute, func(context.Context) error { return c.Ready() })
+	}
+	r.sink()
+}
+
+// connector starts a source's connector, until stop.
+func (r *rig) connector(s reconcile.Source, load connectors.Load) running {
+	r.t.Helper()
+	c := connectors.New(connectors.Config{
+		Source: s.Name, DSN: s.DSN, Slot: s.Slot, Publication: "pub_" + s.Name, Sector: s.Sector,
+		Kafka: r.config.Kafka, Registry: r.schemas, Tokens: r.config.Tokens.Clone(),
+		Topics: connectors.Topics{Partitions: 2, Replication: 1, MinISR: 1}, MaxRowBytes: 8 << 20,
+		Snapshot: load, Log: r.log, Metrics: prometheus.NewRegistry(),
+	})
+	return running{c, r.until(c.Run)}
+}
+
+// running is a connector until stop.
+type running struct {
+	*connectors.Connector
+	stop func()
+}
+
+// until runs something until stop, which wants that it ended well, or the
+// test's end.
+func (r *rig) until(run func(context.Context) error) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, len(r.sources)+1)
+	ended := make(chan error, 1)
+	go func() { ended <- run(ctx) }()
+	stop = sync.OnceFunc(func() {
+		cancel()
+		require.NoError(r.t, <-ended)
+	})
+	r.t.Cleanup(stop)
+	return stop
+}
+
+// sink starts the sink; it ends with the test.
+func (r *rig) sink() {
+	r.t.Helper()
+	var refs []sink.SourceRef
 	for _, s := range r.sources {
 		refs = append(refs, sink.SourceRef{Name: s.Name, Sector: s.Sector.Sector})
-		c := connectors.New(connectors.Config{
-			Source: s.Name, DSN: s.DSN, Slot: s.Slot, Publication: "pub_" + s.Name, Sector: s.Sector,
-			Kafka: r.config.Kafka, Registry: r.schemas, Tokens: r.config.Tokens.Clone(),
-			Topics: connectors.Topics{Partitions: 2, Replication: 1, MinISR: 1}, MaxRowBytes: 8 << 20,
-			Log: r.log, Metrics: prometheus.NewRegistry(),
-		})
-		go func() { ended <- c.Run(ctx) }()
-		r.t.Cleanup(func() { require.NoError(r.t, <-ended) })
-		harness.Eventually(r.t, time.Minute, func(context.Context) error { return c.Ready() })
 	}
 	s, err := sink.New(sink.Config{
 		Kafka: r.config.Kafka, Registry: r.schemas, Sectors: &sectors.Set{Sectors: []sectors.Sector{r.sector}}, Sources: refs,
@@ -119,9 +151,7 @@ func (r *rig) run() {
 		Log: r.log, Metrics: prometheus.NewRegistry(),
 	})
 	require.NoError(r.t, err)
-	go func() { ended <- s.Run(ctx) }()
-	r.t.Cleanup(func() { require.NoError(r.t, <-ended) })
-	r.t.Cleanup(cancel)
+	r.until(s.Run)
 }
 
 // compare compares a source, and gives its tables by name.
