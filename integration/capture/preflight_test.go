@@ -103,7 +103,7 @@ func TestPreflightFindings(t *testing.T) {
 		"undescribed column":     {`ALTER TABLE public.visit ADD COLUMN room text`, postgres.Warning, "column room of public.visit is not described: it is captured as internal data, in plain text", ""},
 		"column that is gone":    {`ALTER TABLE public.visit DROP COLUMN cost`, postgres.Warning, "column cost of public.visit is described in the sector file but not in the database", ""},
 		"generated column":       {`ALTER TABLE public.visit ADD COLUMN twice numeric GENERATED ALWAYS AS (cost * 2) STORED`, postgres.Note, "column twice of public.visit is generated: it is not captured", ""},
-		"a type without a form":  {`ALTER TABLE public.visit ALTER cost TYPE money`, postgres.Note, "are carried as their text: cost (money)", ""},
+		"a type without a form":  {`ALTER TABLE public.visit DROP cost, ADD cost inet`, postgres.Note, "are carried as their text: cost (inet)", ""},
 		"unreadable":             {`REVOKE SELECT ON public.visit FROM ROLE`, postgres.Fault, "table public.visit may not be read by this role", "enable"},
 		"one column unreadable":  {`REVOKE SELECT ON public.visit FROM ROLE; GRANT SELECT (ctid, patient_id, day) ON public.visit TO ROLE`, postgres.Fault, "it lacks SELECT on cost", "enable"},
 		"schema unusable":        {`REVOKE USAGE ON SCHEMA public FROM PUBLIC, ROLE`, postgres.Fault, "schema public may not be used", "enable"},
