@@ -51,20 +51,37 @@ func (r *rig) end() (n int64) {
 // lists once, each with the position that it would have had otherwise.
 func TestCase02KilledInTheMiddle(t *testing.T) {
 	t.Run("SIGKILL", func(t *testing.T) {
-		r := newRig(t).full("household")
-		endInTheMiddle(t, r, r.startProcess)
+		untilCaught(t, func() bool {
+			r := newRig(t).full("household")
+			return endInTheMiddle(t, r, r.startProcess)
+		})
 	})
 	t.Run("stopped", func(t *testing.T) {
-		r := newRig(t).full("household")
-		endInTheMiddle(t, r, func() func() {
-			stop := r.start()
-			return func() { require.NoError(t, stop()) }
+		untilCaught(t, func() bool {
+			r := newRig(t).full("household")
+			return endInTheMiddle(t, r, func() func() {
+				stop := r.start()
+				return func() { require.NoError(t, stop()) }
+			})
 		})
 	})
 }
 
-// endInTheMiddle runs the connector by start, which gives the way to end it.
-func endInTheMiddle(t *testing.T, r *rig, start func() (end func())) {
+// untilCaught tries until a connector was caught in the middle of a file: on a
+// busy machine the test itself may be held up until the file is in.
+func untilCaught(t *testing.T, try func() bool) {
+	t.Helper()
+	for range 10 {
+		if try() {
+			return
+		}
+	}
+	require.FailNow(t, "no end hit the middle of a file")
+}
+
+// endInTheMiddle runs the connector by start, which gives the way to end it, and
+// tells whether an end hit the middle of a file.
+func endInTheMiddle(t *testing.T, r *rig, start func() (end func())) bool {
 	const rows, shift = 40_000, 25_000
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
@@ -108,7 +125,6 @@ func endInTheMiddle(t *testing.T, r *rig, start func() (end func())) {
 	r.drop("household_2.csv", list(shift, rows, "near_poor"))
 	until(2)
 	t.Logf("ended %d times", ends)
-	require.Positive(t, ends, "no end hit the middle of a file")
 
 	seen := map[event.Position]bool{}
 	all := r.messages(r.public("household"))
@@ -141,20 +157,28 @@ func endInTheMiddle(t *testing.T, r *rig, start func() (end func())) {
 	for i := range uint32(shift) {
 		require.True(t, seen[event.Position{Epoch: 1, LSN: 2, Ordinal: rows + 2 + i}])
 	}
+	return ends > 0
 }
 
 // A file that is replaced while it is being taken in is given up, said loudly,
 // and the new one is right.
 func TestReplacedInTheMiddle(t *testing.T) {
+	untilCaught(t, func() bool { return replaceInTheMiddle(t) })
+}
+
+func replaceInTheMiddle(t *testing.T) bool {
 	const rows = 40_000
 	r := newRig(t).full("household")
 	r.drop("household_1.csv", list(0, rows, "poor"))
 	stop := r.start()
 	r.wait(r.public("household"), 1)
 	require.NoError(t, stop())
-	require.Zero(t, r.metric("hopluu_connector_files_total", "outcome", "taken"), "the file was too small to be caught in its middle")
-	half := len(history(r.messages(r.public("household")), "code"))
-	require.Less(t, half, rows)
+	if r.metric("hopluu_connector_files_total", "outcome", "taken") > 0 {
+		return false
+	}
+	if len(history(r.messages(r.public("household")), "code")) == rows {
+		return false // all that was left to do was to say so
+	}
 	r.drop("household_1.csv", list(10, 5, "near_poor"))
 	stop = r.start()
 	r.done("household", "abandoned", 1)
@@ -168,6 +192,7 @@ func TestReplacedInTheMiddle(t *testing.T) {
 		}
 	}
 	require.Equal(t, map[string]bool{"H-000010": true, "H-000011": true, "H-000012": true, "H-000013": true, "H-000014": true}, left)
+	return true
 }
 
 // Two connectors of one source: the second takes it over, the first ends and
