@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -121,7 +122,7 @@ func reconcileAll(ctx context.Context, c config.Config, names []string, settings
 	settings.Group = c.Sink.Group
 	var failed []error
 	for _, s := range sources {
-		results, err := reconcile.Run(ctx, settings, reconcile.Source{Name: s.Name, DSN: s.DSN, Slot: s.Slot, Publication: s.Publication, Sector: s.Described})
+		results, err := reconcile.Run(ctx, settings, reconcile.Source{Name: s.Name, DSN: cmp.Or(s.PrimaryDSN, s.DSN), Slot: s.Slot, Publication: s.Publication, Sector: s.Described})
 		if ctx.Err() != nil {
 			return all, ctx.Err()
 		}

@@ -201,6 +201,15 @@ func TestDecodingOnAStandby(t *testing.T) {
 	r.exec(`UPDATE public.visit SET cost = 1 WHERE patient_id < 50`)
 	c = r.start()
 	public.shows(visits)
+	read := r.checkpoint().Tables["public.visit"].From
+	r.resnapshot("public.visit") // which exports a snapshot there
+	r.eventually(func() error {
+		if s := r.checkpoint().Tables["public.visit"]; s.From == read || !s.Complete {
+			return fmt.Errorf("the table is not read anew: %+v", s)
+		}
+		return nil
+	})
+	once(t, public.shows(visits))
 
 	require.NoError(t, primary.Kill())
 	require.Equal(t, "true", r.asked(standby, `SELECT pg_promote()::text`))
