@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -18,6 +19,8 @@ import (
 type load struct {
 	group errgroup.Group
 	stop  chan struct{}
+	// rests while the connector, which is killed all the time, is far behind.
+	rests atomic.Bool
 }
 
 const (
@@ -33,10 +36,10 @@ func (w *world) startLoad(seed uint64) *load {
 	l := &load{stop: make(chan struct{})}
 	ctx := w.t.Context()
 	for n := range writers {
-		writer := &writer{dsn: w.admin, random: rand.New(rand.NewPCG(seed, uint64(n)+1)), base: int64(n+1) * 1_000_000_000, stop: l.stop}
+		writer := &writer{dsn: w.admin, random: rand.New(rand.NewPCG(seed, uint64(n)+1)), base: int64(n+1) * 1_000_000_000, stop: l.stop, rests: &l.rests}
 		l.group.Go(func() error { return writer.run(ctx, pace, writer.transaction) })
 	}
-	surgeon := &surgeon{writer: writer{dsn: w.admin, random: rand.New(rand.NewPCG(seed, 1000)), stop: l.stop}}
+	surgeon := &surgeon{writer: writer{dsn: w.admin, random: rand.New(rand.NewPCG(seed, 1000)), stop: l.stop, rests: &l.rests}}
 	l.group.Go(func() error { return surgeon.run(ctx, surgery, surgeon.operate) })
 	return l
 }
@@ -52,6 +55,7 @@ type writer struct {
 	dsn    string
 	random *rand.Rand
 	stop   chan struct{}
+	rests  *atomic.Bool
 	base   int64 // its first key
 	last   int64 // its newest patient, relative to base
 	read   int64 // its newest reading
@@ -75,6 +79,9 @@ func (w *writer) run(ctx context.Context, every time.Duration, transaction func(
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-tick.C:
+		}
+		if w.rests.Load() {
+			continue
 		}
 		if conn == nil {
 			made, err := pgx.Connect(ctx, w.dsn)
