@@ -36,7 +36,7 @@ func TestScripts(t *testing.T) {
 		}}
 	for name, got := range map[string]string{
 		"enable-private.sql": script(private.EnableScript()),
-		"enable.sql": script(plain.EnableScript()), "disable.sql": script(plain.DisableScript()),
+		"enable.sql":         script(plain.EnableScript()), "disable.sql": script(plain.DisableScript()),
 		"enable-quoted.sql": script(odd.EnableScript()), "disable-quoted.sql": script(odd.DisableScript()),
 	} {
 		path := "testdata/" + name
