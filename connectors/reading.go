@@ -147,6 +147,13 @@ func (r *reading) stop() {
 	}
 }
 
+// noSnapshotError says that no snapshot could be exported, as when all slots of
+// the server are in use.
+type noSnapshotError struct{ err error }
+
+func (e *noSnapshotError) Error() string { return "no snapshot could be taken: " + e.err.Error() }
+func (e *noSnapshotError) Unwrap() error { return e.err }
+
 // over tells whether there is nothing left to do.
 func (r *reading) over() bool { return r.readers != nil && len(r.parked) == len(r.readers) }
 
@@ -158,7 +165,7 @@ func (r *reading) take(ctx context.Context, rep report) error {
 		r.held = rep.held
 		return nil
 	case rep.reader == nil:
-		return rep.failed
+		return &noSnapshotError{rep.failed}
 	case rep.chunk != nil:
 		return r.produce(ctx, rep.chunk)
 	}

@@ -44,6 +44,9 @@ func (l Load) rangeBlocks() uint32 {
 // read to their end.
 const readPause = 2 * time.Second
 
+// noSnapshotPause is how long to wait when no snapshot can be taken.
+const noSnapshotPause = 10 * time.Second
+
 // pending are the tables to read, in the sector's order. A quarantined one
 // waits for a person.
 func (s *session) pending() []string {
@@ -189,6 +192,14 @@ func (f *follower) reports() <-chan report {
 // readers takes a report in, and ends the reading when it was the last.
 func (f *follower) readers(ctx context.Context, rep report) error {
 	err := f.reading.take(ctx, rep)
+	var none *noSnapshotError
+	if errors.As(err, &none) && ctx.Err() == nil {
+		// The tables wait; the stream of the others does not.
+		f.Log.Error("tables that are to be read wait, the stream goes on", "tables", len(f.reading.works), "error", err, "again_in", noSnapshotPause.String())
+		f.endReading()
+		f.readingEnded = time.Now().Add(noSnapshotPause - readPause)
+		return nil
+	}
 	if errors.Is(err, errForgotten) {
 		f.Log.Info("the snapshot goes on with a newer one", "why", err)
 		f.endReading()

@@ -247,10 +247,12 @@ func (a *app) connectorResnapshot() *cobra.Command {
 	return &cobra.Command{
 		Use:   "resnapshot SOURCE [SCHEMA.TABLE...]",
 		Short: "Read tables anew",
-		Long: `Mark tables to be read anew: rows that went meanwhile go, quarantine ends, and the
-stream goes on in order. Without a table the whole source is captured anew under
-the next epoch, which is what a lost slot or a restored database needs. A running
-connector begins at once, a stopped one when it is started.`,
+		Long: `Mark tables to be read anew: quarantine ends, and rows that went without an event
+go once all others were read, so that nothing is missing meanwhile. The stream goes
+on beside it. Without a table the whole source is captured anew under the next
+epoch, which is what a lost slot or a restored database needs; its stream waits
+until the tables are read. A running connector begins at once, a stopped one when
+it is started; 'hopluu connector status' shows how far it is.`,
 		Example: `  hopluu connector resnapshot health public.patient
   hopluu connector resnapshot health     # all of it, under a new epoch`,
 		Args: func(cmd *cobra.Command, args []string) error {

@@ -275,6 +275,45 @@ func TestTruncateBesideTheSnapshot(t *testing.T) {
 	all := public.shows(patients)
 	require.NoError(t, c.stop())
 	inOrder(t, all)
+	truncated := map[int32]event.Position{}
+	for _, m := range events(all) {
+		at, ok := truncated[m.Partition.ID]
+		switch {
+		case m.Event.Op == event.Truncate:
+			truncated[m.Partition.ID] = m.Event.Position
+		case ok && m.Event.Op == event.Read:
+			require.Negative(t, at.Compare(m.Event.Position), "a row that was truncated away came after the truncate")
+		}
+	}
+	require.Len(t, truncated, 2)
+}
+
+// A server without a slot to spare cannot export a snapshot: the table that came
+// waits, the stream of the others does not.
+func TestNoSlotForASnapshot(t *testing.T) {
+	t.Parallel()
+	r := newRigOn(t, harness.Postgres(t, harness.Own()), harness.Kafka(t))
+	r.exec(`INSERT INTO public.patient VALUES (1)`)
+	both := r.config.Sector.Tables
+	r.config.Sector.Tables = both[1:]
+	c := r.start()
+	r.ready(c)
+	require.NoError(t, c.stop())
+	r.exec(`SELECT pg_create_physical_replication_slot('taken_' || n)
+		FROM generate_series(1, current_setting('max_replication_slots')::int - (SELECT count(*) FROM pg_replication_slots)) n`)
+	r.config.Sector.Tables = both
+	c = r.start()
+	visit := r.tail(r.public("visit"))
+	for n := range 3 {
+		r.exec(fmt.Sprintf(`INSERT INTO public.visit VALUES (%d, '2026-01-01', 1)`, n))
+		visit.events(n + 1)
+	}
+	r.caughtUp()
+	require.False(t, r.checkpoint().Tables["public.patient"].Complete)
+	r.exec(`SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_type = 'physical'`)
+	r.complete("public.patient")
+	r.tail(r.public("patient")).shows(patients)
+	require.NoError(t, c.stop())
 }
 
 // Case 36, P7: a statement that rewrites a table in the middle of its snapshot
