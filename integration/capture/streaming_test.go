@@ -430,11 +430,13 @@ func TestPreparedTransactions(t *testing.T) {
 // prepared, as another reader of it may.
 func (r *rig) turnTwoPhaseOn() {
 	r.t.Helper()
-	conn, err := postgres.ConnectReplication(r.t.Context(), r.admin)
-	require.NoError(r.t, err)
-	err = pglogrepl.StartReplication(r.t.Context(), conn, r.config.Slot, 0, pglogrepl.StartReplicationOptions{
-		Mode: pglogrepl.LogicalReplication, PluginArgs: []string{"proto_version '3'", "publication_names '" + r.config.Publication + "'", "two_phase 'on'"}})
-	require.NoError(r.t, errors.Join(err, conn.Close(r.t.Context())))
+	r.eventually(func() error { // the server may still be letting the slot go
+		conn, err := postgres.ConnectReplication(r.t.Context(), r.admin)
+		require.NoError(r.t, err)
+		err = pglogrepl.StartReplication(r.t.Context(), conn, r.config.Slot, 0, pglogrepl.StartReplicationOptions{
+			Mode: pglogrepl.LogicalReplication, PluginArgs: []string{"proto_version '3'", "publication_names '" + r.config.Publication + "'", "two_phase 'on'"}})
+		return errors.Join(err, conn.Close(r.t.Context()))
+	})
 	var on bool
 	require.NoError(r.t, r.query(`SELECT two_phase FROM pg_replication_slots WHERE slot_name = $1`, r.config.Slot).Scan(&on))
 	require.True(r.t, on)

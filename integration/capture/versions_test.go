@@ -23,6 +23,7 @@ func source(t *testing.T, options ...harness.Option) *harness.PostgresServer {
 // What differs between versions of the server is what it sends: these tests
 // look at all of that, and run on the oldest once more.
 func TestOldestPostgres(t *testing.T) {
+	t.Parallel() // it mostly waits
 	for _, test := range []struct {
 		name string
 		run  func(*testing.T)
