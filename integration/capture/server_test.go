@@ -114,8 +114,3 @@ func TestCase12SnapshotResumes(t *testing.T) {
 	slots := r.rows(fmt.Sprintf(`SELECT slot_name FROM pg_replication_slots WHERE slot_name <> '%s'`, r.config.Slot))
 	require.Empty(t, slots, "P7: the snapshot's own slot is gone")
 }
-
-func extent(r *rig) (blocks int) {
-	require.NoError(r.t, r.query(`SELECT pg_relation_size('public.patient') / 8192`).Scan(&blocks))
-	return blocks
-}
