@@ -6,7 +6,6 @@ import (
 	"testing"
 
 	"github.com/hopluu/hopluu/connectors/postgres/pgoutput"
-	"github.com/hopluu/hopluu/schemas/event"
 	"github.com/hopluu/hopluu/schemas/registry"
 	"github.com/stretchr/testify/require"
 )
@@ -179,7 +178,8 @@ func TestQuarantineOverRestarts(t *testing.T) {
 	require.Empty(t, r.checkpoint().Tables["public.visit"].Quarantined)
 	last := r.tail(r.letters("visit")).records(6)[5]
 	require.Equal(t, "3", string(letterOf(t, last).(*pgoutput.Insert).New[0].Text), "P3: it is kept all the same")
-	require.Equal(t, event.Create, events(public.all)[len(events(public.all))-1].Event.Op)
+	// The new snapshot goes on beside the stream: its rows may come later.
+	require.Equal(t, "c", ops(of(events(public.all), "4")))
 }
 
 // A dead letter larger than Kafka takes is divided.

@@ -94,8 +94,8 @@ func (g *Generator) connect(ctx context.Context, sector string) (*pgx.Conn, erro
 
 // each runs fn for every sector at the same time, on a connection of its own.
 // The first error ends the others.
-func (g *Generator) each(ctx context.Context, fn func(ctx context.Context, sector string, conn *pgx.Conn) error) error {
-	group, ctx := errgroup.WithContext(ctx)
+func (g *Generator) each(parent context.Context, fn func(ctx context.Context, sector string, conn *pgx.Conn) error) error {
+	group, ctx := errgroup.WithContext(parent)
 	for _, sector := range g.sectors {
 		group.Go(func() (err error) {
 			conn, err := g.connect(ctx, sector)
@@ -104,6 +104,10 @@ func (g *Generator) each(ctx context.Context, fn func(ctx context.Context, secto
 			}
 			defer func() { err = errors.Join(err, hangUp(conn)) }()
 			if err := fn(ctx, sector, conn); err != nil {
+				if parent.Err() != nil && !errors.Is(err, parent.Err()) {
+					// A statement that is cut off may tell of its closed connection.
+					err = fmt.Errorf("%w: %w", parent.Err(), err)
+				}
 				return fmt.Errorf("generator: sector %s: %w", sector, err)
 			}
 			return nil
