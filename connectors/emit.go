@@ -3,6 +3,7 @@ package connectors
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/hopluu/hopluu/schemas/avro"
@@ -93,7 +94,7 @@ func (s *session) addTo(ctx context.Context, l *lane, key, value []byte, op even
 }
 
 // tableKeys are the keys of what concerns a whole table in a vault topic: a
-// compacted topic takes no record without one. No row's key is as short, and a
+// compacted topic takes no record without one. No row's key begins so, and a
 // late truncate does not take the place of a marker.
 var tableKeys = map[event.Op][]byte{event.Truncate: {}, event.Marker: []byte(event.Marker.String())}
 
@@ -107,6 +108,11 @@ func (s *session) everywhere(ctx context.Context, t *table, ev *event.Event) err
 		var key []byte // as Debezium has it
 		if l == &t.vault {
 			key = tableKeys[ev.Op]
+			if ev.Range != nil {
+				// Nor does it take the place of the whole table's, or of
+				// another range's.
+				key = append(slices.Clone(key), " "+ev.Range.String()...)
+			}
 		}
 		var err error
 		if s.encoded, err = l.encoder.AppendValue(s.encoded[:0], l.valueID, ev); err != nil {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/hopluu/hopluu/connectors/postgres/checkpoint"
+	"github.com/hopluu/hopluu/schemas/event"
 )
 
 // TableProgress is how far the snapshot of one table is.
@@ -20,6 +21,9 @@ type TableProgress struct {
 	Rows int64 `json:"rows"`
 	// Part is from 0 to 1.
 	Part float64 `json:"part"`
+	// Ranges are those that are read of a table that is complete but for them;
+	// nothing else is known of it then.
+	Ranges []event.Range `json:"ranges,omitempty"`
 	// Again is true for a table that was captured before.
 	Again bool `json:"again"`
 	// Since is when the snapshot began by the source's clock; zero before that.
@@ -45,15 +49,23 @@ func (p TableProgress) Rate(now time.Time) float64 {
 
 // String is for people: "42% of 1.2 GiB, 123456 rows".
 func (p TableProgress) String() string {
+	if len(p.Ranges) > 0 {
+		return fmt.Sprintf("ranges of its key to read: %d", len(p.Ranges))
+	}
 	return fmt.Sprintf("%.0f%% of %s, %d rows", 100*p.Part, Bytes(int64(p.Blocks)*8192), p.Rows)
 }
 
-// progressOf lists the tables whose snapshot is not complete, by name.
+// progressOf lists the tables whose snapshot is not complete, or of which ranges
+// are to be read, by name.
 func progressOf(tables map[string]checkpoint.Table) []TableProgress {
 	all := []TableProgress{}
 	for name, t := range tables {
-		if t.Complete || t.Quarantined != "" {
+		if t.Complete && len(t.Ranges) == 0 || t.Quarantined != "" {
 			continue // one that was set aside waits for a person, not for its snapshot
+		}
+		if t.Complete {
+			all = append(all, TableProgress{Table: name, Again: true, Ranges: t.Ranges})
+			continue
 		}
 		p := TableProgress{Table: name, Blocks: t.Blocks, Rows: t.Rows, Part: t.Part(), Again: t.Restart}
 		p.BlocksRead = uint32(p.Part * float64(t.Blocks))

@@ -5,19 +5,18 @@ import (
 	"strings"
 
 	"github.com/hopluu/hopluu/connectors/postgres"
-	"github.com/hopluu/hopluu/connectors/postgres/checkpoint"
 	"github.com/hopluu/hopluu/schemas/event"
 )
 
 // task is what a session has a reader do: enter a table (enter not empty),
-// read blocks of the one that it is in (table not nil), or leave it, which is
+// read a piece of the one that it is in (table not nil), or leave it, which is
 // not reported.
 type task struct {
 	leave  bool
 	enter  string
 	table  *table // its own, with encoders that no other goroutine uses
 	extent postgres.Extent
-	blocks checkpoint.Blocks
+	piece  postgres.Piece
 }
 
 // report is what a reader tells its session: a chunk, or that it awaits an
@@ -27,7 +26,7 @@ type report struct {
 	// entered: the table that was asked for is locked, with this extent.
 	entered bool
 	extent  postgres.Extent
-	// chunk is a part of the blocks that are read; nil else.
+	// chunk is a part of the piece that is read; nil else.
 	chunk *chunk
 	// waited: a statement of the application waits for the table that was read.
 	waited bool
@@ -113,24 +112,24 @@ func (d *reader) do(ctx context.Context, o task) (report, error) {
 // chunkBytes is how much a reader encodes before it hands it on.
 const chunkBytes = 512 << 10
 
-// chunk is a part of a range, encoded.
+// chunk is a part of a piece, encoded.
 type chunk struct {
 	table  *table
-	blocks checkpoint.Blocks
+	piece  postgres.Piece
 	rows   []encodedRow
 	memory []byte // what the rows are slices of
-	// last: with it the blocks are read.
+	// last: with it the piece is read.
 	last bool
 }
 
-// read encodes the rows of a range. A row that cannot be encoded is a
+// read encodes the rows of a piece. A row that cannot be encoded is a
 // *QuarantineError.
 func (d *reader) read(ctx context.Context, o task) error {
 	r, t := d.reading, o.table
 	ev := event.Event{Op: event.Read, Snapshot: true, CommitMicros: r.held.Micros, Position: event.Position{Epoch: r.epoch, LSN: r.held.LSN}}
-	c := r.newChunk(t, o.blocks)
+	c := r.newChunk(t, o.piece)
 	n := 0
-	err := d.conn.Read(ctx, t.relation, o.extent, o.blocks, func(row event.Row) error {
+	err := d.conn.Read(ctx, t.relation, o.extent, o.piece, func(row event.Row) error {
 		if n++; n%paceRows == 0 {
 			if err := r.pace.wait(ctx, paceRows); err != nil {
 				return err
@@ -147,7 +146,7 @@ func (d *reader) read(ctx context.Context, o task) error {
 			return nil
 		}
 		full := c
-		c = r.newChunk(t, o.blocks)
+		c = r.newChunk(t, o.piece)
 		return r.tell(ctx, report{reader: d, chunk: full})
 	})
 	if err != nil {

@@ -15,7 +15,7 @@ import (
 )
 
 // reading reads tables as one snapshot sees them: readers, each on a connection
-// of its own that is pinned to it (case 06), read and encode ranges of blocks;
+// of its own that is pinned to it (case 06), read and encode pieces of them;
 // the session gives the tasks and produces what they encoded. But for the
 // readers' goroutines everything here is used by the session's alone.
 type reading struct {
@@ -40,12 +40,12 @@ type work struct {
 	name   string
 	table  *table
 	extent postgres.Extent
-	// asked: a reader is to enter it; open: one did, and the ranges are known.
+	// asked: a reader is to enter it; open: one did, and the pieces are known.
 	asked, open bool
 	// closed: nothing more of it is read in this reading.
 	closed bool
-	left   []checkpoint.Blocks // to be handed out
-	rows   map[uint32]int64    // of the ranges that are being read, by their first block
+	left   []postgres.Piece         // to be handed out
+	rows   map[postgres.Piece]int64 // of the pieces that are being read
 }
 
 // read begins to read tables. fresh is the snapshot of a slot that was just
@@ -58,7 +58,7 @@ func (s *session) read(ctx context.Context, tables []string, fresh *postgres.Sna
 		pace: pace{perSecond: s.Snapshot.RowsPerSecond}, overtaken: newOvertaken(tables)}
 	r.chunks.New = func() any { return &chunk{memory: make([]byte, 0, chunkBytes+chunkBytes/4)} }
 	for _, name := range tables {
-		r.works = append(r.works, &work{name: name, rows: map[uint32]int64{}})
+		r.works = append(r.works, &work{name: name, rows: map[postgres.Piece]int64{}})
 	}
 	if fresh != nil {
 		var err error
@@ -199,9 +199,9 @@ func (r *reading) take(ctx context.Context, rep report) error {
 func (r *reading) next(d *reader) error {
 	o := task{}
 	if w := d.work; w != nil && d.twin != nil && r.wanted(w) && len(w.left) > 0 {
-		o = task{table: d.twin, extent: w.extent, blocks: w.left[0]}
+		o = task{table: d.twin, extent: w.extent, piece: w.left[0]}
 		w.left = w.left[1:]
-		w.rows[o.blocks.From] = 0
+		w.rows[o.piece] = 0
 	} else {
 		d.twin = nil
 		for _, w := range r.works {
@@ -248,7 +248,7 @@ func (r *reading) failed(d *reader, err error) error {
 		w.closed = w.closed || !w.open
 		w.asked = true
 		return nil
-	case errors.Is(err, postgres.ErrNoTable) && r.checkpoint.Tables[w.name].Restart:
+	case errors.Is(err, postgres.ErrNoTable) && r.captured(w.name):
 		w.closed = true
 		r.quarantine(w.name, r.gone(w.name))
 		return nil
@@ -256,6 +256,13 @@ func (r *reading) failed(d *reader, err error) error {
 		return &postgres.ConfigError{Reason: fmt.Sprintf("sector %s describes table %s, which database %s does not have: create it, or take it out of the sector file", r.Sector.Sector, w.name, r.database)}
 	}
 	return err
+}
+
+// captured tells whether a table was read before: then its loss concerns it
+// alone.
+func (r *reading) captured(table string) bool {
+	state := r.checkpoint.Tables[table]
+	return state.Restart || state.Complete
 }
 
 // entered takes in that a reader has locked a table: its columns and its heap
@@ -282,7 +289,7 @@ func (r *reading) entered(ctx context.Context, d *reader, extent postgres.Extent
 	return err
 }
 
-// prepare makes the table's encoders and finds out which blocks are to be read.
+// prepare makes the table's encoders and finds out which pieces are to be read.
 func (r *reading) prepare(ctx context.Context, w *work, extent postgres.Extent) error {
 	schema, name, _ := strings.Cut(w.name, ".")
 	relation, err := r.catalog.Relation(ctx, schema, name)
@@ -294,7 +301,7 @@ func (r *reading) prepare(ctx context.Context, w *work, extent postgres.Extent) 
 		return err
 	}
 	shape := shapes[w.name]
-	if shape.Published == 0 && r.checkpoint.Tables[w.name].Restart {
+	if shape.Published == 0 && r.captured(w.name) {
 		return r.unpublished(w.name)
 	}
 	if shape.Published == 0 {
@@ -306,12 +313,18 @@ func (r *reading) prepare(ctx context.Context, w *work, extent postgres.Extent) 
 	if w.table, err = r.compile(ctx, relation); err != nil {
 		return err
 	}
+	w.open, w.extent = true, extent
+	if r.checkpoint.Tables[w.name].Complete {
+		return r.prepareRanges(w)
+	}
 	shape.Parts = extent.Parts // not one that was attached since
 	state := begun(r.checkpoint.Tables[w.name], extent, shape, r.held)
-	w.open, w.extent = true, extent
-	w.left = state.Left(extent.Blocks, r.Snapshot.rangeBlocks())
+	left := state.Left(extent.Blocks, r.Snapshot.rangeBlocks())
 	if extent.Whole {
-		w.left = []checkpoint.Blocks{{From: 0, To: checkpoint.End}}
+		left = []checkpoint.Blocks{{From: 0, To: checkpoint.End}}
+	}
+	for _, blocks := range left {
+		w.left = append(w.left, postgres.Piece{Blocks: blocks})
 	}
 	r.setTable(w.name, state)
 	r.Log.Info("snapshot of a table", "table", w.name, "lsn", r.held.LSN.String(), "blocks", extent.Blocks, "ranges", len(w.left))
@@ -323,7 +336,7 @@ func (r *reading) prepare(ctx context.Context, w *work, extent postgres.Extent) 
 // rows no longer these rows.
 func begun(state checkpoint.Table, extent postgres.Extent, shape checkpoint.Shape, held *postgres.Held) checkpoint.Table {
 	if len(state.Done) == 0 || state.Relfilenode != extent.Relfilenode || state.Outdated(shape) != "" {
-		state = checkpoint.Table{Restart: state.Restart, From: held.LSN, Micros: held.Micros}
+		state = checkpoint.Table{Restart: state.Restart, Ranges: state.Ranges, From: held.LSN, Micros: held.Micros}
 	}
 	state = state.Seen(shape)
 	state.Relfilenode, state.Blocks, state.To = extent.Relfilenode, extent.Blocks, held.LSN
@@ -347,8 +360,8 @@ func (s *session) twin(t *table) (*table, error) {
 	return &twin, err
 }
 
-// produce adds a chunk to the open transaction. When it is a range's last one,
-// the range is done with that transaction: before it, and after a crash, its
+// produce adds a chunk to the open transaction. When it is a piece's last one,
+// the piece is done with that transaction: before it, and after a crash, its
 // rows are read again with a later LSN (case 12).
 func (r *reading) produce(ctx context.Context, c *chunk) error {
 	defer r.recycle(c)
@@ -370,25 +383,33 @@ func (r *reading) produce(ctx context.Context, c *chunk) error {
 	if r.waiting.IsZero() {
 		r.waiting = time.Now()
 	}
-	w.rows[c.blocks.From] += int64(len(c.rows))
+	w.rows[c.piece] += int64(len(c.rows))
 	if !c.last {
 		return nil
 	}
-	state := r.checkpoint.Tables[w.name].Read(c.blocks)
-	state.Rows += w.rows[c.blocks.From]
-	delete(w.rows, c.blocks.From)
-	if len(w.left) == 0 && len(w.rows) == 0 {
-		state.Complete, w.closed = true, true
+	rows := w.rows[c.piece]
+	delete(w.rows, c.piece)
+	last := len(w.left) == 0 && len(w.rows) == 0
+	if last {
+		w.closed = true
 		r.overtaken.finish(w.name)
+	}
+	if c.piece.Range != nil {
+		return r.endRange(ctx, w, *c.piece.Range, rows)
+	}
+	state := r.checkpoint.Tables[w.name].Read(c.piece.Blocks)
+	state.Rows += rows
+	if last {
+		state.Complete = true
 		r.Log.Info("snapshot of a table complete", "table", w.name, "rows", state.Rows)
 	}
 	r.setTable(w.name, state)
 	return nil
 }
 
-func (r *reading) newChunk(t *table, blocks checkpoint.Blocks) *chunk {
+func (r *reading) newChunk(t *table, piece postgres.Piece) *chunk {
 	c := r.chunks.Get().(*chunk)
-	c.table, c.blocks, c.last = t, blocks, false
+	c.table, c.piece, c.last = t, piece, false
 	c.rows, c.memory = c.rows[:0], c.memory[:0]
 	return c
 }

@@ -13,17 +13,33 @@ import (
 // epoch: what a gap needs). A connector that runs does it at once, one that
 // does not when it starts.
 func Resnapshot(ctx context.Context, kafka *topic.Client, source string, tables ...string) error {
+	return remark(ctx, kafka, source, func(c *checkpoint.Checkpoint) error {
+		if len(tables) == 0 {
+			*c = c.Restarted()
+		}
+		for _, name := range tables {
+			if _, ok := c.Tables[name]; !ok {
+				return fmt.Errorf("source %s has no table %s: write it as schema.table", source, name)
+			}
+			c.Tables[name] = checkpoint.Table{Restart: true}
+		}
+		return nil
+	})
+}
+
+// remark changes a source's checkpoint from outside of its connector.
+func remark(ctx context.Context, kafka *topic.Client, source string, change func(*checkpoint.Checkpoint) error) error {
 	var err error
 	for range 5 {
 		// A connector that just started may have fenced us.
-		if err = resnapshot(ctx, kafka, source, tables); !errors.Is(err, topic.ErrFenced) {
+		if err = remarkOnce(ctx, kafka, source, change); !errors.Is(err, topic.ErrFenced) {
 			return err
 		}
 	}
 	return err
 }
 
-func resnapshot(ctx context.Context, kafka *topic.Client, source string, tables []string) (err error) {
+func remarkOnce(ctx context.Context, kafka *topic.Client, source string, change func(*checkpoint.Checkpoint) error) (err error) {
 	// It takes the connector's transactional id over, so that no checkpoint of
 	// the connector's can undo the marks. The connector remains the source's
 	// owner, and begins again from them.
@@ -39,14 +55,8 @@ func resnapshot(ctx context.Context, kafka *topic.Client, source string, tables 
 	if !c.Started() {
 		return fmt.Errorf("source %s was never captured: start it with 'hopluu connector run'", source)
 	}
-	if len(tables) == 0 {
-		c = c.Restarted()
-	}
-	for _, name := range tables {
-		if _, ok := c.Tables[name]; !ok {
-			return fmt.Errorf("source %s has no table %s: write it as schema.table", source, name)
-		}
-		c.Tables[name] = checkpoint.Table{Restart: true}
+	if err := change(&c); err != nil {
+		return err
 	}
 	return saveCheckpoint(ctx, producer, source, c, true)
 }

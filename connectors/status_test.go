@@ -7,6 +7,7 @@ import (
 	"github.com/hopluu/hopluu/connectors/postgres"
 	"github.com/hopluu/hopluu/connectors/postgres/checkpoint"
 	"github.com/hopluu/hopluu/connectors/postgres/walbudget"
+	"github.com/hopluu/hopluu/schemas/event"
 	"github.com/stretchr/testify/require"
 )
 
@@ -15,6 +16,8 @@ func TestStatusOf(t *testing.T) {
 		"public.b": {Complete: true, Quarantined: "why"}, "public.a": {Complete: true, Quarantined: "why"}, "public.c": {Complete: true}}}
 	reading := started
 	reading.Tables = map[string]checkpoint.Table{"public.a": {Complete: true}, "public.b": {Blocks: 5}}
+	ranges := started
+	ranges.Tables = map[string]checkpoint.Table{"public.a": {Complete: true, Ranges: []event.Range{{Column: "id"}}}}
 	aside := started
 	aside.Tables = map[string]checkpoint.Table{"public.a": {Complete: true}, "public.b": {Quarantined: "why"}}
 	slot := postgres.SlotStatus{Exists: true, Active: true, BehindBytes: 5, RetainedBytes: 7}
@@ -28,11 +31,13 @@ func TestStatusOf(t *testing.T) {
 		{"slot lost", started, postgres.SlotStatus{Exists: true, Lost: true}},
 		{"stopped", started, postgres.SlotStatus{Exists: true}},
 		{"snapshot", reading, slot},
+		{"snapshot", ranges, slot},
 		{"streaming", started, slot},
 		{"streaming", aside, slot},
 	} {
 		require.Equal(t, c.state, StatusOf("health", c.check, Look{Slot: c.slot}).State)
 	}
+	require.Equal(t, "ranges of its key to read: 1", StatusOf("health", ranges, Look{Slot: slot}).Snapshots[0].String())
 	s := StatusOf("health", started, Look{Slot: slot})
 	require.Equal(t, Status{Source: "health", State: "streaming", Epoch: 2, Confirmed: "0/10000", BehindBytes: 5, RetainedBytes: 7,
 		Budget: BudgetStatus{Level: "within"}, Tables: 3, TablesComplete: 3, Quarantined: []string{"public.a", "public.b"}, Snapshots: []TableProgress{}}, s)

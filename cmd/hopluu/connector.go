@@ -13,7 +13,7 @@ func (a *app) connectorCommand() *cobra.Command {
   run         snapshot, then stream, into Kafka; take files in
   status      how far each source is, what its slot holds back, which files and rows
               were refused, what is quarantined
-  resnapshot  read tables anew: after a gap, or to end a quarantine
+  resnapshot  read tables, or a range of keys, anew: after a gap, or to end a quarantine
   disable     print (or, with --run, do) the complete clean-up, and prove it
 
 enable, resnapshot and disable are for databases. A source of kind file (CSV and

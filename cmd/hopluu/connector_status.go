@@ -143,6 +143,9 @@ func (a *app) status(ctx context.Context, names []string, interval time.Duration
 
 // snapshotText says how far a table's snapshot is, and how long it may take.
 func snapshotText(p connectors.TableProgress, now time.Time) string {
+	if len(p.Ranges) > 0 {
+		return p.Table + ": " + p.String()
+	}
 	if p.Blocks == 0 && p.Part == 0 {
 		return p.Table + ": waits for its turn"
 	}
@@ -241,77 +244,4 @@ func printStatus(w io.Writer, all []sourceStatus) {
 			fmt.Fprintf(w, "%s: quarantined: %s; remove the cause, then: hopluu connector resnapshot %s %s\n", s.Source, s.Reasons[name], s.Source, name)
 		}
 	}
-}
-
-func (a *app) connectorResnapshot() *cobra.Command {
-	return &cobra.Command{
-		Use:   "resnapshot SOURCE [SCHEMA.TABLE...]",
-		Short: "Read tables anew",
-		Long: `Mark tables to be read anew: quarantine ends, and rows that went without an event
-go once all others were read, so that nothing is missing meanwhile. The stream goes
-on beside it. Without a table the whole source is captured anew under the next
-epoch, which is what a lost slot or a restored database needs; its stream waits
-until the tables are read. A running connector begins at once, a stopped one when
-it is started; 'hopluu connector status' shows how far it is.`,
-		Example: `  hopluu connector resnapshot health public.patient
-  hopluu connector resnapshot health     # all of it, under a new epoch`,
-		Args: func(cmd *cobra.Command, args []string) error {
-			return oneSource(cmd, args[:min(1, len(args))])
-		},
-		ValidArgsFunction: a.completeTables,
-		RunE: func(cmd *cobra.Command, args []string) (err error) {
-			c, _, err := a.load()
-			if err != nil {
-				return err
-			}
-			sources, err := loadSources(c)
-			if err != nil {
-				return err
-			}
-			chosen, err := choose(sources, args[:1])
-			if err != nil {
-				return err
-			}
-			if chosen[0].files() {
-				return notOfFiles(chosen[0], "resnapshot")
-			}
-			ctx, cancel := context.WithTimeout(cmd.Context(), time.Minute)
-			defer cancel()
-			kafka, err := dialKafka(ctx, c)
-			if err != nil {
-				return err
-			}
-			defer func() { err = errors.Join(err, kafka.Close()) }()
-			checkpoint, err := connectors.Checkpoint(ctx, kafka, args[0])
-			if err != nil {
-				return err
-			}
-			if !checkpoint.Started() {
-				return fmt.Errorf("source %s was never captured: start it with 'hopluu connector run %s'", args[0], args[0])
-			}
-			if err := connectors.Resnapshot(ctx, kafka, args[0], args[1:]...); err != nil {
-				return err
-			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "source %s: marked; see 'hopluu connector status %s'\n", args[0], args[0])
-			return err
-		},
-	}
-}
-
-// completeTables gives the shell a source, then its tables.
-func (a *app) completeTables(cmd *cobra.Command, args []string, text string) ([]cobra.Completion, cobra.ShellCompDirective) {
-	if len(args) == 0 {
-		return a.completeSources(true)(cmd, args, text)
-	}
-	var names []cobra.Completion
-	if c, _, err := a.load(); err == nil {
-		if sources, err := loadSources(c); err == nil {
-			if chosen, err := choose(sources, args[:1]); err == nil {
-				for _, t := range chosen[0].Described.Tables {
-					names = append(names, cobra.CompletionWithDesc(t.Schema+"."+t.Name, t.Meaning.En))
-				}
-			}
-		}
-	}
-	return names, cobra.ShellCompDirectiveNoFileComp
 }

@@ -203,34 +203,40 @@ func (r *Reader) Enter(ctx context.Context, schema, table string) (Extent, error
 	return e, err
 }
 
-// Read copies the rows of a table that was entered and hands each to row, whose
-// cells are valid during the call only. An error of row's ends the connection.
-func (r *Reader) Read(ctx context.Context, relation Relation, e Extent, blocks checkpoint.Blocks, row func(event.Row) error) error {
+// Piece is what is read of a table at once: blocks of its heap, or the rows of a
+// range when that is not nil.
+type Piece struct {
+	Blocks checkpoint.Blocks
+	Range  *event.Range
+}
+
+// Read copies the rows of a piece of a table that was entered and hands each to
+// row, whose cells are valid during the call only. An error of row's ends the
+// connection.
+func (r *Reader) Read(ctx context.Context, relation Relation, e Extent, p Piece, row func(event.Row) error) error {
 	columns := make([]string, len(relation.Columns))
 	for i, c := range relation.Columns {
 		columns[i] = pgx.Identifier{c.Name}.Sanitize()
 	}
 	table := pgx.Identifier{relation.Schema, relation.Table}.Sanitize()
-	where := ""
 	if !e.Whole {
 		// pgoutput publishes a table's own rows, not its children's.
 		table = "ONLY " + table
-		where = fmt.Sprintf(" WHERE ctid >= '(%d,0)'", blocks.From)
-		if blocks.To != checkpoint.End {
-			where += fmt.Sprintf(" AND ctid < '(%d,0)'", blocks.To)
-		}
+	}
+	conditions, err := p.conditions(relation, e)
+	if err != nil {
+		return err
 	}
 	if relation.Filter != "" {
 		// The rows that the stream sends, and no others (P5).
-		if where == "" {
-			where = " WHERE "
-		} else {
-			where += " AND "
-		}
-		where += "(" + relation.Filter + ")"
+		conditions = append(conditions, "("+relation.Filter+")")
+	}
+	where := ""
+	if len(conditions) > 0 {
+		where = " WHERE " + strings.Join(conditions, " AND ")
 	}
 	lines := &lineWriter{columns: len(columns), row: row}
-	_, err := r.conn.PgConn().CopyTo(ctx, lines, "COPY (SELECT "+strings.Join(columns, ", ")+" FROM "+table+where+") TO STDOUT")
+	_, err = r.conn.PgConn().CopyTo(ctx, lines, "COPY (SELECT "+strings.Join(columns, ", ")+" FROM "+table+where+") TO STDOUT")
 	if lines.err != nil {
 		return lines.err
 	}

@@ -213,7 +213,7 @@ func fold(all []message, want []map[string]string) []map[string]string {
 		key := string(m.Key)
 		switch m.Event.Op {
 		case event.Truncate, event.Marker: // a marker stands where its snapshot began
-			clear(rows)
+			maps.DeleteFunc(rows, func(_ string, row map[string]string) bool { return within(row, m.Event.Range) })
 		case event.Delete:
 			delete(rows, key)
 		default:
@@ -242,6 +242,23 @@ func fold(all []message, want []map[string]string) []map[string]string {
 	return out
 }
 
+// within tells whether a row is in a range; all are in none.
+func within(row map[string]string, r *event.Range) bool {
+	if r == nil {
+		return true
+	}
+	less := func(a, b string) bool {
+		x, err := strconv.Atoi(a)
+		y, err2 := strconv.Atoi(b)
+		if err == nil && err2 == nil {
+			return x < y
+		}
+		return a < b
+	}
+	value := row[r.Column]
+	return (r.From == nil || !less(value, *r.From)) && (r.To == nil || !less(*r.To, value))
+}
+
 // once wants every event exactly once, and the events of a key in the order of
 // their versions.
 func once(t require.TestingT, all []message) {
@@ -257,6 +274,9 @@ func once(t require.TestingT, all []message) {
 		switch m.Event.Op {
 		case event.Truncate, event.Marker:
 			id.partition = m.Partition.ID
+			if m.Event.Range != nil {
+				id.key = m.Event.Range.String() // those of one snapshot have one position
+			}
 		case event.Read:
 			id.key = string(m.Key)
 		}

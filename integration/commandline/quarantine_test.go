@@ -96,6 +96,7 @@ func TestASchemaThatTheRegistryRefuses(t *testing.T) {
 	d := w.run("reconcile", "--json")
 	require.Equal(t, 1, d.code, "a quarantined table differs:\n%s%s", d.stdout, d.stderr)
 	w.refused([]string{"connector", "resnapshot", w.source, "room"}, "schema.table")
+	w.refused([]string{"connector", "resnapshot", w.source, "public.room", "--from", "1"}, "quarantined", "hopluu connector resnapshot "+w.source+" public.room")
 
 	w.exec("UPDATE room SET beds = '7' WHERE beds !~ '^[0-9]+$'; ALTER TABLE room ALTER beds TYPE integer USING beds::integer; DELETE FROM room WHERE room_id = 50")
 	w.good("connector", "resnapshot", w.source, "public.room")
@@ -104,6 +105,26 @@ func TestASchemaThatTheRegistryRefuses(t *testing.T) {
 	require.Empty(t, connector.metric(`hopluu_connector_quarantined{source="`+w.source+`",table="public.room"} 1`))
 	d = w.run("reconcile", "--json")
 	require.Zero(t, d.code, "%s%s\n%s", d.stdout, d.stderr, connector.log())
+
+	// What went behind the stream's back in a range of keys comes right by
+	// reading that range (case 35).
+	publication := "ALTER PUBLICATION hopluu_" + w.source + " SET (publish = "
+	w.exec(publication + "'insert')")
+	w.exec("DELETE FROM room WHERE room_id BETWEEN 10 AND 19; UPDATE room SET beds = 99 WHERE room_id = 20")
+	w.exec(publication + "'insert, update, delete, truncate')")
+	require.Equal(t, 1, w.run("reconcile").code)
+	for _, c := range [][]string{
+		{"public.room", "--from", "x"}, {"public.room", "--from", "9", "--to", "1"}, {"public.patient", "--from", "1", "--to", "2026-01-01"}, {"public.nobody", "--to", "1"},
+	} {
+		w.refused(append([]string{"connector", "resnapshot", w.source}, c...), "")
+	}
+	w.good("connector", "resnapshot", w.source, "public.room", "--from", "10", "--to", "20")
+	harness.Eventually(t, within, func(context.Context) error {
+		if d := w.run("reconcile"); d.code != 0 {
+			return errors.New(d.stdout + d.stderr)
+		}
+		return nil
+	})
 }
 
 // atLeast wants n records in a topic.

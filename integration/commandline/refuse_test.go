@@ -38,6 +38,7 @@ func TestWrongCommandLines(t *testing.T) {
 		{[]string{"connector", "status", "nobody"}, []string{"nobody", w.source}},
 		{[]string{"connector", "resnapshot", "nobody"}, []string{"nobody", w.source}},
 		{[]string{"connector", "resnapshot", w.source}, []string{"never captured", "hopluu connector run"}},
+		{[]string{"connector", "resnapshot", w.source, "--from", "1"}, []string{"--from and --to are of one table"}},
 		{[]string{"connector", "run", w.source, w.source}, []string{"twice"}},
 		{[]string{"reconcile", "nobody"}, []string{"nobody", w.source}},
 		{[]string{"topics", "check", "-c", "/nonexistent.yaml"}, []string{"/nonexistent.yaml", "--config"}},

@@ -151,6 +151,25 @@ func TestMatcher(t *testing.T) {
 		r.isPerson("health_bv115.patient:103", "health_bv115.patient:103")
 	})
 
+	t.Run("Case35 the marker of a range", func(t *testing.T) {
+		for id := range 9 {
+			r.add("health_bv115.patient", event.Read, 47, strconv.Itoa(200+id), "", "", "", "", "")
+		}
+		from, to := "202", "206"
+		r.add("health_bv115.patient", event.Read, 49, "204", "", "", "", "", "")
+		r.addOf("health_bv115.patient", event.Marker, &event.Range{Column: "patient_id", From: &from, To: &to}, 48)
+		r.commit()
+		for id := range 9 {
+			name := fmt.Sprintf("health_bv115.patient:%d", 200+id)
+			if id >= 2 && id <= 6 && id != 4 {
+				r.isGone(name)
+			} else {
+				r.isPerson(name, name)
+			}
+		}
+		r.isPerson("health_bv115.patient:103", "health_bv115.patient:103")
+	})
+
 	t.Run("dead letters", func(t *testing.T) {
 		vault := topic.Vault("health", "public", "patient")
 		r.raw(vault, []byte("no wire format"), []byte("neither"))

@@ -164,6 +164,11 @@ func (r *rig) patients(source string) {
 // add puts an event into the open transaction: its cells in the order of the
 // table's columns, "" for NULL.
 func (r *rig) add(table string, op event.Op, lsn uint64, cells ...string) {
+	r.addOf(table, op, nil, lsn, cells...)
+}
+
+// addOf is add, of a marker that speaks of a range.
+func (r *rig) addOf(table string, op event.Op, of *event.Range, lsn uint64, cells ...string) {
 	t := r.tables[table]
 	values := make(event.Row, len(t.columns))
 	for i, cell := range cells {
@@ -171,7 +176,7 @@ func (r *rig) add(table string, op event.Op, lsn uint64, cells ...string) {
 			values[i] = event.Value{State: event.Present, Text: []byte(cell)}
 		}
 	}
-	ev := &event.Event{Op: op, Position: event.Position{Epoch: 1, LSN: event.LSN(lsn), Ordinal: 1}, CommitMicros: int64(lsn) * 1_000_000}
+	ev := &event.Event{Op: op, Position: event.Position{Epoch: 1, LSN: event.LSN(lsn), Ordinal: 1}, CommitMicros: int64(lsn) * 1_000_000, Range: of}
 	if op == event.Delete {
 		ev.Before, ev.BeforeKeyOnly = values, true
 	} else if op != event.Truncate && op != event.Marker {

@@ -165,7 +165,12 @@ func (f *feeder) truncate() {
 
 // whole puts what concerns the whole table into one partition.
 func (f *feeder) whole(op event.Op, at event.Position, partition int32) {
-	value, err := f.enc.AppendValue(nil, f.id, &event.Event{Op: op, Position: at, CommitMicros: commitMicros})
+	f.part(op, nil, at, commitMicros, partition)
+}
+
+// part is whole, of a marker that speaks of a range, at a time.
+func (f *feeder) part(op event.Op, of *event.Range, at event.Position, micros int64, partition int32) {
+	value, err := f.enc.AppendValue(nil, f.id, &event.Event{Op: op, Position: at, CommitMicros: micros, Range: of})
 	require.NoError(f.w.t, err)
 	f.add(partition, nil, value)
 }

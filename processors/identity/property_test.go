@@ -217,6 +217,31 @@ func TestTruncate(t *testing.T) {
 	require.Equal(t, 1, s.Table(tax).Records)
 }
 
+// TestClear takes what is older than the position and within, and refuses it
+// later; what is not within stays (case 35).
+func TestClear(t *testing.T) {
+	s := NewState(model(t))
+	old := person{id: "health.patient:1", in: health, cccd: "079085000001", at: 5}
+	outside := person{id: "health.patient:2", in: health, cccd: "079085000001", at: 5}
+	late := person{id: "health.patient:3", in: health, cccd: "079085000001", at: 9}
+	other := person{id: "tax.taxpayer:1", in: tax, tax: "079085000001", at: 5}
+	for _, p := range []person{old, outside, late, other} {
+		require.True(t, s.Upsert(p.record()))
+	}
+	solve(t, s)
+	within := func(id string) bool { return id != outside.id }
+	at := event.Position{Epoch: 1, LSN: 7}
+	require.Equal(t, 1, s.Clear(health, at, within))
+	require.Equal(t, 0, s.Clear(health, at, within))
+	require.False(t, s.Upsert(old.record()))
+	require.True(t, s.Upsert(outside.record()))
+	require.Equal(t, "withdrawn", solve(t, s)["health.patient:1"].Decision)
+	require.Equal(t, 2, s.Table(health).Records)
+	require.Equal(t, 1, s.Table(tax).Records)
+	old.at = 8
+	require.True(t, s.Upsert(old.record()), "it was made again")
+}
+
 // TestForget is for tombstones whose deletion was compacted away.
 func TestForget(t *testing.T) {
 	s := NewState(model(t))

@@ -6,8 +6,8 @@ import (
 	"github.com/hopluu/hopluu/schemas/event"
 )
 
-// State holds all records and what was last published of them. Upsert, Delete
-// and Truncate change the set of records; Solve decides the part that changed
+// State holds all records and what was last published of them. Upsert, Delete,
+// Truncate and Clear change the set of records; Solve decides the part that changed
 // again and gives the links that are other than published.
 //
 // What the links are depends on the records and the model alone (P9): events
@@ -183,6 +183,21 @@ func (s *State) Truncate(origin *Origin, at event.Position) (removed int) {
 	for i := int32(1); i < s.nodes.used; i++ {
 		n := s.nodes.at(i)
 		if n.alive && n.record.Origin == origin && n.record.Position.Compare(at) < 0 {
+			s.remove(i)
+			removed++
+		}
+	}
+	return removed
+}
+
+// Clear takes those records of a table away that are within and older than the
+// position, and refuses what is older of each from then on. It returns how many
+// it took.
+func (s *State) Clear(origin *Origin, at event.Position, within func(id string) bool) (removed int) {
+	for i := int32(1); i < s.nodes.used; i++ {
+		n := s.nodes.at(i)
+		if n.alive && n.record.Origin == origin && n.record.Position.Compare(at) < 0 && within(n.record.ID) {
+			s.graves[n.record.ID] = at
 			s.remove(i)
 			removed++
 		}

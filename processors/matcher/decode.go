@@ -41,6 +41,10 @@ type message struct {
 	raw       identity.Raw // ID always but of a truncation or marker; the rest of a row
 	position  event.Position
 	micros    int64
+	// part is the range that a marker speaks of, and within finds its records;
+	// empty and nil for the whole table.
+	part   string
+	within *avro.Span
 }
 
 // decoder reads vault messages. It keeps what it compiled by schema id.
@@ -132,6 +136,13 @@ func (d *decoder) decode(ctx context.Context, l *lane, rec *topic.Record, into *
 		return undecodable("value: %w", err)
 	}
 	into.op, into.position, into.micros = d.decoded.Op, d.decoded.Position, d.decoded.CommitMicros
+	if r := d.decoded.Range; r != nil && into.op == event.Marker {
+		into.part = r.String()
+		into.within, err = avro.CompileSpan(l.origin.Source, l.origin.Table, reader.envelope.Columns(), *r)
+		if err != nil {
+			return undecodable("value: %w", err)
+		}
+	}
 	if into.op == event.Truncate || into.op == event.Marker {
 		return nil
 	}

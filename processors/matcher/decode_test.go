@@ -157,6 +157,27 @@ func TestDecode(t *testing.T) {
 	require.NoError(t, f.decoder.decode(t.Context(), f.lane, f.message(t, &event.Event{Op: event.Marker, Position: position}), &msg))
 	require.Equal(t, event.Marker, msg.op)
 	require.Equal(t, position, msg.position)
+	require.Nil(t, msg.within)
+}
+
+// A marker of a range finds its records by their names; one that the key cannot
+// have is a dead letter (P3).
+func TestMarkerOfARange(t *testing.T) {
+	f := newFixture(t, nil, plain("patient_id", false, "long"), plain("ward", true, "string"))
+	from, bad := "7", "seven"
+	mark := func(r event.Range) (msg message, err error) {
+		return msg, f.decoder.decode(t.Context(), f.lane, f.message(t, &event.Event{Op: event.Marker, Range: &r}), &msg)
+	}
+	msg, err := mark(event.Range{Column: "patient_id", From: &from})
+	require.NoError(t, err)
+	require.Equal(t, `"patient_id" from "7"`, msg.part)
+	require.True(t, msg.within.Has("health.patient:10"))
+	require.False(t, msg.within.Has("health.patient:6"))
+	for _, r := range []event.Range{{Column: "patient_id", From: &bad}, {Column: "ward", From: &from}} {
+		_, err := mark(r)
+		var undecodable *undecodableError
+		require.ErrorAs(t, err, &undecodable)
+	}
 }
 
 // TestIdentifierInTheKey: the key is the public topic's, with the token, and the

@@ -22,6 +22,7 @@ func FuzzDecode(f *testing.F) {
 		{Op: event.Update, After: cells("7", "079085001234", "", "", "unchanged", "", "", "")},
 		{Op: event.Delete, Before: cells("7", "", "", "", "", "", "", ""), BeforeKeyOnly: true},
 		{Op: event.Truncate},
+		{Op: event.Marker, Range: &event.Range{Column: "patient_id"}},
 	} {
 		rec := x.message(f, &ev)
 		key := []byte{}

@@ -68,7 +68,7 @@ type Matcher struct {
 	staleDelete map[topic.Partition]string
 	// markers are those of new snapshots that did not come in every partition
 	// of their topic yet.
-	markers map[string]marker
+	markers map[marked]marker
 	asOf    int64 // the latest commit time at a source, in microseconds
 
 	unready atomic.Pointer[string]
@@ -144,7 +144,7 @@ func (m *Matcher) reset() {
 	m.state = identity.NewState(m.model)
 	m.positions, m.stable = map[topic.Partition]int64{}, map[topic.Partition]int64{}
 	m.staleDelete = map[topic.Partition]string{}
-	m.markers = map[string]marker{}
+	m.markers = map[marked]marker{}
 	m.asOf = 0
 }
 

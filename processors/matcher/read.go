@@ -330,7 +330,7 @@ func (m *Matcher) take(part topic.Partition, l *lane, msg *message) bool {
 		m.state.Truncate(l.origin, msg.position)
 		return true
 	case msg.op == event.Marker:
-		m.mark(part, l, msg.position)
+		m.mark(part, l, msg.position, msg.part, msg.within)
 		return true
 	case msg.op == event.Delete:
 		id := string(msg.raw.ID)

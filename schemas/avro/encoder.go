@@ -234,7 +234,7 @@ func (e *Encoder) AppendValue(dst []byte, schemaID uint32, ev *event.Event) ([]b
 	dst = append(dst, branchValue)
 	dst = AppendLong(dst, floorMillis(ev.CommitMicros))
 	dst = appendTimes(dst, ev.CommitMicros)
-	return e.appendUnchanged(dst), nil
+	return appendRange(e.appendUnchanged(dst), ev.Range), nil
 }
 
 func (e *Encoder) checkImages(ev *event.Event) error {
@@ -256,6 +256,9 @@ func (e *Encoder) checkImages(ev *event.Event) error {
 		}
 	default:
 		return e.rowError(fmt.Sprintf("unknown operation %#02x", byte(ev.Op)))
+	}
+	if ev.Range != nil && ev.Op != event.Marker {
+		return e.rowError(fmt.Sprintf("an event %q of a range", ev.Op))
 	}
 	for _, row := range [...]event.Row{ev.Before, ev.After} {
 		if row != nil && len(row) < e.columns {
@@ -408,4 +411,20 @@ func (e *Encoder) appendUnchanged(dst []byte) []byte {
 		dst = append(dst, e.fields[i].encodedName...)
 	}
 	return append(dst, 0)
+}
+
+// appendRange writes null | Range.
+func appendRange(dst []byte, r *event.Range) []byte {
+	if r == nil {
+		return append(dst, branchNull)
+	}
+	dst = AppendBytes(append(dst, branchValue), r.Column)
+	for _, end := range [...]*string{r.From, r.To} {
+		if end == nil {
+			dst = append(dst, branchNull)
+			continue
+		}
+		dst = AppendBytes(append(dst, branchValue), *end)
+	}
+	return dst
 }

@@ -98,6 +98,7 @@ func TestCellErrors(t *testing.T) {
 		"delete without row":    {&event.Event{Op: event.Delete}, "", "without its old row"},
 		"delete with a new row": {&event.Event{Op: event.Delete, Before: fullRow(), After: fullRow()}, "", "with a new row"},
 		"truncate with a row":   {&event.Event{Op: event.Truncate, After: fullRow()}, "", "with a row"},
+		"a range of a row":      {&event.Event{Op: event.Create, After: fullRow(), Range: &event.Range{Column: "id"}}, "", "of a range"},
 		"marker with a row":     {&event.Event{Op: event.Marker, After: fullRow()}, "", "with a row"},
 		"no operation":          {&event.Event{After: fullRow()}, "", "unknown operation"},
 	} {

@@ -22,6 +22,8 @@ type Decoded struct {
 	// Unchanged are the indexes of the columns of After that the update did
 	// not send; their cells hold nothing of worth (P4).
 	Unchanged []int
+	// Range is what a marker speaks of; nil for the whole table.
+	Range *event.Range
 }
 
 // Envelope reads the envelopes of one writer schema: ours, or another of
@@ -31,6 +33,7 @@ type Envelope struct {
 	before rowType // may be another record of the same columns
 	steps  []step
 	source []step
+	ranges []step // of the field range
 	// hasUnchanged: the schema names unchanged columns itself. Else Debezium's
 	// placeholder in a string column says it.
 	hasUnchanged bool
@@ -53,6 +56,7 @@ const (
 	fieldSource
 	fieldOp
 	fieldUnchanged
+	fieldRange
 	fieldTSMillis // of the envelope
 	fieldSourceName
 	fieldSourceSchema
@@ -65,6 +69,9 @@ const (
 	fieldEpoch
 	fieldCommitLSN
 	fieldOrdinal
+	fieldRangeColumn
+	fieldRangeFrom
+	fieldRangeTo
 )
 
 // known are the fields that we read, by name, with the types they must have to
@@ -95,6 +102,11 @@ var (
 		"epoch":     {fieldEpoch, numbers},
 		"commitLsn": {fieldCommitLSN, numbers},
 		"ordinal":   {fieldOrdinal, numbers},
+	}
+	rangeFields = map[string]known{
+		"column": {fieldRangeColumn, texts},
+		"from":   {fieldRangeFrom, texts},
+		"to":     {fieldRangeTo, texts},
 	}
 )
 
@@ -155,6 +167,13 @@ func (e *Envelope) envelopeStep(f nodeField) (step, error) {
 			e.source = append(e.source, knownStep(sf, sourceFields))
 		}
 		return step{field: fieldSource, name: f.name, cell: cell}, nil
+	case "range":
+		if cell, n, err := recordOf(f.node); err == nil && n.name == rangeName {
+			for _, rf := range n.fields {
+				e.ranges = append(e.ranges, knownStep(rf, rangeFields))
+			}
+			return step{field: fieldRange, name: f.name, cell: cell}, nil
+		}
 	}
 	return knownStep(f, envelopeFields), nil
 }
@@ -229,7 +248,7 @@ func (e *Envelope) Decode(payload []byte, into *Decoded) error {
 	d.tmp.Elems = nil
 	into.Op, into.HasBefore, into.HasAfter = 0, false, false
 	into.Before, into.After, into.Unchanged = into.Before[:0], into.After[:0], into.Unchanged[:0]
-	into.Position, into.TxID, into.CommitMicros, into.Snapshot = event.Position{}, 0, 0, false
+	into.Position, into.TxID, into.CommitMicros, into.Snapshot, into.Range = event.Position{}, 0, 0, false, nil
 	for i := range e.steps {
 		d.step(&e.steps[i])
 	}
@@ -267,6 +286,13 @@ func (d *decoding) step(s *step) {
 		if d.present(&s.cell) {
 			for i := range d.env.source {
 				d.step(&d.env.source[i])
+			}
+		}
+	case fieldRange:
+		if d.present(&s.cell) && d.err == nil {
+			d.into.Range = &event.Range{}
+			for i := range d.env.ranges {
+				d.step(&d.env.ranges[i])
 			}
 		}
 	case fieldUnchanged:
@@ -332,7 +358,18 @@ func (d *decoding) scalar(s *step) {
 		into.Position.Epoch = d.uint32(c.N)
 	case fieldOrdinal:
 		into.Position.Ordinal = d.uint32(c.N)
+	case fieldRangeColumn:
+		into.Range.Column = string(c.B)
+	case fieldRangeFrom:
+		into.Range.From = textOf(c.B)
+	case fieldRangeTo:
+		into.Range.To = textOf(c.B)
 	}
+}
+
+func textOf(b []byte) *string {
+	s := string(b)
+	return &s
 }
 
 func (d *decoding) uint32(n int64) uint32 {

@@ -3,6 +3,7 @@ package avro
 import (
 	"math"
 	"math/big"
+	"strings"
 	"testing"
 
 	hamba "github.com/hamba/avro/v2"
@@ -56,8 +57,9 @@ func natives() map[string]map[string]any {
 		"read":     {"before": nil, "after": union(valueBranch, nullNative()), "unchanged": nil},
 		"truncate": {"before": nil, "after": nil, "unchanged": nil},
 		"marker":   {"before": nil, "after": nil, "unchanged": nil},
+		"range":    {"before": nil, "after": nil, "unchanged": nil},
 	}
-	millis := map[string]int64{"create": 0, "marker": 0, "update": 1_700_000_000_123, "delete": -1, "read": 1_600_000_000_000, "truncate": 9_223_372_036_854_775}
+	millis := map[string]int64{"create": 0, "marker": 0, "range": 0, "update": 1_700_000_000_123, "delete": -1, "read": 1_600_000_000_000, "truncate": 9_223_372_036_854_775}
 	for name, ev := range events() {
 		snapshot := "false"
 		if name == "read" {
@@ -69,7 +71,10 @@ func natives() map[string]map[string]any {
 		}
 		n := out[name]
 		n["source"] = source(ev, snapshot, millis[name], ns)
-		n["transaction"], n["op"] = nil, ev.Op.String()
+		n["transaction"], n["op"], n["range"] = nil, ev.Op.String(), nil
+		if name == "range" {
+			n["range"] = union("hopluu.Range", map[string]any{"column": "hospital", "from": union("string", "BV|1"), "to": nil})
+		}
 		if name == "update" {
 			n["transaction"] = union("event.block", map[string]any{"id": "4000000000:97500059720", "total_order": int64(7), "data_collection_order": int64(3)})
 		}
@@ -135,6 +140,7 @@ func requireEvent(t *testing.T, ev *event.Event, d *Decoded) {
 	require.Equal(t, int64(ev.TxID), d.TxID)
 	require.Equal(t, ev.CommitMicros, d.CommitMicros)
 	require.Equal(t, ev.Snapshot, d.Snapshot)
+	require.Equal(t, ev.Range, d.Range)
 	require.Equal(t, []string{"health", "public", "visit"}, []string{d.Source, d.Schema, d.Table})
 	require.Equal(t, ev.Before != nil, d.HasBefore)
 	require.Equal(t, ev.After != nil, d.HasAfter)
@@ -189,4 +195,38 @@ func requireRow(t *testing.T, row event.Row, cells []Cell) {
 func TestLateCommitHasNoNanoseconds(t *testing.T) {
 	require.Equal(t, byte(branchNull), appendTimes(nil, math.MaxInt64)[len(appendTimes(nil, math.MaxInt64))-1])
 	require.Equal(t, int64(-2), floorMillis(-1001))
+}
+
+// Topics of an earlier release go on: the field range is new, those who read
+// with it read what was written without it (BACKWARD), and a field of that name
+// which is not ours is passed over.
+func TestEnvelopesWithoutARange(t *testing.T) {
+	e := mustCompile(t, visits())
+	at := strings.LastIndex(e.ValueSchema(), `,{"name":"range"`)
+	end := strings.LastIndex(e.ValueSchema(), `],"connect.name"`)
+	require.Less(t, at, end)
+	earlier := e.ValueSchema()[:at] + e.ValueSchema()[end:]
+	now, err := hamba.ParseBytesWithCache([]byte(e.ValueSchema()), "", &hamba.SchemaCache{})
+	require.NoError(t, err)
+	was, err := hamba.ParseBytesWithCache([]byte(earlier), "", &hamba.SchemaCache{})
+	require.NoError(t, err)
+	require.NoError(t, hamba.NewSchemaCompatibility().Compatible(now, was))
+
+	env, err := ParseEnvelope(earlier)
+	require.NoError(t, err)
+	var d Decoded
+	msg, err := e.AppendValue(nil, 1, update1())
+	require.NoError(t, err)
+	payload := payloadOf(t, msg)
+	require.Equal(t, byte(branchNull), payload[len(payload)-1], "one byte more")
+	require.NoError(t, env.Decode(payload[:len(payload)-1], &d))
+	requireEvent(t, update1(), &d)
+
+	env, err = ParseEnvelope(strings.Replace(e.ValueSchema(), `"name":"Range","namespace":"hopluu"`, `"name":"Range","namespace":"other"`, 1))
+	require.NoError(t, err)
+	msg, err = e.AppendValue(nil, 1, events()["range"])
+	require.NoError(t, err)
+	d.Range = &event.Range{Column: "of the event before"}
+	require.NoError(t, env.Decode(payloadOf(t, msg), &d))
+	require.Nil(t, d.Range)
 }

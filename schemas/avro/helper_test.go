@@ -162,6 +162,8 @@ func events() map[string]*event.Event {
 		"truncate": {Op: event.Truncate, Position: event.Position{Epoch: 1, LSN: 9, Ordinal: 2}, TxID: 9,
 			CommitMicros: 9_223_372_036_854_775_000},
 		"marker": {Op: event.Marker, Position: event.Position{Epoch: 1, LSN: 9, Ordinal: 1<<32 - 1}, CommitMicros: 1},
+		"range": {Op: event.Marker, Position: event.Position{Epoch: 1, LSN: 9, Ordinal: 1<<32 - 1}, CommitMicros: 1,
+			Range: &event.Range{Column: "hospital", From: end("BV|1")}},
 	}
 }
 

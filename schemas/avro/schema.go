@@ -131,9 +131,21 @@ func transactionSchema() object {
 // opDoc tells readers of the schema what Debezium's does not have. A marker is
 // in every partition of the topic, without before and after: see event.Marker
 // for why it is an 'm'.
-const opDoc = "c created, u updated, d deleted, r read by a snapshot, t table truncated; m: a new snapshot of the table is complete in this partition, and rows below the position of this event (source.epoch, commitLsn, ordinal) are gone; consumers that know no m may pass over it"
+const opDoc = "c created, u updated, d deleted, r read by a snapshot, t table truncated; m: a new snapshot of the table, or of the range that the event names, is complete in this partition, and rows of it below the position of this event (source.epoch, commitLsn, ordinal) are gone; consumers that know no m may pass over it"
 
-// envelopeSchema is Debezium's envelope and the additional field "unchanged".
+// rangeDoc tells readers how to compare with the ends of a range.
+const rangeDoc = "of an m: the rows that it speaks of, by a column of the key, both ends included and a null one open, as text of the source; integers and dates compare by value, texts byte by byte; null: all rows"
+
+// rangeName is the full name of rangeSchema.
+const rangeName = "hopluu.Range"
+
+// rangeSchema is event.Range.
+func rangeSchema() object {
+	return record("hopluu", "Range", "", []object{required("column", "string"), optional("from", "string"), optional("to", "string")})
+}
+
+// envelopeSchema is Debezium's envelope and the additional fields "unchanged"
+// and "range".
 func envelopeSchema(namespace string, value object) object {
 	return record(namespace, "Envelope", "", []object{
 		optional("before", value),
@@ -146,5 +158,6 @@ func envelopeSchema(namespace string, value object) object {
 		optional("ts_ns", "long"),
 		append(optional("unchanged", object{{"type", "array"}, {"items", "string"}}),
 			member{"doc", "columns whose value the update did not send: neither NULL nor missing"}),
+		append(optional("range", rangeSchema()), member{"doc", rangeDoc}),
 	})
 }

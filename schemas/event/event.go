@@ -10,9 +10,9 @@ const (
 	Delete   Op = 'd'
 	Read     Op = 'r' // a row that a snapshot read
 	Truncate Op = 't'
-	// Marker ends a new snapshot of a table that was captured before: a row with
-	// a lower position is not in the table any more, for the snapshot would have
-	// given it. 'm' is the letter of Debezium's messages, which say nothing of
+	// Marker ends a new snapshot of a table that was captured before, or of the
+	// Range of it that was read: a row with a lower position is not there any
+	// more, for the snapshot would have given it. 'm' is the letter of Debezium's messages, which say nothing of
 	// rows: a consumer that knows of no markers keeps all it has. It must not be
 	// 't', which would make such a consumer drop the rows that were just read.
 	Marker Op = 'm'
@@ -77,4 +77,7 @@ type Event struct {
 	CommitMicros int64
 	// Snapshot is true for rows that a snapshot read.
 	Snapshot bool
+	// Range is what a Marker speaks of; nil for the whole table, and of every
+	// other event.
+	Range *Range
 }

@@ -263,15 +263,23 @@ func (b *batch) addTruncate(ctx context.Context, p *part, r *topic.Record, v *va
 			return err
 		}
 	}
+	meta := tables.Meta{Op: d.Op, Position: d.Position, TxID: d.TxID, CommitMicros: d.CommitMicros, Offset: r.Offset}
+	within := ""
+	if d.Op == event.Marker && d.Range != nil {
+		var err error
+		if within, err = b.lane.table.Within(*d.Range); err != nil {
+			return &badRecord{reason: err}
+		}
+		meta.Range = d.Range
+	}
 	if p.truncates == nil {
 		p.truncates = b.lane.table.NewBuffer(p.route.source, p.Topic, p.ID)
 	}
-	meta := tables.Meta{Op: d.Op, Position: d.Position, TxID: d.TxID, CommitMicros: d.CommitMicros, Offset: r.Offset}
 	if err := p.truncates.Append(v.mapping, nil, &meta); err != nil {
 		return &badRecord{reason: err}
 	}
 	p.truncation = append(p.truncation, tables.Truncation{
-		Op: d.Op, Source: p.route.source, Topic: p.Topic, Partition: p.ID, Offset: r.Offset, Position: d.Position, CommitMicros: d.CommitMicros, Last: last,
+		Op: d.Op, Source: p.route.source, Topic: p.Topic, Partition: p.ID, Offset: r.Offset, Position: d.Position, CommitMicros: d.CommitMicros, Last: last, Within: within,
 	})
 	b.counted(p, d.CommitMicros)
 	return nil

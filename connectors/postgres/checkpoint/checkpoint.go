@@ -67,6 +67,9 @@ type Table struct {
 	// Restart is true when readers may hold rows of earlier snapshots: this one
 	// ends with a marker, by which they let go what it did not find (case 35).
 	Restart bool `json:"restart,omitempty"`
+	// Ranges are those parts of the table that are to be read anew once it is
+	// Complete. Each ends with a marker of its own.
+	Ranges []event.Range `json:"ranges,omitempty"`
 	// Rows that the snapshot has read so far.
 	Rows int64 `json:"rows,omitempty"`
 	// Quarantined is the reason why the table's events go to its dead-letter
@@ -140,11 +143,11 @@ func (t Table) Torn(lsn event.LSN) bool {
 func (t Table) Superseded(lsn event.LSN) bool { return t.Complete && lsn < t.From }
 
 // Pending lists, of the given tables and in their order, those whose snapshot
-// is not complete.
+// is not complete, or that have ranges to be read anew.
 func (c Checkpoint) Pending(tables []string) []string {
 	var pending []string
 	for _, t := range tables {
-		if !c.Tables[t].Complete {
+		if state := c.Tables[t]; !state.Complete || len(state.Ranges) > 0 {
 			pending = append(pending, t)
 		}
 	}

@@ -55,6 +55,8 @@ type Meta struct {
 	Offset       int64
 	Deleted      bool
 	Unchanged    []int // indexes into the schema's columns (P4)
+	// Range is what a marker speaks of; nil for the whole table.
+	Range *event.Range
 }
 
 // Buffer holds rows of one data set from one Kafka partition, column by
@@ -73,6 +75,7 @@ type Buffer struct {
 	deleted    []uint8
 	unchanged  [][]string
 	incomplete [][]string
+	ranges     [][]string
 	txs        []int64
 	lsns       []uint64
 	commits    []int64
@@ -146,6 +149,7 @@ func (b *Buffer) Append(m *Mapping, cells []avro.Cell, meta *Meta) error {
 	b.hi, b.lo = append(b.hi, hi), append(b.lo, lo)
 	b.deleted = append(b.deleted, oneIf(meta.Deleted))
 	b.unchanged, b.incomplete = append(b.unchanged, unchanged), append(b.incomplete, nil)
+	b.ranges = append(b.ranges, rangeParts(meta.Range))
 	b.txs = append(b.txs, meta.TxID)
 	b.lsns = append(b.lsns, uint64(meta.Position.LSN))
 	b.commits = append(b.commits, meta.CommitMicros)
@@ -275,6 +279,8 @@ func (in *Insert) values(b *Buffer, i int, s *Scratch, dictionary bool) any {
 		return b.incomplete
 	case "_arrays":
 		return b.arrays(in.silver)
+	case "_range":
+		return b.ranges
 	case "_tx":
 		return b.txs
 	case "_lsn":

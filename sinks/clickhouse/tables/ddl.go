@@ -249,6 +249,9 @@ type Truncation struct {
 	Offset       int64
 	Position     event.Position
 	CommitMicros int64
+	// Within is the condition that the rows meet which a marker speaks of (see
+	// Table.Within); empty when it speaks of all.
+	Within string
 	// Last is true in the topic's last partition. A marker there also speaks of
 	// the rows of partitions that the topic had when it had more of them.
 	Last bool
@@ -291,6 +294,9 @@ func (t *Table) Truncate(e Truncation) string {
 		where = fmt.Sprintf(" AND _partition = %d", e.Partition)
 		if e.Last {
 			where = fmt.Sprintf(" AND _partition >= %d", e.Partition)
+		}
+		if e.Within != "" {
+			where += " AND " + e.Within
 		}
 	}
 	return fmt.Sprintf("INSERT INTO %s (%s)\nSELECT %s\nFROM %s FINAL\nWHERE _source = %s AND _version < %s%s",

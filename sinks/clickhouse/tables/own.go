@@ -25,6 +25,8 @@ var ownColumns = []ownColumn{
 		comment: "Các cột có giá trị chưa biết vì nguồn không gửi — Columns whose value is not known, because the source did not send it"},
 	{name: "_arrays", sqlType: "Array(String)", bronze: true, silver: true,
 		comment: "Các cột mảng khác NULL; mảng không có tên ở đây là NULL — Array columns that are not NULL; an array that is not named here is NULL"},
+	{name: "_range", sqlType: "Array(String)", bronze: true,
+		comment: "Phần bảng đã đọc lại (thao tác m): cột, từ, đến; trống là cả bảng — The part of the table that was read anew (operation m): column, from, to; empty for all of it"},
 	{name: "_tx", sqlType: "Int64", bronze: true,
 		comment: "Số giao dịch tại nguồn — Transaction number at the source"},
 	{name: "_lsn", sqlType: "UInt64", bronze: true, silver: true,

@@ -106,6 +106,22 @@ var marker = func() Truncation {
 	return m
 }()
 
+// ranged is a marker of the first column of the key, when that has an order.
+func ranged(t *testing.T, tab *Table) string {
+	m := marker
+	for i := range tab.Columns {
+		c := &tab.Columns[i]
+		end := map[Kind]string{Int64: "-7", Date: "2026-01-31", String: `it's`}[c.Type.Kind]
+		if !c.Key || end == "" {
+			continue
+		}
+		var err error
+		m.Within, err = tab.Within(event.Range{Column: c.Name, From: &end, To: &end})
+		require.NoError(t, err)
+	}
+	return tab.Truncate(m)
+}
+
 // all is every statement that the sink runs for a table.
 func all(t *testing.T, tab, to *Table) string {
 	t.Helper()
@@ -113,7 +129,7 @@ func all(t *testing.T, tab, to *Table) string {
 	if tab.Keyed() {
 		v, err := tab.View(to)
 		require.NoError(t, err)
-		parts = append(parts, v, tab.HistoryView(), tab.Truncate(truncation), tab.Truncate(marker), tab.Resume([]string{truncation.Topic}), tab.InsertSilver().SQL)
+		parts = append(parts, v, tab.HistoryView(), tab.Truncate(truncation), tab.Truncate(marker), ranged(t, tab), tab.Resume([]string{truncation.Topic}), tab.InsertSilver().SQL)
 	}
 	parts = append(parts, tab.InsertBronze().SQL)
 	return strings.Join(parts, ";\n\n") + ";\n"

@@ -78,18 +78,18 @@ func (t *Table) HistoryView() string {
     SELECT
         e.*,
         leadInFrame(toNullable(_commit_time)) OVER (PARTITION BY _source, _record ORDER BY _version ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) AS next_commit,
-        arrayFirst(x -> x.1 > _version, c.cuts) AS cut
+        arrayFirst(x -> x.1 > _version AND %s, c.cuts) AS cut
     FROM %s AS e
     LEFT ANY JOIN
     (
-        SELECT _source, arraySort(groupUniqArray((_version, _commit_time))) AS cuts
+        SELECT _source, arraySort(groupUniqArray((_version, _commit_time, _range))) AS cuts
         FROM %s
         WHERE _op IN ('t', 'm')
         GROUP BY _source
     ) AS c ON c._source = e._source
     WHERE e._op NOT IN ('t', 'm')
 ) AS h
-WINDOW before AS (PARTITION BY h._source, h._record ORDER BY h._version ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)`, bronze, bronze)
+WINDOW before AS (PARTITION BY h._source, h._record ORDER BY h._version ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)`, t.spoken("x.3"), bronze, bronze)
 	return view(Silver, t.Dataset()+"_history", cols, body, "Lịch sử các phiên bản của — History of: "+t.describe())
 }
 

@@ -49,6 +49,7 @@ CREATE TABLE IF NOT EXISTS `bronze`.`health_encounter`
     `_is_deleted` UInt8 COMMENT '1 khi bản ghi đã bị xóa — 1 when the record was deleted',
     `_unchanged` Array(String) COMMENT 'Các cột mà bản cập nhật không gửi giá trị — Columns whose value the update did not send',
     `_arrays` Array(String) COMMENT 'Các cột mảng khác NULL; mảng không có tên ở đây là NULL — Array columns that are not NULL; an array that is not named here is NULL',
+    `_range` Array(String) COMMENT 'Phần bảng đã đọc lại (thao tác m): cột, từ, đến; trống là cả bảng — The part of the table that was read anew (operation m): column, from, to; empty for all of it',
     `_tx` Int64 COMMENT 'Số giao dịch tại nguồn — Transaction number at the source',
     `_lsn` UInt64 COMMENT 'Vị trí nhật ký (LSN) của giao dịch — Log position (LSN) of the transaction\'s commit',
     `_commit_time` DateTime64(6, 'UTC') COMMENT 'Thời điểm giao dịch hoàn tất tại nguồn — Commit time at the source',
@@ -167,11 +168,11 @@ FROM
     SELECT
         e.*,
         leadInFrame(toNullable(_commit_time)) OVER (PARTITION BY _source, _record ORDER BY _version ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) AS next_commit,
-        arrayFirst(x -> x.1 > _version, c.cuts) AS cut
+        arrayFirst(x -> x.1 > _version AND (empty(x.3)), c.cuts) AS cut
     FROM `bronze`.`health_encounter` AS e
     LEFT ANY JOIN
     (
-        SELECT _source, arraySort(groupUniqArray((_version, _commit_time))) AS cuts
+        SELECT _source, arraySort(groupUniqArray((_version, _commit_time, _range))) AS cuts
         FROM `bronze`.`health_encounter`
         WHERE _op IN ('t', 'm')
         GROUP BY _source
@@ -191,8 +192,13 @@ SELECT `encounter_id`, _record, 'm', toUInt128('79228162933023905448990867459'),
 FROM `silver`.`health_encounter` FINAL
 WHERE _source = 'his' AND _version < toUInt128('79228162933023905448990867459') AND _partition = 2;
 
+INSERT INTO `silver`.`health_encounter` (`encounter_id`, _record, _op, _version, _is_deleted, _lsn, _commit_time, _source, _topic, _partition, _offset)
+SELECT `encounter_id`, _record, 'm', toUInt128('79228162933023905448990867459'), 1, toUInt64(97500059720), fromUnixTimestamp64Micro(toInt64(1700000000000001), 'UTC'), _source, 'his.public.t', 2, 9
+FROM `silver`.`health_encounter` FINAL
+WHERE _source = 'his' AND _version < toUInt128('79228162933023905448990867459') AND _partition = 2;
+
 SELECT _topic, _partition, max(_offset) FROM `bronze`.`health_encounter` WHERE _topic IN ('his.public.t') GROUP BY _topic, _partition;
 
 INSERT INTO `silver`.`health_encounter` (`encounter_id`, `patient_id`, `facility_id`, `kind`, `admitted_at`, `discharged_at`, `icd10`, `secondary_icd10`, `diagnosis`, `cost`, `insured_paid`, `notes`, `_record`, `_op`, `_version`, `_is_deleted`, `_incomplete`, `_arrays`, `_lsn`, `_commit_time`, `_source`, `_topic`, `_partition`, `_offset`);
 
-INSERT INTO `bronze`.`health_encounter` (`encounter_id`, `patient_id`, `facility_id`, `kind`, `admitted_at`, `discharged_at`, `icd10`, `secondary_icd10`, `diagnosis`, `cost`, `insured_paid`, `notes`, `_record`, `_op`, `_version`, `_is_deleted`, `_unchanged`, `_arrays`, `_tx`, `_lsn`, `_commit_time`, `_source`, `_topic`, `_partition`, `_offset`);
+INSERT INTO `bronze`.`health_encounter` (`encounter_id`, `patient_id`, `facility_id`, `kind`, `admitted_at`, `discharged_at`, `icd10`, `secondary_icd10`, `diagnosis`, `cost`, `insured_paid`, `notes`, `_record`, `_op`, `_version`, `_is_deleted`, `_unchanged`, `_arrays`, `_range`, `_tx`, `_lsn`, `_commit_time`, `_source`, `_topic`, `_partition`, `_offset`);

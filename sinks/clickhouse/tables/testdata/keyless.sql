@@ -8,6 +8,7 @@ CREATE TABLE IF NOT EXISTS `bronze`.`tax_log`
     `_is_deleted` UInt8 COMMENT '1 khi bản ghi đã bị xóa — 1 when the record was deleted',
     `_unchanged` Array(String) COMMENT 'Các cột mà bản cập nhật không gửi giá trị — Columns whose value the update did not send',
     `_arrays` Array(String) COMMENT 'Các cột mảng khác NULL; mảng không có tên ở đây là NULL — Array columns that are not NULL; an array that is not named here is NULL',
+    `_range` Array(String) COMMENT 'Phần bảng đã đọc lại (thao tác m): cột, từ, đến; trống là cả bảng — The part of the table that was read anew (operation m): column, from, to; empty for all of it',
     `_tx` Int64 COMMENT 'Số giao dịch tại nguồn — Transaction number at the source',
     `_lsn` UInt64 COMMENT 'Vị trí nhật ký (LSN) của giao dịch — Log position (LSN) of the transaction\'s commit',
     `_commit_time` DateTime64(6, 'UTC') COMMENT 'Thời điểm giao dịch hoàn tất tại nguồn — Commit time at the source',
@@ -23,4 +24,4 @@ ORDER BY (_partition, _offset)
 SETTINGS non_replicated_deduplication_window = 10000
 COMMENT 'Sự kiện của — Events of: tax_log';
 
-INSERT INTO `bronze`.`tax_log` (`line`, `_version_`, `_record`, `_op`, `_version`, `_is_deleted`, `_unchanged`, `_arrays`, `_tx`, `_lsn`, `_commit_time`, `_source`, `_topic`, `_partition`, `_offset`);
+INSERT INTO `bronze`.`tax_log` (`line`, `_version_`, `_record`, `_op`, `_version`, `_is_deleted`, `_unchanged`, `_arrays`, `_range`, `_tx`, `_lsn`, `_commit_time`, `_source`, `_topic`, `_partition`, `_offset`);
