@@ -60,9 +60,14 @@ func (l *ledger) read(ctx context.Context, conn *pgx.Conn, to event.LSN) error {
 
 // take reads a message.
 func (l *ledger) take(data []byte) error {
+	if len(data) > 0 && pglogrepl.MessageType(data[0]) == pglogrepl.MessageTypeStreamAbort {
+		// A server that was killed within a large transaction may tell of its end
+		// to one who asked for no streaming (case 04): nothing of it was sent.
+		return nil
+	}
 	message, err := pglogrepl.Parse(data)
 	if err != nil {
-		return err
+		return fmt.Errorf("message %q: %w", data[:min(1, len(data))], err)
 	}
 	switch m := message.(type) {
 	case *pglogrepl.BeginMessage:
