@@ -87,10 +87,14 @@ func (g *governor) look(ctx context.Context) (err error) {
 	return nil
 }
 
+// noEnd is a time left, as the metric gives it, that nothing bounds or that is
+// not known yet.
+const noEnd = -time.Second
+
 // left is the time until the server gives the slot up or the budget's limit is
-// reached, whichever comes first; negative when neither is in sight.
+// reached, whichever comes first; noEnd when neither is in sight.
 func (g *governor) left(slot postgres.SlotStatus) time.Duration {
-	left := time.Duration(-1)
+	left := noEnd
 	consider := func(bytes int64) {
 		if d, ok := g.rate.Left(bytes); ok && (left < 0 || d < left) {
 			left = d
@@ -106,12 +110,15 @@ func (g *governor) left(slot postgres.SlotStatus) time.Duration {
 }
 
 func (g *governor) tell(level walbudget.Level, slot postgres.SlotStatus, left time.Duration) {
-	retained := Bytes(slot.RetainedBytes)
+	retained, until := Bytes(slot.RetainedBytes), "not in sight"
+	if left != noEnd {
+		until = left.Round(time.Second).String()
+	}
 	switch level {
 	case walbudget.Within:
 		g.Log.Info("the WAL that the slot keeps is within its budget again", "slot", g.Slot, "retained", retained)
 	case walbudget.Warned:
-		g.Log.Warn("the slot keeps much WAL on the source's disk: see why capture does not keep up", "slot", g.Slot, "retained", retained, "limit", Bytes(g.Budget.Limit), "left", left.Round(time.Second).String())
+		g.Log.Warn("the slot keeps much WAL on the source's disk: see why capture does not keep up", "slot", g.Slot, "retained", retained, "limit", Bytes(g.Budget.Limit), "left", until)
 	case walbudget.Over:
 		g.Log.Error("the slot keeps more WAL on the source's disk than its budget allows", "slot", g.Slot, "retained", retained, "limit", Bytes(g.Budget.Limit), "policy", string(g.Budget.Policy))
 	}
@@ -129,7 +136,7 @@ func (g *governor) release(ctx context.Context) error {
 	g.Log.Error("the slot was dropped so that the source's disk does not fill; all its tables will be read anew", "slot", g.Slot)
 	g.rate, g.level = walbudget.Rate{}, walbudget.Within
 	g.metrics.retained.Set(0)
-	g.metrics.left.Set(-1)
+	g.metrics.left.Set(noEnd.Seconds())
 	g.metrics.budgetLevel.Set(float64(walbudget.Within))
 	return nil
 }

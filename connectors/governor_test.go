@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hopluu/hopluu/connectors/postgres"
 	"github.com/hopluu/hopluu/connectors/postgres/walbudget"
 	"github.com/stretchr/testify/require"
 )
@@ -19,4 +20,19 @@ func TestGovernorTellsAgain(t *testing.T) {
 	require.True(t, g.due(walbudget.Warned, now.Add(alertEvery)))
 	require.True(t, g.due(walbudget.Over, now.Add(1)))
 	require.True(t, g.due(walbudget.Within, now.Add(1)))
+}
+
+// Who alerts on the time that is left sees -1, as the metric's text says, while
+// no end is in sight.
+func TestTimeLeft(t *testing.T) {
+	var g governor
+	g.Connector = &Connector{}
+	safe, now := int64(1000), time.Unix(1_800_000_000, 0)
+	require.Equal(t, float64(-1), g.left(postgres.SlotStatus{SafeBytes: &safe}).Seconds(), "the rate is not known")
+	g.rate.Add(0, now)
+	g.rate.Add(100, now.Add(time.Second))
+	require.Equal(t, float64(-1), g.left(postgres.SlotStatus{}).Seconds(), "nothing ends it")
+	require.Equal(t, float64(10), g.left(postgres.SlotStatus{SafeBytes: &safe}).Seconds())
+	g.Budget = walbudget.Budget{Limit: 600}
+	require.Equal(t, float64(2), g.left(postgres.SlotStatus{SafeBytes: &safe, RetainedBytes: 400}).Seconds(), "the budget ends sooner")
 }

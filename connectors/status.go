@@ -1,6 +1,7 @@
 package connectors
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -32,8 +33,13 @@ type Status struct {
 	Tables         int          `json:"tables"`
 	TablesComplete int          `json:"tables_complete"`
 	Quarantined    []string     `json:"quarantined"`
+	// Gap says which changes are lost, empty when none are: capture does not go
+	// on before the source is read anew.
+	Gap string `json:"gap,omitempty"`
 	// Snapshots that are not complete.
 	Snapshots []TableProgress `json:"snapshots"`
+	// noSlot is true when nothing can be said of what a slot keeps.
+	noSlot bool
 }
 
 // BudgetStatus is how a slot stands in its WAL budget (P7).
@@ -59,7 +65,7 @@ func StatusOf(source string, c checkpoint.Checkpoint, look Look) Status {
 		Source: source, Epoch: c.Epoch, Confirmed: c.Confirmed.String(), Tables: len(c.Tables),
 		BehindBytes: slot.BehindBytes, RetainedBytes: slot.RetainedBytes, SafeBytes: slot.SafeBytes, Quarantined: []string{},
 		Budget:    BudgetStatus{look.Budget.Warn, look.Budget.Limit, string(look.Budget.Policy), look.Budget.Judge(slot.RetainedBytes).String()},
-		Snapshots: progressOf(c.Tables),
+		Snapshots: progressOf(c.Tables), noSlot: !slot.Exists || slot.Lost,
 	}
 	if perSecond, ok := look.Rate.PerSecond(); ok {
 		s.WALPerSecond = &perSecond
@@ -70,9 +76,10 @@ func StatusOf(source string, c checkpoint.Checkpoint, look Look) Status {
 			s.SecondsLeft = &seconds
 		}
 	}
-	if c.At > 0 {
+	atRest := slot.Exists && slot.BehindBytes <= 0
+	if c.At > 0 || c.Started() && atRest && len(s.Snapshots) == 0 {
 		lag := max(0, look.At.Sub(time.UnixMicro(c.At)).Seconds())
-		if slot.Exists && slot.BehindBytes <= 0 {
+		if atRest {
 			lag = 0
 		}
 		s.LagSeconds = &lag
@@ -86,13 +93,19 @@ func StatusOf(source string, c checkpoint.Checkpoint, look Look) Status {
 		}
 	}
 	slices.Sort(s.Quarantined)
+	gap := gapOf(c, slot)
+	if gap != nil {
+		s.Gap = gap.Reason
+	}
 	switch {
 	case !c.Started():
 		s.State = "never captured"
-	case !slot.Exists:
+	case gap != nil && !slot.Exists:
 		s.State = "slot missing"
-	case slot.Lost:
+	case gap != nil && slot.Lost:
 		s.State = "slot lost"
+	case gap != nil:
+		s.State = "gap"
 	case !slot.Active:
 		s.State = "stopped"
 	case len(s.Snapshots) > 0:
@@ -103,10 +116,27 @@ func StatusOf(source string, c checkpoint.Checkpoint, look Look) Status {
 	return s
 }
 
+// gapOf finds what the connector would refuse to go on over; one that stands
+// still cannot tell it. A source that is marked to be read anew has none.
+func gapOf(c checkpoint.Checkpoint, slot postgres.SlotStatus) *checkpoint.GapError {
+	if !c.Started() || c.SystemID == "" {
+		return nil
+	}
+	server := checkpoint.Server{SystemID: slot.SystemID, Timeline: c.Timeline, SlotExists: slot.Exists, SlotConfirmed: slot.Confirmed, SlotLost: slot.Lost, LostReason: slot.LostReason}
+	if !slot.Exists {
+		server.SystemID = c.SystemID // there was nothing to ask for it
+	}
+	var gap *checkpoint.GapError
+	errors.As(c.Check(server), &gap)
+	return gap
+}
+
 // LeftText says how much WAL may still be written before the server gives the
 // slot up, and for how long that lasts at the present rate.
 func (s Status) LeftText() string {
 	switch {
+	case s.noSlot:
+		return "-"
 	case s.SafeBytes == nil:
 		return "no limit set"
 	case s.SecondsLeft == nil:

@@ -12,7 +12,7 @@ import (
 )
 
 func TestStatusOf(t *testing.T) {
-	started := checkpoint.Checkpoint{Epoch: 2, Confirmed: 0x10000, Tables: map[string]checkpoint.Table{
+	started := checkpoint.Checkpoint{SystemID: "7", Epoch: 2, Slot: "s", Confirmed: 0x10000, Tables: map[string]checkpoint.Table{
 		"public.b": {Complete: true, Quarantined: "why"}, "public.a": {Complete: true, Quarantined: "why"}, "public.c": {Complete: true}}}
 	reading := started
 	reading.Tables = map[string]checkpoint.Table{"public.a": {Complete: true}, "public.b": {Blocks: 5}}
@@ -20,7 +20,7 @@ func TestStatusOf(t *testing.T) {
 	ranges.Tables = map[string]checkpoint.Table{"public.a": {Complete: true, Ranges: []event.Range{{Column: "id"}}}}
 	aside := started
 	aside.Tables = map[string]checkpoint.Table{"public.a": {Complete: true}, "public.b": {Quarantined: "why"}}
-	slot := postgres.SlotStatus{Exists: true, Active: true, BehindBytes: 5, RetainedBytes: 7}
+	slot := postgres.SlotStatus{SystemID: "7", Exists: true, Active: true, BehindBytes: 5, RetainedBytes: 7}
 	for _, c := range []struct {
 		state string
 		check checkpoint.Checkpoint
@@ -28,8 +28,12 @@ func TestStatusOf(t *testing.T) {
 	}{
 		{"never captured", checkpoint.Checkpoint{}, slot},
 		{"slot missing", started, postgres.SlotStatus{}},
-		{"slot lost", started, postgres.SlotStatus{Exists: true, Lost: true}},
-		{"stopped", started, postgres.SlotStatus{Exists: true}},
+		{"slot lost", started, postgres.SlotStatus{SystemID: "7", Exists: true, Lost: true}},
+		{"gap", started, postgres.SlotStatus{SystemID: "7", Exists: true, Confirmed: 0x10001}},
+		{"gap", started, postgres.SlotStatus{SystemID: "8", Exists: true}},
+		{"stopped", started, postgres.SlotStatus{SystemID: "7", Exists: true, Confirmed: 0x10000}},
+		{"stopped", started.Restarted(), postgres.SlotStatus{}},
+		{"stopped", started.Restarted(), postgres.SlotStatus{SystemID: "7", Exists: true, Lost: true}},
 		{"snapshot", reading, slot},
 		{"snapshot", ranges, slot},
 		{"streaming", started, slot},
@@ -42,6 +46,14 @@ func TestStatusOf(t *testing.T) {
 	require.Equal(t, Status{Source: "health", State: "streaming", Epoch: 2, Confirmed: "0/10000", BehindBytes: 5, RetainedBytes: 7,
 		Budget: BudgetStatus{Level: "within"}, Tables: 3, TablesComplete: 3, Quarantined: []string{"public.a", "public.b"}, Snapshots: []TableProgress{}}, s)
 	require.Equal(t, "no limit set", s.LeftText())
+	require.Equal(t, "-", StatusOf("health", started, Look{}).LeftText(), "there is no slot to lose")
+	require.Contains(t, StatusOf("health", started, Look{}).Gap, "replication slot s is gone: changes after 0/10000 are lost")
+	require.Empty(t, StatusOf("health", started.Restarted(), Look{}).Gap, "it is marked to be read anew")
+	require.Empty(t, StatusOf("health", checkpoint.Checkpoint{}, Look{}).Gap)
+	atRest := slot
+	atRest.BehindBytes = 0
+	require.Zero(t, *StatusOf("health", started, Look{Slot: atRest}).LagSeconds, "nothing was ever changed since")
+	require.Nil(t, StatusOf("health", reading, Look{Slot: atRest}).LagSeconds)
 	left := int64(3 << 29)
 	s.SafeBytes = &left
 	require.Equal(t, "1.5 GiB", s.LeftText())

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
+	"strings"
 
 	"github.com/hopluu/hopluu/cmd/hopluu/config"
 	"github.com/hopluu/hopluu/connectors"
@@ -86,7 +88,10 @@ func runConnectors(ctx context.Context, c config.Config, names []string, log *sl
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		if err := refusal("connector check "+s.Name, report.Findings); err != nil {
+		// Whether a slot that is lost ends capture, the connector knows: its tables
+		// may be marked to be read anew, or wal.policy may say so.
+		findings := slices.DeleteFunc(report.Findings, func(f postgres.Finding) bool { return f.Check == postgres.SlotLost })
+		if err := refusal("connector check "+s.Name, findings); err != nil {
 			return fmt.Errorf("source %s: %w", s.Name, err)
 		}
 		if s.files() {
@@ -121,7 +126,7 @@ func refusal(command string, findings []postgres.Finding) error {
 	}
 	text := bad[0].What
 	if bad[0].Mend != "" {
-		text += "; mend: " + bad[0].Mend
+		text += "; mend: " + strings.TrimSuffix(bad[0].Mend, ";")
 	}
 	if n := len(bad) - 1; n > 0 {
 		text += fmt.Sprintf("; and %d more, see 'hopluu %s'", n, command)

@@ -34,7 +34,15 @@ type sourceStatus struct {
 
 // attention tells whether a person has something to do.
 func (s sourceStatus) attention() bool {
-	return s.Error != "" || len(s.Quarantined) > 0 || s.State == "slot lost" || s.State == "slot missing" || s.Budget.Level != walbudget.Within.String()
+	return s.Error != "" || len(s.Quarantined) > 0 || s.Gap != "" || s.Budget.Level != walbudget.Within.String()
+}
+
+// afterAGap says what follows when changes are lost.
+func (s sourceStatus) afterAGap() string {
+	if s.State != "gap" && s.Budget.Policy == string(walbudget.Release) {
+		return "as wal.policy is release, a connector that runs reads all tables anew"
+	}
+	return "read all tables anew: hopluu connector resnapshot " + s.Source + ", and start the connector if it stands"
 }
 
 func (a *app) connectorStatus() *cobra.Command {
@@ -44,7 +52,8 @@ func (a *app) connectorStatus() *cobra.Command {
 		Use:   "status [SOURCE...]",
 		Short: "Show how far each source is, what its slot holds back, which files were refused",
 		Long: `Show the state of each source: never captured, snapshot, streaming, stopped, slot
-lost, slot missing, unreachable (its database), or unknown (Kafka is away); how much
+lost, slot missing, gap (it is another server's, or was made anew or moved by
+someone), unreachable (its database), or unknown (Kafka is away); how much
 WAL was written since what is confirmed, and how old what is not in Kafka may be; how
 much WAL the slot keeps on the server's disk, how much more it may before the server
 gives it up, and how long that takes at the rate of this moment, which is measured
@@ -56,9 +65,9 @@ Of a source of files: never captured, waiting for files, taking in, or stopped
 (its connector has not written for three minutes); how many files of each table
 were taken in and refused; the last one, its time, and what became of its rows.
 
-Exits with 1 when a source needs a person: a slot is gone or beyond its WAL budget, a
-table is quarantined, a database or Kafka does not answer, or the last file of a
-table, or rows of it, were refused.`,
+Exits with 1 when a source needs a person: changes are lost, a slot is beyond its
+WAL budget, a table is quarantined, a database or Kafka does not answer, or the
+last file of a table, or rows of it, were refused.`,
 		Example: `  hopluu connector status
   hopluu connector status --json | jq '.[] | select(.quarantined != [])'`,
 		ValidArgsFunction: a.completeSources(false),
@@ -133,7 +142,7 @@ func (a *app) status(ctx context.Context, names []string, interval time.Duration
 			status.State, status.Error = "unknown", oneLine(unread)
 		}
 		if looks[i].err != nil {
-			status.State, status.NoDatabase = "unreachable", true
+			status.State, status.NoDatabase, status.Gap = "unreachable", true, ""
 			status.Error = strings.TrimPrefix(status.Error+"; "+oneLine(looks[i].err), "; ")
 		}
 		databases = append(databases, status)
@@ -231,6 +240,9 @@ func printStatus(w io.Writer, all []sourceStatus) {
 		}
 		if s.Error != "" {
 			fmt.Fprintf(w, "%s: %s\n", s.Source, s.Error)
+		}
+		if s.Gap != "" {
+			fmt.Fprintf(w, "%s: changes are lost: %s; %s\n", s.Source, s.Gap, s.afterAGap())
 		}
 		if b := s.Budget; b.Level != walbudget.Within.String() {
 			limit := "no limit"

@@ -83,6 +83,10 @@ func (p *preflight) rights(ctx context.Context) error {
 	return nil
 }
 
+// SlotLost is the Check of a slot that the server gave up. It stands until a
+// connector runs that reads all tables anew.
+const SlotLost = "slot_lost"
+
 // ownSlot looks at the slot that a connector left.
 func (p *preflight) ownSlot(ctx context.Context) error {
 	var lost, other bool
@@ -97,7 +101,7 @@ func (p *preflight) ownSlot(ctx context.Context) error {
 	case other:
 		p.add(Finding{Level: Fault, Check: "slot", Advice: "give this source another slot name: slots are shared by all databases of a server"}, "replication slot %s belongs to %s (%s)", p.Slot, database, plugin)
 	case lost:
-		p.add(Finding{Level: Fault, Check: "slot", Mend: "hopluu connector resnapshot " + p.Target.Source}, "the server gave replication slot %s up: changes are lost, and all tables must be read anew", p.Slot)
+		p.add(Finding{Level: Fault, Check: SlotLost, Mend: "hopluu connector resnapshot " + p.Target.Source, Advice: "then start the connector, if it stands: hopluu connector run " + p.Target.Source}, "the server gave replication slot %s up: changes are lost, and all tables must be read anew", p.Slot)
 	}
 	return nil
 }

@@ -129,6 +129,8 @@ func lostReason(reason *string) string {
 // SlotStatus is what a slot holds back.
 type SlotStatus struct {
 	Exists, Active, Lost bool
+	// LostReason says why the server gave the slot up.
+	LostReason string
 	// BehindBytes of WAL were written after what we confirmed.
 	BehindBytes int64
 	// RetainedBytes of WAL are kept on the server's disk because of the slot.
@@ -138,6 +140,10 @@ type SlotStatus struct {
 	SafeBytes *int64
 	// WrittenTo is the server's present position in its WAL.
 	WrittenTo event.LSN
+	// Confirmed is the slot's confirmed_flush_lsn, and SystemID names the cluster
+	// that it is in.
+	Confirmed event.LSN
+	SystemID  string
 }
 
 // writtenTo is how far the server's log goes, as a table of one row: on a
@@ -147,12 +153,14 @@ const writtenTo = `(SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay
 // ReadSlotStatus asks the server.
 func ReadSlotStatus(ctx context.Context, conn *pgx.Conn, slot string) (SlotStatus, error) {
 	var s SlotStatus
-	var written string
+	var written, confirmed string
+	var reason *string
 	err := conn.QueryRow(ctx, `
 		SELECT active, coalesce(wal_status = 'lost', false),
 		       coalesce(pg_wal_lsn_diff(written, confirmed_flush_lsn), 0)::bigint,
-		       coalesce(pg_wal_lsn_diff(written, restart_lsn), 0)::bigint, safe_wal_size, written::text
-		FROM pg_replication_slots, `+writtenTo+` WHERE slot_name = $1`, slot).Scan(&s.Active, &s.Lost, &s.BehindBytes, &s.RetainedBytes, &s.SafeBytes, &written)
+		       coalesce(pg_wal_lsn_diff(written, restart_lsn), 0)::bigint, safe_wal_size, written::text,
+		       coalesce(confirmed_flush_lsn, '0/0')::text, (SELECT system_identifier::text FROM pg_control_system()), to_jsonb(s) ->> 'invalidation_reason'
+		FROM pg_replication_slots s, `+writtenTo+` WHERE slot_name = $1`, slot).Scan(&s.Active, &s.Lost, &s.BehindBytes, &s.RetainedBytes, &s.SafeBytes, &written, &confirmed, &s.SystemID, &reason)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return SlotStatus{}, nil
 	}
@@ -160,7 +168,13 @@ func ReadSlotStatus(ctx context.Context, conn *pgx.Conn, slot string) (SlotStatu
 		return SlotStatus{}, fmt.Errorf("read the status of slot %s: %w", slot, err)
 	}
 	s.Exists = true
+	if s.Lost {
+		s.LostReason = lostReason(reason)
+	}
 	if s.WrittenTo, err = event.ParseLSN(written); err != nil {
+		return SlotStatus{}, err
+	}
+	if s.Confirmed, err = event.ParseLSN(confirmed); err != nil {
 		return SlotStatus{}, err
 	}
 	return s, nil

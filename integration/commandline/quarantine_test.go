@@ -18,6 +18,8 @@ type status struct {
 	TablesComplete       int `json:"tables_complete"`
 	Quarantined          []string
 	Reasons              map[string]string
+	Gap                  string
+	Epoch                int
 }
 
 // status gives the one source's status, and the exit code.
