@@ -37,6 +37,7 @@ func TestCase30Reconcile(t *testing.T) {
 	require.Equal(t, []string{"true"}, c.strings("SELECT DISTINCT toString(ok) FROM ops.reconciliation"))
 
 	t.Run("while rows flow", c.whileRowsFlow)
+	t.Run("silver ahead of bronze", c.silverAhead)
 	t.Run("a sink that does not run", c.sinkAway)
 	t.Run("differences", c.differences)
 	t.Run("duplicates in bronze", c.duplicates)

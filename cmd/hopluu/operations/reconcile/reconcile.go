@@ -187,7 +187,7 @@ func (r *run) compare(ctx context.Context, catalog *postgres.Catalog, snapshot *
 }
 
 func (t *table) dropChanged(ctx context.Context, config Config, source string) (err error) {
-	t.result.Changed, err = dropChanged(ctx, config.ClickHouse, t.layout, t.landed, source, t.lsn, t.suspects)
+	t.result.Changed, err = dropChanged(ctx, config, t.layout, t.landed, source, t.lsn, t.suspects)
 	return err
 }
 
