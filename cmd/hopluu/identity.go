@@ -34,14 +34,16 @@ It needs no configuration and no server.`,
 
 // linkResult is what 'identity link' prints.
 type linkResult struct {
-	Records    int             `json:"records"`
-	References int             `json:"references,omitempty"`
-	Clusters   int             `json:"clusters"`
-	Links      int             `json:"links"`
-	Review     int             `json:"review"`
-	Seconds    linkSeconds     `json:"seconds"`
-	Training   *linkage.Report `json:"training,omitempty"`
-	Prior      *linkage.Prior  `json:"prior,omitempty"`
+	Records    int         `json:"records"`
+	References int         `json:"references,omitempty"`
+	Clusters   int         `json:"clusters"`
+	Links      int         `json:"links"`
+	Review     int         `json:"review"`
+	Seconds    linkSeconds `json:"seconds"`
+	// Intake tells what became of the values when they were normalised.
+	Intake   []linkage.ColumnIntake `json:"intake"`
+	Training *linkage.Report        `json:"training,omitempty"`
+	Prior    *linkage.Prior         `json:"prior,omitempty"`
 }
 
 // linkSeconds is how long each part took.
@@ -136,7 +138,7 @@ func linkFiles(m *linkage.Model, inputs []string, output, clusters, saveModel st
 	if err != nil {
 		return result, err
 	}
-	result.Records, result.References = t.Len(), t.References()
+	result.Records, result.References, result.Intake = t.Len(), t.References(), t.Intake()
 	took(&result.Seconds.Read)
 	if train {
 		if err := t.Train(show.tell); err != nil {
@@ -192,7 +194,37 @@ func printLinks(w io.Writer, r linkResult) error {
 	s := r.Seconds
 	_, err := fmt.Fprintf(w, "%d records (%d of the reference) are %d clusters: %d links, %d pairs to review\nread %.1f s, trained %.1f s, linked %.1f s, written %.1f s\n",
 		r.Records, r.References, r.Clusters, r.Links, r.Review, s.Read, s.Train, s.Link, s.Write)
-	return err
+	if err != nil {
+		return err
+	}
+	return printIntake(w, r.Intake)
+}
+
+// printIntake tells of the columns whose values were not all as they should be.
+func printIntake(w io.Writer, intake []linkage.ColumnIntake) error {
+	for _, c := range intake {
+		var found []string
+		for _, n := range []struct {
+			count int64
+			what  string
+		}{
+			{c.Fillers, "fillers (000000000, 123456789)"}, {c.Refused, "not of the column's role"}, {c.Restored, "with leading zeros put back"},
+			{c.Moved, "taken for another column's kind of number"}, {c.Renumbered, "telephone numbers of before 2018"},
+			{c.Swapped, "with day and month exchanged"}, {c.Impossible, "dates that are none, of which the year was kept"},
+			{c.YearOnly, "years only"}, {c.Converted, "converted from TCVN3, VNI or other bytes"},
+		} {
+			if n.count > 0 {
+				found = append(found, fmt.Sprintf("%d %s", n.count, n.what))
+			}
+		}
+		if len(found) == 0 {
+			continue
+		}
+		if _, err := fmt.Fprintf(w, "%s: %d values, %d empty; %s\n", c.Column, c.Values, c.Empty, strings.Join(found, ", ")); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // readTable reads all files. A file is a source by its name without its ending.

@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/hopluu/hopluu/processors/identity/linkage"
 )
 
 // hopluuIdentity runs a command as from the command line.
@@ -41,6 +43,8 @@ func TestIdentityLinkEvaluateExplain(t *testing.T) {
 	require.Equal(t, 4, linked.Records)
 	require.Equal(t, 2, linked.References)
 	require.Equal(t, 2, linked.Clusters)
+	require.Len(t, linked.Intake, 9)
+	require.Equal(t, linkage.ColumnIntake{Column: "cmnd", Empty: 4}, linked.Intake[1])
 	out, err = hopluuIdentity(t, "evaluate", "--links", path("links.csv"), "--truth", path("truth.csv"))
 	require.NoError(t, err)
 	require.Contains(t, out, "1.00000")

@@ -47,7 +47,7 @@ func run(w io.Writer, o options) error {
 	if o.export != "" {
 		return export(o.export, o.test)
 	}
-	m, err := linkage.Default("city")
+	m, err := linkage.Described("city")
 	if err != nil {
 		return err
 	}
@@ -113,13 +113,13 @@ func printEvaluation(w io.Writer, e linkage.Evaluation) {
 func ablate(w io.Writer, o options) error {
 	const most = 50_000
 	o.train.persons, o.test.persons = min(most, o.train.persons), min(most, o.test.persons)
-	whole, err := linkage.Default("city")
+	whole, err := linkage.Described("city")
 	if err != nil {
 		return err
 	}
 	fmt.Fprintf(w, "without a column, trained and linked anew, %d people:\n", o.test.persons)
 	for _, column := range append([]string{""}, whole.ColumnNames()...) {
-		m, err := linkage.Default("city")
+		m, err := linkage.Described("city")
 		if err != nil {
 			return err
 		}

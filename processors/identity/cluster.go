@@ -84,7 +84,7 @@ func (g *group) forbids(h *group) bool {
 
 // after compares as far as both sides know: a year alone is after nothing in it.
 func (d Date) after(e Date) bool {
-	if d.yearOnly() || e.yearOnly() {
+	if d.YearOnly() || e.YearOnly() {
 		return d.Year() > e.Year()
 	}
 	return d > e

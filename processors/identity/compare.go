@@ -84,7 +84,7 @@ func compareBirths(a, b Date) Level {
 		return Differ
 	}
 	switch {
-	case a.yearOnly() || b.yearOnly():
+	case a.YearOnly() || b.YearOnly():
 		return Year
 	case a == b:
 		return Equal
@@ -201,9 +201,7 @@ func (m *Model) fold(as, bs []string) bool {
 }
 
 func (m *Model) foldSyllable(s string) string {
-	if len(s) > 1 && s[len(s)-1] == 'y' && !strings.ContainsRune("aeiou", rune(s[len(s)-2])) {
-		s = s[:len(s)-1] + "i"
-	}
+	s = FoldSyllable(s)
 	if first, ok := m.variants[s]; ok {
 		return first
 	}

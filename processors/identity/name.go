@@ -1,7 +1,6 @@
 package identity
 
 import (
-	"bytes"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -21,6 +20,9 @@ type Name struct {
 	Canonical unique.Handle[string]
 	// Toneless is Canonical without any diacritic, đ as d.
 	Toneless unique.Handle[string]
+	// Was is what Raw was written in, when that is not Unicode: Canonical is
+	// what it was meant to be.
+	Was Encoding
 }
 
 // MaxNameBytes is how much of a text is read as a name; of what is longer the
@@ -33,18 +35,30 @@ var noName = unique.Make("")
 // none yet ("con bà Lê Thị Hoa", "bé trai") is none: it is the mother's.
 func (n Name) Known() bool { return n.Toneless != (unique.Handle[string]{}) && n.Toneless != noName }
 
-// ParseName makes the forms of a name. Bytes that are not UTF-8 are left out.
+// ParseName makes the forms of a name.
 func ParseName(text []byte) Name {
-	if len(text) > MaxNameBytes {
-		text = text[:MaxNameBytes]
+	f := fold(beginning(string(text)))
+	n := Name{Raw: unique.Make(f.raw), Canonical: noName, Toneless: noName, Was: f.Was}
+	if f.Canonical != "" && !f.NoName() {
+		n.Canonical, n.Toneless = unique.Make(f.Canonical), unique.Make(f.Toneless)
 	}
-	raw := strings.ToValidUTF8(string(text), "")
-	canonical := canonicalName(raw)
-	toneless := tonelessName(canonical)
-	if canonical == "" || placeholder(toneless) {
-		return Name{Raw: unique.Make(raw), Canonical: noName, Toneless: noName}
+	return n
+}
+
+// notes tells what reading the name found out.
+func (n Name) notes(text []byte) (notes Notes) {
+	switch n.Was {
+	case TCVN3:
+		notes = NameFromTCVN3
+	case VNI:
+		notes = NameFromVNI
+	case UTF8Twice, Windows1252:
+		notes = NameFromBytes
 	}
-	return Name{Raw: unique.Make(raw), Canonical: unique.Make(canonical), Toneless: unique.Make(toneless)}
+	if lost(string(text[:min(len(text), MaxNameBytes)])) {
+		notes |= NameLost
+	}
+	return notes
 }
 
 // placeholder tells what hospitals write for a child without a name.
@@ -69,14 +83,24 @@ func canonicalName(s string) string {
 		case unicode.IsLetter(r) || unicode.IsDigit(r) || unicode.Is(unicode.Mn, r):
 			b = utf8.AppendRune(b, unicode.ToLower(r))
 		case len(b) > start:
-			b = append(placeTone(b, start), ' ')
+			b = append(endSyllable(b, start), ' ')
 			start = len(b)
 		}
 	}
 	if len(b) > start {
-		return string(placeTone(b, start))
+		return string(endSyllable(b, start))
 	}
 	return string(b[:max(0, len(b)-1)])
+}
+
+// endSyllable puts the tone of the syllable that begins at start and ends b in
+// its place.
+func endSyllable(b []byte, start int) []byte {
+	if ascii(b[start:]) {
+		return b
+	}
+	placed, _ := placeTone(b[start:])
+	return append(b[:start], placed...)
 }
 
 // unseen drops what joins letters and is not seen: zero-width characters, and
@@ -86,31 +110,6 @@ func unseen(r rune) rune {
 		return -1
 	}
 	return r
-}
-
-// newTones are the ends of open syllables in the newer orthography, oldTones
-// the same in the older.
-var (
-	newTones = []string{"oà", "oá", "oả", "oã", "oạ", "oè", "oé", "oẻ", "oẽ", "oẹ", "uỳ", "uý", "uỷ", "uỹ", "uỵ"}
-	oldTones = []string{"òa", "óa", "ỏa", "õa", "ọa", "òe", "óe", "ỏe", "õe", "ọe", "ùy", "úy", "ủy", "ũy", "ụy"}
-)
-
-// placeTone moves the tone of the syllable that begins at start and ends b, if
-// it is an open one on oa, oe or uy, to where the older orthography has it.
-// After q, u is no vowel: quý.
-func placeTone(b []byte, start int) []byte {
-	if b[len(b)-1] < utf8.RuneSelf {
-		return b
-	}
-	for i, ending := range newTones {
-		if !bytes.HasSuffix(b[start:], []byte(ending)) {
-			continue
-		}
-		if head := b[:len(b)-len(ending)]; len(head) == start || head[len(head)-1] != 'q' {
-			return append(head, oldTones[i]...)
-		}
-	}
-	return b
 }
 
 // bases maps the letters of the Latin blocks to their first letter without
@@ -127,14 +126,7 @@ var bases = func() (table [0x1f00]byte) {
 
 // tonelessName takes every diacritic from a canonical name.
 func tonelessName(canonical string) string {
-	ascii := true
-	for i := 0; i < len(canonical); i++ {
-		if canonical[i] >= utf8.RuneSelf {
-			ascii = false
-			break
-		}
-	}
-	if ascii {
+	if ascii(canonical) {
 		return canonical
 	}
 	b := make([]byte, 0, len(canonical))

@@ -20,7 +20,13 @@ func TestNames(t *testing.T) {
 		{"H’Hen Niê", "hhen niê", "hhen nie"},
 		{"Y\u200bến", "yến", "yen"},
 		{"Con bà Lê Thị Hoa", "", ""}, {"BÉ TRAI", "", ""},
-		{"", "", ""}, {" . ", "", ""}, {"\xff\xfe", "", ""},
+		{"", "", ""}, {" . ", "", ""},
+		// Tones where nobody has them.
+		{"Hòang Tòan Thúân", "hoàng toàn thuấn", "hoang toan thuan"}, {"Thuỷ Gìa Quí Khuỷu", "thủy già quí khuỷu", "thuy gia qui khuyu"},
+		{"Qúy", "quý", "quy"},
+		// Letters that are gone.
+		{"Nguy?n V?n An", "", ""}, {"Nguy\ufffdn", "", ""}, {"Lê Lan?", "lê lan", "le lan"},
+		{strings.Repeat("ệ", 400), strings.Repeat("ệ", 170), strings.Repeat("e", 170)},
 	} {
 		n := ParseName([]byte(c.raw))
 		require.Equal(t, c.canonical, n.Canonical.Value(), "%q", c.raw)
@@ -74,6 +80,41 @@ func TestDates(t *testing.T) {
 	require.Equal(t, 20, NewDate(1985, 3, 20).Day())
 }
 
+func TestDateNotes(t *testing.T) {
+	for _, c := range []struct {
+		text       string
+		monthFirst bool
+		want       Date
+		notes      Notes
+	}{
+		{"1985-03-20", false, NewDate(1985, 3, 20), 0},
+		{"20/03/1985", false, NewDate(1985, 3, 20), 0},
+		{"03/20/1985", true, NewDate(1985, 3, 20), 0},
+		{"03/20/1985", false, NewDate(1985, 3, 20), BirthSwapped},
+		{"1985-20-03", false, NewDate(1985, 3, 20), BirthSwapped},
+		{"19852003", false, NewDate(1985, 3, 20), BirthSwapped},
+		{"20/03/1985", true, NewDate(1985, 3, 20), BirthSwapped},
+		{"1985", false, NewDate(1985, 0, 0), BirthYearOnly},
+		{"03/1985", false, NewDate(1985, 0, 0), BirthYearOnly},
+		{"00/00/1985", false, NewDate(1985, 0, 0), BirthYearOnly},
+		{"1985-03-00", false, NewDate(1985, 0, 0), BirthYearOnly},
+		{"29/02/1985", false, NewDate(1985, 0, 0), BirthImpossible},
+		{"30/02/1984", false, NewDate(1984, 0, 0), BirthImpossible},
+		{"31/04/1985", false, NewDate(1985, 0, 0), BirthImpossible},
+		{"13/13/1985", false, NewDate(1985, 0, 0), BirthImpossible},
+		{"29/02/1984", false, NewDate(1984, 2, 29), 0},
+		{"29/02/1900", false, NewDate(1900, 0, 0), BirthImpossible},
+		{"29/02/2000", false, NewDate(2000, 2, 29), 0},
+		{"1900-01-01", false, 0, BirthRefused},
+		{"01/01/1985", false, NewDate(1985, 1, 1), 0},
+		{"không rõ", false, 0, BirthRefused}, {"9999-12-31", false, 0, BirthRefused}, {"", false, 0, 0}, {"  ", false, 0, 0},
+	} {
+		got, notes := ReadDate([]byte(c.text), c.monthFirst)
+		require.Equal(t, c.want, got, c.text)
+		require.Equal(t, c.notes, notes, c.text)
+	}
+}
+
 func TestBirthLevels(t *testing.T) {
 	for _, c := range []struct {
 		a, b string
@@ -114,7 +155,18 @@ func TestNumbers(t *testing.T) {
 		{"empty", person{cccd: "", cmnd: "  "}, Record{}},
 		{"country code", person{phone: "+84 903 123 457"}, Record{Phone: 903123457}},
 		{"country code after 00", person{phone: "0084903123457"}, Record{Phone: 903123457}},
-		{"phone of strange length", person{phone: "903"}, Record{}},
+		{"phone of strange length", person{phone: "903"}, Record{Notes: MalformedRefused}},
+		{"a mobile number of before 2018", person{phone: "01203 123 457"}, Record{Phone: 703123457, Notes: PhoneRenumbered}},
+		{"the same with the country", person{phone: "+841693123457"}, Record{Phone: 393123457, Notes: PhoneRenumbered}},
+		{"11 digits of no operator", person{phone: "01103123457"}, Record{Notes: MalformedRefused}},
+		{"country and 0", person{phone: "(+84) 0903.123.457"}, Record{Phone: 903123457}},
+		{"a landline", person{phone: "028 3829 7266"}, Record{Phone: 2838297266}},
+		{"a landline with the country", person{phone: "+84 28 3829 7266"}, Record{Phone: 2838297266}},
+		{"two telephones", person{phone: "0903123457 / 0912345670"}, Record{Phone: 903123457}},
+		{"fillers of telephones", person{phone: "0000000000"}, Record{Notes: FillerRefused}},
+		{"a number that was a decimal", person{cccd: "79085001234.0", cmnd: "24517348.0"}, Record{CCCD: 79085001234, CMND: 24517348, Notes: CCCDRestored | CMNDRestored}},
+		{"a number that a spreadsheet shortened", person{cccd: "7.9085E+10"}, Record{Notes: MalformedRefused}},
+		{"an apostrophe and no width", person{cccd: "'079085001234", cmnd: "\u200b024517348\ufeff"}, Record{CCCD: 79085001234, CMND: 24517348}},
 	} {
 		c.in.id, c.in.in = "health.patient:1", health
 		got := c.in.record()
@@ -142,7 +194,7 @@ func TestStructure(t *testing.T) {
 }
 
 func TestSexes(t *testing.T) {
-	for text, want := range map[string]Sex{"male": Male, "Nam": Male, "M": Male, "female": Female, "NỮ": Female, "Nu": Female, norm.NFD.String("nữ"): Female, "": SexUnknown, "không rõ": SexUnknown} {
+	for text, want := range map[string]Sex{"male": Male, "Nam": Male, "trai": Male, "N÷": Female, "Nöõ": Female, "Gái": Female, "M": Male, "female": Female, "NỮ": Female, "Nu": Female, norm.NFD.String("nữ"): Female, "": SexUnknown, "không rõ": SexUnknown} {
 		require.Equal(t, want, ParseSex([]byte(text)), text)
 	}
 }
@@ -174,8 +226,8 @@ func FuzzParseName(f *testing.F) {
 	m := model(f)
 	f.Fuzz(func(t *testing.T, text []byte) {
 		n := ParseName(text)
-		if again := ParseName([]byte(n.Canonical.Value())); n.Known() && again.Canonical != n.Canonical {
-			t.Fatalf("%q became %q and then %q", text, n.Canonical.Value(), again.Canonical.Value())
+		if again := canonicalName(n.Canonical.Value()); again != n.Canonical.Value() {
+			t.Fatalf("%q became %q and then %q", text, n.Canonical.Value(), again)
 		}
 		if got := m.compareNames(n, n); n.Known() != (got == Equal) {
 			t.Fatalf("%q against itself is %s", text, got)
@@ -190,17 +242,22 @@ func FuzzParseName(f *testing.F) {
 	})
 }
 
-func FuzzParseDate(f *testing.F) {
-	for _, s := range []string{"1985-03-20", "20/03/1985", "1985", "19850320", "29/02/1985"} {
-		f.Add([]byte(s))
+func FuzzReadDate(f *testing.F) {
+	for _, s := range []string{"1985-03-20", "20/03/1985", "1985", "19850320", "29/02/1985", "1985-20-03", "00/00/1985"} {
+		f.Add([]byte(s), false)
+		f.Add([]byte(s), true)
 	}
-	f.Fuzz(func(t *testing.T, text []byte) {
-		d := ParseDate(text)
-		if d == 0 {
-			return
-		}
-		if back := NewDate(d.Year(), d.Month(), d.Day()); back != d {
+	f.Fuzz(func(t *testing.T, text []byte, monthFirst bool) {
+		d, notes := ReadDate(text, monthFirst)
+		switch {
+		case d == 0:
+			if notes&^BirthRefused != 0 {
+				t.Fatalf("%q is no date, with notes %b", text, notes)
+			}
+		case NewDate(d.Year(), d.Month(), d.Day()) != d:
 			t.Fatalf("%q is %d-%d-%d", text, d.Year(), d.Month(), d.Day())
+		case (d.Month() == 0) != (notes&(BirthYearOnly|BirthImpossible) != 0):
+			t.Fatalf("%q is %d-%d-%d, with notes %b", text, d.Year(), d.Month(), d.Day(), notes)
 		}
 	})
 }
@@ -210,7 +267,7 @@ func FuzzNumbers(f *testing.F) {
 	f.Add([]byte("79085001234"), []byte("079085001234"), []byte("999999999"), []byte("1234567890123"))
 	f.Fuzz(func(t *testing.T, cccd, cmnd, insurance, tax []byte) {
 		r := Normalise(&Raw{Origin: health, CCCD: cccd, CMND: cmnd, Insurance: insurance, TaxCode: tax, Phone: cccd})
-		if r.CCCD >= 1e12 || r.CMND >= 1e9 || r.Insurance >= 1e10 || r.TaxCode >= 1e13 || r.Phone >= 1e9 {
+		if r.CCCD >= 1e12 || r.CMND >= 1e9 || r.Insurance >= 1e10 || r.TaxCode >= 1e13 || r.Phone >= 3e9 {
 			t.Fatal("a number has more digits than its kind")
 		}
 		keys := Block(&r)

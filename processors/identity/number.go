@@ -1,6 +1,11 @@
 package identity
 
-import "fmt"
+import (
+	"bytes"
+	"fmt"
+	"unicode"
+	"unicode/utf8"
+)
 
 // Number is an identifier of digits, without its leading zeros, which its kind
 // gives back; 0 is none. It is plaintext, so it prints as redacted (P11).
@@ -28,15 +33,22 @@ func (n Number) MarshalJSON() ([]byte, error) {
 // none.
 const MaxNumberBytes = 64
 
-// digits reads the digits of an identifier as people write it: spaces, dots,
-// dashes and slashes between them are left out. It gives their value and
-// count; ok is false when there is anything else, nothing, or more than 18.
-func digits(text []byte) (value uint64, count int, ok bool) {
+// Digits reads the digits of an identifier as people write it: spaces, dots,
+// dashes and slashes between them are left out, and what spreadsheets add: an
+// apostrophe before the first, ".0" after the last, characters without width.
+// It gives their value and count; ok is false when there is anything else,
+// nothing, or more than 18.
+func Digits(text []byte) (value uint64, count int, ok bool) {
 	if len(text) > MaxNumberBytes {
 		return 0, 0, false
 	}
-	for i := 0; i < len(text); i++ {
-		switch c := text[i]; {
+	text = bytes.TrimPrefix(bytes.TrimSpace(text), []byte("'"))
+	if whole, decimal := bytes.CutSuffix(text, []byte(".0")); decimal && allDigits(whole) {
+		text = whole // a number that was taken for one with decimals
+	}
+	for len(text) > 0 {
+		c := text[0]
+		switch {
 		case c >= '0' && c <= '9':
 			if count == 18 {
 				return 0, 0, false
@@ -44,19 +56,33 @@ func digits(text []byte) (value uint64, count int, ok bool) {
 			value = value*10 + uint64(c-'0')
 			count++
 		case c == ' ' || c == '.' || c == '-' || c == '/' || c == '\t':
-		case c == 0xc2 && i+1 < len(text) && text[i+1] == 0xa0: // no-break space
-			i++
+		case c >= utf8.RuneSelf:
+			r, size := utf8.DecodeRune(text)
+			if r != '\u00a0' && r != '\u202f' && !unicode.Is(unicode.Cf, r) {
+				return 0, 0, false
+			}
+			text = text[size-1:]
 		default:
 			return 0, 0, false
 		}
+		text = text[1:]
 	}
 	return value, count, count > 0
 }
 
-// filler tells numbers that people write when they have none: one digit only
+func allDigits(text []byte) bool {
+	for _, c := range text {
+		if c < '0' || c > '9' {
+			return false
+		}
+	}
+	return len(text) > 0
+}
+
+// Filler tells numbers that people write when they have none: one digit only
 // (000000000, 999999999999), or digits that go up or down by one
-// (123456789, 012345678912 up to its last digits, 987654321).
-func filler(value uint64, count int) bool {
+// (123456789, 012345678901, 987654321).
+func Filler(value uint64, count int) bool {
 	var d [18]byte
 	for i := count - 1; i >= 0; i-- {
 		d[i] = byte(value % 10)
@@ -71,9 +97,9 @@ func filler(value uint64, count int) bool {
 	return same || up || down
 }
 
-// Notes is what normalising found out about a record's identifiers; it is
-// evidence, and of use to quality reports.
-type Notes uint16
+// Notes is what normalising found out about a record; it is evidence, and of
+// use to quality reports.
+type Notes uint32
 
 // The notes.
 const (
@@ -87,7 +113,19 @@ const (
 	TwoCCCDs                            // another column named another CCCD; the CCCD's own column was kept
 	FillerRefused                       // 000000000, 123456789 and their like
 	MalformedRefused                    // a value that is no number of its kind
+	PhoneRenumbered                     // an 11-digit mobile number of before 2018, written as it is since
+	NameFromTCVN3                       // the name was written in TCVN3
+	NameFromVNI                         // the name was written in VNI
+	NameFromBytes                       // the name was UTF-8 twice, or no UTF-8 at all
+	NameLost                            // letters of the name are gone for good: "Nguy?n"
+	BirthYearOnly                       // of the birth date only the year is written
+	BirthSwapped                        // the birth date has the day in the month's place
+	BirthImpossible                     // the birth date is none: 29 February of a common year; its year was kept
+	BirthRefused                        // the birth date cannot be read, or is 1 January 1900
 )
+
+// restored are the notes of leading zeros that were put back.
+const restored = CCCDRestored | CMNDRestored | InsuranceRestored
 
 // Digits of each kind.
 const (
@@ -97,85 +135,106 @@ const (
 	cardCharacters  = 15
 )
 
-// setCCCD reads the column of the CCCD: 12 digits, or 11 or 10 whose leading
+// Reading is what a text says of an identifier: its kind, which may be another
+// than that of its column, and how it was made out. Number is 0 when the text
+// names none.
+type Reading struct {
+	Kind   Kind
+	Number Number
+	Notes  Notes
+}
+
+// ReadCCCD reads the column of the CCCD: 12 digits, or 11 or 10 whose leading
 // zeros were lost when what stands there with them has a CCCD's structure, or
 // the 9 of a CMND.
-func (r *Record) setCCCD(text []byte) {
-	if blank(text) {
-		return
-	}
-	value, count, ok := digits(text)
+func ReadCCCD(text []byte) Reading {
+	value, count, refused := number(text)
+	n := Number(value)
 	switch {
-	case !ok:
-		r.Notes |= MalformedRefused
-	case filler(value, count):
-		r.Notes |= FillerRefused
+	case count == 0:
+		return Reading{Kind: CCCD, Notes: refused}
 	case count == cccdDigits:
-		r.CCCD = Number(value)
-	case count == cccdDigits-1 || count == cccdDigits-2:
-		if !Number(value).Structure().Known {
-			r.Notes |= MalformedRefused
-			return
-		}
-		r.CCCD = Number(value)
-		r.Notes |= CCCDRestored
+		return Reading{Kind: CCCD, Number: n}
+	case (count == cccdDigits-1 || count == cccdDigits-2) && n.Structure().Known:
+		return Reading{CCCD, n, CCCDRestored}
 	case count == cmndDigits:
-		r.CMND = Number(value)
-		r.Notes |= CMNDFromCCCD
-	default:
-		r.Notes |= MalformedRefused
+		return Reading{CMND, n, CMNDFromCCCD}
 	}
+	return Reading{Kind: CCCD, Notes: MalformedRefused}
 }
 
-// setCMND reads the column of the CMND: 9 digits, or 8 whose leading zero was
-// lost, or 12 that are the CCCD. It comes after setCCCD.
-func (r *Record) setCMND(text []byte) {
-	if blank(text) {
-		return
+// ReadCMND reads the column of the CMND: 9 digits, or 8 whose leading zero was
+// lost, or 12 that are the CCCD.
+func ReadCMND(text []byte) Reading {
+	value, count, refused := number(text)
+	n := Number(value)
+	switch count {
+	case 0:
+		return Reading{Kind: CMND, Notes: refused}
+	case cmndDigits:
+		return Reading{Kind: CMND, Number: n}
+	case cmndDigits - 1:
+		return Reading{CMND, n, CMNDRestored}
+	case cccdDigits:
+		return Reading{CCCD, n, CCCDFromCMND}
 	}
-	value, count, ok := digits(text)
-	switch {
-	case !ok:
-		r.Notes |= MalformedRefused
-	case filler(value, count):
-		r.Notes |= FillerRefused
-	case count == cmndDigits:
-		r.CMND = Number(value)
-	case count == cmndDigits-1:
-		r.CMND = Number(value)
-		r.Notes |= CMNDRestored
-	case count == cccdDigits:
-		r.otherCCCD(Number(value), CCCDFromCMND)
-	default:
-		r.Notes |= MalformedRefused
-	}
+	return Reading{Kind: CMND, Notes: MalformedRefused}
 }
 
-// setInsurance reads the insurance column: the 10 digits of the social-insurance
+// ReadInsurance reads the insurance column: the 10 digits of the social-insurance
 // number, 9 whose leading zero was lost, or the 15 characters of a health card,
 // whose last 10 are the number.
-func (r *Record) setInsurance(text []byte) {
-	if blank(text) {
-		return
-	}
+func ReadInsurance(text []byte) Reading {
+	var note Notes
 	if card, ok := healthCard(text); ok {
-		text = card
-		r.Notes |= InsuranceFromCard
+		text, note = card, InsuranceFromCard
 	}
-	value, count, ok := digits(text)
+	value, count, refused := number(text)
+	switch count {
+	case 0:
+		return Reading{Kind: Insurance, Notes: note | refused}
+	case insuranceDigits:
+		return Reading{Insurance, Number(value), note}
+	case insuranceDigits - 1:
+		return Reading{Insurance, Number(value), note | InsuranceRestored}
+	}
+	return Reading{Kind: Insurance, Notes: note | MalformedRefused}
+}
+
+// number reads digits that are no filler; count is 0 when there are none, and
+// refused says why, unless the text is blank.
+func number(text []byte) (value uint64, count int, refused Notes) {
+	if blank(text) {
+		return 0, 0, 0
+	}
+	value, count, ok := Digits(text)
 	switch {
 	case !ok:
-		r.Notes |= MalformedRefused
-	case filler(value, count):
-		r.Notes |= FillerRefused
-	case count == insuranceDigits:
-		r.Insurance = Number(value)
-	case count == insuranceDigits-1:
-		r.Insurance = Number(value)
-		r.Notes |= InsuranceRestored
-	default:
-		r.Notes |= MalformedRefused
+		return 0, 0, MalformedRefused
+	case Filler(value, count):
+		return 0, 0, FillerRefused
 	}
+	return value, count, 0
+}
+
+// set puts what a column says into its place. A CCCD of another column than its
+// own stands behind what its own says, so that comes first.
+func (r *Record) set(x Reading) {
+	switch {
+	case x.Number == 0: // its notes say why
+	case x.Kind == CCCD && r.CCCD != 0:
+		if r.CCCD != x.Number {
+			r.Notes |= TwoCCCDs
+		}
+		return
+	case x.Kind == CCCD:
+		r.CCCD = x.Number
+	case x.Kind == CMND:
+		r.CMND = x.Number
+	default:
+		r.Insurance = x.Number
+	}
+	r.Notes |= x.Notes
 }
 
 // healthCard gives the last 10 of a health card's 15 characters: two letters
@@ -207,51 +266,18 @@ func healthCard(text []byte) ([]byte, bool) {
 
 // setTaxCode reads the tax code: 12 digits are the CCCD; 10 and 13 (a branch)
 // are kept as what they are, which is no identifier of a person: a company's
-// tax code has 10 digits too. It comes after setCCCD and setCMND.
+// tax code has 10 digits too. It comes after the CCCD and the CMND.
 func (r *Record) setTaxCode(text []byte) {
-	if blank(text) {
-		return
-	}
-	value, count, ok := digits(text)
-	switch {
-	case !ok:
-		r.Notes |= MalformedRefused
-	case filler(value, count):
-		r.Notes |= FillerRefused
-	case count == cccdDigits:
-		r.otherCCCD(Number(value), CCCDFromTaxCode)
-	case count == 10 || count == 13:
+	value, count, refused := number(text)
+	switch count {
+	case 0:
+		r.Notes |= refused
+	case cccdDigits:
+		r.set(Reading{CCCD, Number(value), CCCDFromTaxCode})
+	case 10, 13:
 		r.TaxCode = Number(value)
 	default:
 		r.Notes |= MalformedRefused
-	}
-}
-
-func (r *Record) otherCCCD(n Number, note Notes) {
-	switch r.CCCD {
-	case 0:
-		r.CCCD = n
-		r.Notes |= note
-	case n:
-	default:
-		r.Notes |= TwoCCCDs
-	}
-}
-
-// setPhone reads a telephone number; +84 and 0084 stand for 0. No rule links by
-// it alone: families share telephones.
-func (r *Record) setPhone(text []byte) {
-	for len(text) > 0 && (text[0] == '+' || text[0] == ' ') {
-		text = text[1:]
-	}
-	const subscriber = 1_000_000_000 // nine digits after the 0
-	value, count, ok := digits(text)
-	switch {
-	case !ok || filler(value, count):
-	case (count == 11 || count == 13) && value/subscriber == 84:
-		r.Phone = Number(value % subscriber)
-	case (count == 9 || count == 10) && value/subscriber == 0:
-		r.Phone = Number(value)
 	}
 }
 

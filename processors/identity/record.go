@@ -27,6 +27,7 @@ type Raw struct {
 
 	FullName    []byte
 	Birth, Died Date
+	BirthNotes  Notes // what ReadDate said of Birth
 	Sex         Sex
 	Ward        []byte
 }
@@ -60,11 +61,14 @@ func Normalise(raw *Raw) Record {
 		Died:     raw.Died,
 		Sex:      raw.Sex,
 	}
-	r.setCCCD(raw.CCCD)
-	r.setCMND(raw.CMND)
-	r.setInsurance(raw.Insurance)
+	r.Notes = raw.BirthNotes | r.Name.notes(raw.FullName)
+	r.set(ReadCCCD(raw.CCCD))
+	r.set(ReadCMND(raw.CMND))
+	r.set(ReadInsurance(raw.Insurance))
 	r.setTaxCode(raw.TaxCode)
-	r.setPhone(raw.Phone)
+	phone := ReadPhone(raw.Phone)
+	r.Phone = phone.Number
+	r.Notes |= phone.Notes
 	return r
 }
 
@@ -76,7 +80,6 @@ func (r Record) LogValue() slog.Value { return slog.StringValue(r.ID) }
 
 // sameEvidence tells whether a new version of a record can change no decision.
 func sameEvidence(a, b *Record) bool {
-	const restored = CCCDRestored | CMNDRestored | InsuranceRestored
 	return a.Origin == b.Origin && a.CCCD == b.CCCD && a.CMND == b.CMND && a.Insurance == b.Insurance &&
 		a.Notes&restored == b.Notes&restored && a.Name.Canonical == b.Name.Canonical &&
 		a.Birth == b.Birth && a.Died == b.Died && a.Sex == b.Sex

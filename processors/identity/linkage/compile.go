@@ -16,12 +16,18 @@ type compiled struct {
 	variants    map[string]string
 	comparisons []comparison
 	rules       []rule
+	// typed is the column of each kind of number, -1 without.
+	typed [3]int
 }
 
 func (m *Model) compile() (*compiled, error) {
-	c := &compiled{spec: m, variants: map[string]string{}}
-	for _, column := range m.Columns {
-		c.roles = append(c.roles, roles[column.Role])
+	c := &compiled{spec: m, variants: map[string]string{}, typed: [3]int{-1, -1, -1}}
+	for i, column := range m.Columns {
+		r := roles[column.Role]
+		c.roles = append(c.roles, r)
+		if r.typed {
+			c.typed[r.id] = i
+		}
 	}
 	for _, group := range m.Variants {
 		if len(group) < 2 {

@@ -48,3 +48,13 @@ func Default(name string) (*Model, error) {
 	}
 	return ParseModel(text)
 }
+
+// Described gives a model that comes with the program without weights, to be
+// trained.
+func Described(name string) (*Model, error) {
+	text, err := DefaultText(name)
+	if err != nil {
+		return nil, err
+	}
+	return ParseModel(text)
+}

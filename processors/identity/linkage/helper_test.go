@@ -57,7 +57,7 @@ thresholds: {link: 4, review: 0}
 prior: {matches: 1, coverage: 0.9}
 `
 
-func model(t *testing.T, text string) *Model {
+func model(t testing.TB, text string) *Model {
 	t.Helper()
 	m, err := ParseModel([]byte(text))
 	require.NoError(t, err)

@@ -94,6 +94,8 @@ type level struct {
 	within    int
 	atLeast   float64
 	frequency bool
+	// exact tells that another level is for numbers whose zeros were put back.
+	exact bool
 }
 
 // comparison is a compiled comparison.
@@ -149,6 +151,7 @@ func (m *Model) compileComparison(s *ComparisonSpec) (comparison, error) {
 				return c, fmt.Errorf("level %s: m, u, kin and twin are from 0 to 1", l.Is)
 			}
 		}
+		out.exact = slices.ContainsFunc(s.Levels, func(l LevelSpec) bool { return ops[l.Is].op == opRestored })
 		c.memo = c.memo && out.kind == textKind && out.column == m.column(s.Column) && spec.op != opSwapped
 		for _, column := range []int{out.column, out.with} {
 			if column >= 0 && !slices.Contains(c.columns, column) {
@@ -256,7 +259,7 @@ func (c *comparer) holds(l *level, x, y cell, rowX, rowY []cell) bool {
 	case numberKind:
 		switch l.op {
 		case opEqual:
-			return x.a == y.a && !x.restored() && !y.restored()
+			return x.a == y.a && !(l.exact && (x.restored() || y.restored()))
 		case opRestored:
 			return x.a == y.a
 		case opNear:
@@ -336,7 +339,7 @@ func (l *level) dates(x, y identity.Date) bool {
 	case opEqual:
 		return x == y && x.Month() != 0
 	case opYearOnly:
-		return x.Year() == y.Year() && (yearOnly(x) || yearOnly(y))
+		return x.Year() == y.Year() && (x.YearOnly() || y.YearOnly())
 	case opDayMonth:
 		return x.Year() == y.Year() && x.Day() == y.Month() && x.Month() == y.Day()
 	case opOneDigit:
@@ -354,9 +357,6 @@ func (l *level) dates(x, y identity.Date) bool {
 	}
 	return true
 }
-
-// yearOnly tells dates of which only the year is to be believed.
-func yearOnly(d identity.Date) bool { return d.Month() == 0 || d.Month() == 1 && d.Day() == 1 }
 
 // oneDigit tells dates that differ in one of the eight digits.
 func oneDigit(x, y identity.Date) bool {

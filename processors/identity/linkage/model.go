@@ -54,7 +54,15 @@ type ColumnSpec struct {
 	Last int `yaml:"last,omitempty" json:"last,omitempty"`
 	// Order is how a date with slashes is read: dmy (the default) or mdy.
 	Order string `yaml:"order,omitempty" json:"order,omitempty"`
+	// Written are columns that say when a ward was written, the first that a
+	// file has: codes of before 1 July 2025 name other places.
+	Written []string `yaml:"written,omitempty" json:"written,omitempty"`
 }
+
+const (
+	dayFirst   = "dmy"
+	monthFirst = "mdy"
+)
 
 // ComparisonSpec is one piece of evidence: the first level that holds counts.
 type ComparisonSpec struct {
@@ -178,8 +186,17 @@ func (m *Model) check() error {
 		if c.Digits < 0 || c.Digits > maxDigits || c.Last < 0 || c.Last > maxDigits {
 			return fmt.Errorf("columns: %s: digits and last are 1 to %d", c.Name, maxDigits)
 		}
-		if c.Order != "" && c.Order != "dmy" && c.Order != "mdy" {
+		if c.Order != "" && c.Order != dayFirst && c.Order != monthFirst {
 			return fmt.Errorf("columns: %s has order %q: use dmy or mdy", c.Name, c.Order)
+		}
+		if r := roles[c.Role]; r.read != nil && (c.Digits > 0 || c.Last > 0) {
+			return fmt.Errorf("columns: %s: role %s knows its digits: leave digits and last out", c.Name, c.Role)
+		}
+		if len(c.Written) > 0 && c.Role != "ward" {
+			return fmt.Errorf("columns: %s: written is for role ward", c.Name)
+		}
+		if len(c.Join) > 0 && roles[c.Role].kind != textKind {
+			return fmt.Errorf("columns: %s: join is for texts: role %s takes from", c.Name, c.Role)
 		}
 		if len(c.Join) > 0 && len(c.From) > 0 {
 			return fmt.Errorf("columns: %s has both from and join: use one", c.Name)

@@ -1,8 +1,6 @@
 package linkage
 
 import (
-	"strings"
-
 	"github.com/hopluu/hopluu/processors/identity"
 )
 
@@ -15,98 +13,128 @@ const (
 	numberKind
 )
 
+// form is how a text is made equal.
+type form uint8
+
+const (
+	plainForm   form = iota
+	nameForm         // placeholders of newborns, and names of which letters are gone, are none
+	addressForm      // without the words that some leave out
+	sexForm
+	wardForm       // a ward's code or name of today
+	wardBeforeForm // the same of before 1 July 2025
+)
+
 // role is what a column means, and so how its values are made equal.
 type role struct {
 	kind kind
-	// name reads a personal name: placeholders of newborns are none.
-	name bool
+	form form
+	// read reads a number that has rules of its own.
+	read func([]byte) identity.Reading
+	// typed tells that the number is of kind id, and may turn out to be of
+	// another, whose column it goes to.
+	typed bool
+	id    identity.Kind
 }
 
 var roles = map[string]role{
-	"full_name":  {kind: textKind, name: true},
-	"given_name": {kind: textKind, name: true},
-	"surname":    {kind: textKind, name: true},
-	"address":    {kind: textKind},
-	"street":     {kind: textKind},
-	"place":      {kind: textKind},
-	"ward":       {kind: textKind},
-	"postcode":   {kind: textKind},
-	"category":   {kind: textKind},
-	"text":       {kind: textKind},
-	"identifier": {kind: textKind}, // letters and digits
+	"full_name":  {form: nameForm},
+	"given_name": {form: nameForm},
+	"surname":    {form: nameForm},
+	"address":    {form: addressForm},
+	"street":     {},
+	"place":      {},
+	"ward":       {form: wardForm},
+	"postcode":   {},
+	"sex":        {form: sexForm},
+	"category":   {},
+	"text":       {},
+	"identifier": {}, // letters and digits
 	"date":       {kind: dateKind},
 	"number":     {kind: numberKind}, // an identifier of digits
 	"phone":      {kind: numberKind},
+	// Numbers of Vietnam.
+	"cccd":             {kind: numberKind, read: identity.ReadCCCD, typed: true, id: identity.CCCD},
+	"cmnd":             {kind: numberKind, read: identity.ReadCMND, typed: true, id: identity.CMND},
+	"social_insurance": {kind: numberKind, read: identity.ReadInsurance, typed: true, id: identity.Insurance},
+	"phone_vn":         {kind: numberKind, read: identity.ReadPhone},
 }
 
 // maxDigits is how long a number may be.
 const maxDigits = 15
 
-// canonicalText gives the canonical form of a text and the same without
-// diacritics; both are empty when it says nothing.
-func canonicalText(r role, text string) (canonical, toneless string) {
-	canonical, toneless, placeholder := identity.Fold(text)
-	if placeholder && r.name {
-		return "", ""
+// forms gives the canonical form of a text and the same without diacritics;
+// both are empty when it says nothing.
+func forms(f form, text string) (canonical, toneless string, was identity.Encoding) {
+	var t identity.Text
+	switch f {
+	case sexForm:
+		sex := identity.ParseSex([]byte(text)).String()
+		return sex, sex, identity.Unicode
+	case wardForm, wardBeforeForm:
+		period := identity.WardsToday
+		if f == wardBeforeForm {
+			period = identity.WardsBefore
+		}
+		ward := identity.ParseWard([]byte(text), period).String()
+		return ward, ward, identity.Unicode
+	case addressForm:
+		t = identity.FoldAddress(text)
+	default:
+		t = identity.Fold(text)
 	}
-	return canonical, toneless
+	if f == nameForm && t.NoName() {
+		return "", "", t.Was
+	}
+	return t.Canonical, t.Toneless, t.Was
 }
 
-// parseNumber reads an identifier of digits. What is no digit is passed over;
-// fillers (one digit repeated, digits in a row) are none. restored tells that
-// leading zeros were put back.
-func parseNumber(c *ColumnSpec, text string) (value uint64, restored bool) {
-	var d [2 * maxDigits]byte
-	n := 0
-	for i := 0; i < len(text); i++ {
-		if text[i] >= '0' && text[i] <= '9' {
-			if n == len(d) {
-				return 0, false
-			}
-			d[n] = text[i] - '0'
-			n++
-		}
+const zerosRestored = identity.CCCDRestored | identity.CMNDRestored | identity.InsuranceRestored
+
+// readNumber reads an identifier of digits, or a telephone number. Fillers (one
+// digit repeated, digits in a row) and what has letters are none.
+func readNumber(c *ColumnSpec, text []byte) identity.Reading {
+	if c.Role == "phone" {
+		text = onlyDigits(text)
 	}
-	digits := d[:n]
+	value, count, ok := identity.Digits(text)
 	switch {
-	case n < 4 || filler(digits):
-		return 0, false
-	case c.Last > 0 && n > c.Last:
-		digits = digits[n-c.Last:]
-	case n > maxDigits:
-		return 0, false
+	case !ok || count < 4:
+		return identity.Reading{Notes: identity.MalformedRefused}
+	case identity.Filler(value, count):
+		return identity.Reading{Notes: identity.FillerRefused}
+	case c.Last > 0 && count > c.Last:
+		value, count = value%tenTo(c.Last), c.Last
+	case count > maxDigits:
+		return identity.Reading{Notes: identity.MalformedRefused}
 	}
+	var notes identity.Notes
 	if c.Digits > 0 {
-		if len(digits) > c.Digits || len(digits) < c.Digits-2 {
-			return 0, false
+		if count > c.Digits || count < c.Digits-2 {
+			return identity.Reading{Notes: identity.MalformedRefused}
 		}
-		restored = len(digits) < c.Digits
-	}
-	for _, x := range digits {
-		value = value*10 + uint64(x)
-	}
-	return value, restored
-}
-
-// filler tells what people write when they have no number.
-func filler(d []byte) bool {
-	same, up, down := true, true, true
-	for i := 1; i < len(d); i++ {
-		same = same && d[i] == d[0]
-		up = up && d[i] == (d[i-1]+1)%10
-		down = down && d[i] == (d[i-1]+9)%10
-	}
-	return same || up || down
-}
-
-// parseDate reads a date in the order of the column.
-func parseDate(c *ColumnSpec, text string) identity.Date {
-	if c.Order == "mdy" {
-		if month, rest, ok := strings.Cut(text, "/"); ok {
-			if day, year, ok := strings.Cut(rest, "/"); ok {
-				text = day + "/" + month + "/" + year
-			}
+		if count < c.Digits {
+			notes = identity.CCCDRestored
 		}
 	}
-	return identity.ParseDate([]byte(text))
+	return identity.Reading{Number: identity.Number(value), Notes: notes}
+}
+
+func tenTo(n int) uint64 {
+	p := uint64(1)
+	for range n {
+		p *= 10
+	}
+	return p
+}
+
+// onlyDigits leaves out of a telephone number all that is no digit.
+func onlyDigits(text []byte) []byte {
+	digits := make([]byte, 0, len(text))
+	for _, c := range text {
+		if c >= '0' && c <= '9' {
+			digits = append(digits, c)
+		}
+	}
+	return digits
 }

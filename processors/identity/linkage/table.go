@@ -54,14 +54,21 @@ type texts struct {
 }
 
 type rawText struct {
-	name bool
+	form form
 	text string
 }
 
 // written is a text as it is written, and its forms once they are known.
 type written struct {
 	text, canonical, toneless string
-	role                      role
+	form                      form
+	was                       identity.Encoding
+}
+
+// normalised is what a text became.
+type normalised struct {
+	cell      cell
+	converted bool
 }
 
 func (x *texts) intern(s string) uint32 {
@@ -77,12 +84,12 @@ func (x *texts) intern(s string) uint32 {
 
 // hold keeps a text as it is written, to be normalised when all are there, and
 // gives its number, from 1 on.
-func (x *texts) hold(r role, raw string) uint64 {
-	key := rawText{r.name, raw}
+func (x *texts) hold(f form, raw string) uint64 {
+	key := rawText{f, raw}
 	n, ok := x.raw[key]
 	if !ok {
 		key.text = strings.Clone(raw)
-		x.written = append(x.written, written{text: key.text, role: r})
+		x.written = append(x.written, written{text: key.text, form: f})
 		n = uint32(len(x.written))
 		x.raw[key] = n
 	}
@@ -91,24 +98,27 @@ func (x *texts) hold(r role, raw string) uint64 {
 
 // normalise makes the cells of the texts that are held, in order of their
 // numbers.
-func (x *texts) normalise() []cell {
+func (x *texts) normalise() []normalised {
 	const part = 4096
 	each((len(x.written)+part-1)/part, func(i int) {
 		for at := i * part; at < min((i+1)*part, len(x.written)); at++ {
 			w := &x.written[at]
-			w.canonical, w.toneless = canonicalText(w.role, w.text)
+			w.canonical, w.toneless, w.was = forms(w.form, w.text)
 		}
 	})
-	cells := make([]cell, len(x.written)+1)
+	all := make([]normalised, len(x.written)+1)
 	for i := range x.written {
 		if w := &x.written[i]; w.canonical != "" {
 			folded := x.intern(w.toneless)
 			x.analyse(folded)
-			cells[i+1] = cell{a: uint64(x.intern(w.canonical)) | uint64(folded)<<32, b: uint64(x.sorted[folded])}
+			all[i+1] = normalised{
+				cell{a: uint64(x.intern(w.canonical)) | uint64(folded)<<32, b: uint64(x.sorted[folded])},
+				w.was != identity.Unicode,
+			}
 		}
 	}
 	x.raw, x.written, x.ids = nil, nil, nil
-	return cells
+	return all
 }
 
 // maxWords bounds the work on a text.
@@ -124,8 +134,8 @@ func (x *texts) analyse(id uint32) {
 		if len(parts) == maxWords {
 			break
 		}
-		if len(part) > 2 && part[len(part)-1] == 'y' && !strings.ContainsRune("aeiou", rune(part[len(part)-2])) && len(x.variants) > 0 {
-			part = part[:len(part)-1] + "i"
+		if len(x.variants) > 0 {
+			part = identity.FoldSyllable(part)
 		}
 		if first, ok := x.variants[part]; ok {
 			part = first
@@ -156,6 +166,7 @@ type Table struct {
 	used    []bool // columns that some file has
 	width   int
 	closed  bool
+	intake  []ColumnIntake // by column
 
 	reference  []bool // by source: a record of it is of the reference
 	referenced bool   // some record is
@@ -167,8 +178,12 @@ func NewTable(m *Model) (*Table, error) {
 	if err != nil {
 		return nil, fmt.Errorf("model: %w", err)
 	}
+	intake := make([]ColumnIntake, len(m.Columns))
+	for i := range m.Columns {
+		intake[i].Column = m.Columns[i].Name
+	}
 	return &Table{
-		model: c, width: len(m.Columns), used: make([]bool, len(m.Columns)),
+		intake: intake, model: c, width: len(m.Columns), used: make([]bool, len(m.Columns)),
 		texts: texts{ids: map[string]uint32{}, words: make([]words, 1), sorted: make([]uint32, 1), variants: c.variants, raw: map[rawText]uint32{}},
 	}, nil
 }
@@ -197,6 +212,7 @@ type File struct {
 	id      int
 	source  int // column, -1 without
 	columns [][]int
+	written []int // by column, the one that says when the value was written; -1 without
 	width   int
 }
 
@@ -249,6 +265,13 @@ func (t *Table) File(name string, header []string) (*File, error) {
 			t.used[i] = true
 		}
 		f.columns = append(f.columns, columns)
+		written := -1
+		for _, name := range c.Written {
+			if written = at(name); written >= 0 {
+				break
+			}
+		}
+		f.written = append(f.written, written)
 	}
 	if found == 0 {
 		return nil, fmt.Errorf("%s: none of the model's columns is in the file, which has %s", name, join(header))
@@ -295,6 +318,10 @@ func (f *File) Add(row []string) error {
 	t.source = append(t.source, uint16(s))
 	t.ids = append(t.ids, id...)
 	t.ends = append(t.ends, len(t.ids))
+	first := len(t.cells)
+	t.cells = slices.Grow(t.cells, t.width)[:first+t.width]
+	cells := t.cells[first:]
+	clear(cells)
 	for i := range t.model.spec.Columns {
 		text := ""
 		switch columns := f.columns[i]; len(columns) {
@@ -310,28 +337,63 @@ func (f *File) Add(row []string) error {
 			}
 			text = strings.Join(parts, " ")
 		}
-		t.cells = append(t.cells, t.parse(i, text))
+		if text = strings.TrimSpace(text); text == "" {
+			t.intake[i].Empty++
+			continue
+		}
+		t.parse(f, row, cells, i, text)
 	}
 	return nil
 }
 
-func (t *Table) parse(column int, text string) cell {
-	c := &t.model.spec.Columns[column]
-	if text == "" {
-		return cell{}
-	}
-	switch r := t.model.roles[column]; r.kind {
+// parse puts a value into its cell.
+func (t *Table) parse(f *File, row []string, cells []cell, column int, text string) {
+	c, in := &t.model.spec.Columns[column], &t.intake[column]
+	switch r := &t.model.roles[column]; r.kind {
 	case dateKind:
-		return cell{a: uint64(parseDate(c, text))}
+		d, notes := identity.ReadDate([]byte(text), c.Order == monthFirst)
+		cells[column].a = uint64(d)
+		in.note(d != 0, notes)
 	case numberKind:
-		value, restored := parseNumber(c, text)
-		if restored {
-			return cell{a: value, b: 1}
+		var x identity.Reading
+		if r.read != nil {
+			x = r.read([]byte(text))
+		} else {
+			x = readNumber(c, []byte(text))
 		}
-		return cell{a: value}
+		if x.Number == 0 {
+			in.note(false, x.Notes)
+			return
+		}
+		if r.typed && x.Kind != r.id {
+			// It is of another kind, whose own column counts more.
+			in.Moved++
+			if column = t.model.typed[x.Kind]; column < 0 || f.value(row, column) != "" {
+				return
+			}
+			in = &t.intake[column]
+			in.Empty--
+		}
+		cells[column] = cell{a: uint64(x.Number)}
+		if x.Notes&zerosRestored != 0 {
+			cells[column].b = 1
+		}
+		in.note(true, x.Notes)
 	default:
-		return cell{a: t.texts.hold(r, text)}
+		form := r.form
+		if form == wardForm && f.written[column] >= 0 && identity.WardsAt(identity.ParseDate([]byte(row[f.written[column]]))) == identity.WardsBefore {
+			form = wardBeforeForm
+		}
+		cells[column].a = t.texts.hold(form, text)
 	}
+}
+
+// value is what a row says in a column that no columns are joined for.
+func (f *File) value(row []string, column int) string {
+	if len(f.columns[column]) == 0 {
+		return ""
+	}
+	return strings.TrimSpace(row[f.columns[column][0]])
 }
 
 // Close puts the records in an order of their own, that of a hash of their
@@ -368,11 +430,25 @@ func (t *Table) Close() error {
 
 // normalise puts the cells of texts in the place of their numbers.
 func (t *Table) normalise() {
-	cells := t.texts.normalise()
+	all := t.texts.normalise()
 	for i := range t.model.roles {
-		if t.model.roles[i].kind == textKind {
-			for at := i; at < len(t.cells); at += t.width {
-				t.cells[at] = cells[t.cells[at].a]
+		if t.model.roles[i].kind != textKind {
+			continue
+		}
+		in := &t.intake[i]
+		for at := i; at < len(t.cells); at += t.width {
+			held := t.cells[at].a
+			n := &all[held]
+			t.cells[at] = n.cell
+			switch {
+			case held == 0: // counted already
+			case n.cell.missing():
+				in.Refused++
+			default:
+				in.Values++
+			}
+			if n.converted {
+				in.Converted++
 			}
 		}
 	}
