@@ -93,7 +93,8 @@ type preflight struct {
 	version int // server_version_num
 	role    string
 	super   bool
-	// locked are the tables that someone holds in ACCESS EXCLUSIVE: what would
+	// locked are the tables, and partitions, that someone holds in ACCESS
+	// EXCLUSIVE, and the tables that have such a partition: what would
 	// wait for them is left out.
 	locked map[uint32]bool
 }

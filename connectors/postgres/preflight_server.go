@@ -196,13 +196,16 @@ func (p *preflight) bloat(ctx context.Context) error {
 	return err
 }
 
-// locks looks for those that stand in the way of what enable and the snapshot
-// take now. Autovacuum, which has no user, makes way by itself.
+// locks looks for those on the tables, and on their partitions, that stand in the
+// way of what enable and the snapshot take now. Autovacuum, which has no user, makes way by itself.
 func (p *preflight) locks(ctx context.Context, oids []uint32) error {
 	rows, err := p.conn.Query(ctx, `
-		SELECT l.pid, a.usename::text, l.mode, n.nspname || '.' || c.relname, c.oid
-		FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid JOIN pg_class c ON c.oid = l.relation JOIN pg_namespace n ON n.oid = c.relnamespace
-		WHERE l.locktype = 'relation' AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) AND l.relation = ANY ($1) AND l.granted
+		WITH RECURSIVE tree(root, oid) AS (
+			SELECT o, o FROM unnest($1::oid[]) o
+			UNION ALL SELECT t.root, i.inhrelid FROM tree t JOIN pg_inherits i ON i.inhparent = t.oid JOIN pg_class k ON k.oid = i.inhrelid AND k.relispartition)
+		SELECT l.pid, a.usename::text, l.mode, n.nspname || '.' || c.relname, c.oid, t.root
+		FROM tree t JOIN pg_locks l ON l.relation = t.oid JOIN pg_stat_activity a ON a.pid = l.pid JOIN pg_class c ON c.oid = l.relation JOIN pg_namespace n ON n.oid = c.relnamespace
+		WHERE l.locktype = 'relation' AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) AND l.granted
 		  AND a.usename IS NOT NULL AND l.pid <> pg_backend_pid()
 		  AND l.mode IN ('ShareUpdateExclusiveLock', 'ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock') ORDER BY 1, 4`, oids)
 	if err != nil {
@@ -210,12 +213,12 @@ func (p *preflight) locks(ctx context.Context, oids []uint32) error {
 	}
 	var pid int32
 	var user, mode, table string
-	var oid uint32
-	_, err = pgx.ForEachRow(rows, []any{&pid, &user, &mode, &table, &oid}, func() error {
+	var oid, root uint32
+	_, err = pgx.ForEachRow(rows, []any{&pid, &user, &mode, &table, &oid, &root}, func() error {
 		f := Finding{Level: Note, Check: "lock", Mend: fmt.Sprintf("SELECT pg_terminate_backend(%d);", pid), Advice: "or wait for its end"}
 		means := "'enable' would wait " + setupLockTimeout + " for it and give up; a capture that runs is not touched"
 		if mode == "AccessExclusiveLock" {
-			p.locked[oid] = true
+			p.locked[oid], p.locked[root] = true, true
 			f.Level, means = Warning, "neither 'enable' nor a snapshot can go on before its end"
 		}
 		p.add(f, "process %d of %s holds %s on %s: %s", pid, user, mode, table, means)

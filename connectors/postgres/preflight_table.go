@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -28,6 +29,7 @@ type tableFacts struct {
 	generated           []string
 	readable            []string // columns, "ctid" too
 	unique              []unique
+	parts               []part
 }
 
 // unique is an index that a replica identity could use.
@@ -49,20 +51,63 @@ func (p *preflight) facts(ctx context.Context, relation Relation) (f tableFacts,
 	if err != nil {
 		return f, err
 	}
+	f.unique, err = p.unique(ctx, relation.OID)
+	if err != nil || !relation.Partitioned {
+		return f, err
+	}
+	if f.parts, err = p.parts(ctx, relation.OID); err != nil {
+		return f, err
+	}
+	for _, part := range f.parts {
+		f.bytes += part.bytes
+	}
+	return f, nil
+}
+
+// unique lists the indexes of a table that a replica identity could use.
+func (p *preflight) unique(ctx context.Context, oid uint32) (all []unique, err error) {
 	rows, err := p.conn.Query(ctx, `
 		SELECT k.relname::text, array_agg(a.attname::text)
 		FROM pg_index i JOIN pg_class k ON k.oid = i.indexrelid JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey::int2[])
 		WHERE i.indrelid = $1 AND i.indisunique AND i.indimmediate AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL AND i.indnatts = i.indnkeyatts
-		GROUP BY 1 HAVING bool_and(a.attnotnull) ORDER BY 1`, relation.OID)
+		GROUP BY 1 HAVING bool_and(a.attnotnull) ORDER BY 1`, oid)
 	if err != nil {
-		return f, err
+		return nil, err
 	}
 	var u unique
 	_, err = pgx.ForEachRow(rows, []any{&u.name, &u.columns}, func() error {
-		f.unique = append(f.unique, unique{u.name, slices.Clone(u.columns)})
+		all = append(all, unique{u.name, slices.Clone(u.columns)})
 		return nil
 	})
-	return f, err
+	return all, err
+}
+
+// part is a partition that holds rows, or leads to another server.
+type part struct {
+	Relation
+	unlogged, foreign bool
+	bytes             int64
+}
+
+// parts lists them. Like partsOf it locks none.
+func (p *preflight) parts(ctx context.Context, oid uint32) ([]part, error) {
+	rows, err := p.conn.Query(ctx, `
+		WITH RECURSIVE tree(oid) AS (
+			SELECT $1::oid UNION ALL SELECT i.inhrelid FROM tree t JOIN pg_inherits i ON i.inhparent = t.oid AND NOT i.inhdetachpending)
+		SELECT n.nspname::text, c.relname::text, c.relpersistence = 'u', c.relkind = 'f', CASE WHEN c.oid = ANY ($2) OR c.relkind = 'f' THEN 0 ELSE coalesce(pg_total_relation_size(c.oid), 0) END::bigint
+		FROM tree t JOIN pg_class c ON c.oid = t.oid JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 'f') ORDER BY 1, 2`, oid, slices.Collect(maps.Keys(p.locked)))
+	if err != nil {
+		return nil, err
+	}
+	parts, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (q part, err error) {
+		return q, row.Scan(&q.Schema, &q.Table, &q.unlogged, &q.foreign, &q.bytes)
+	})
+	for i := range parts {
+		if err == nil && !parts[i].foreign {
+			parts[i].Relation, err = p.catalog.Relation(ctx, parts[i].Schema, parts[i].Table)
+		}
+	}
+	return parts, err
 }
 
 // table looks at one table. published is false when the publication is there
@@ -81,7 +126,10 @@ func (p *preflight) table(ctx context.Context, t sectors.Table, relation Relatio
 		p.add(Finding{Level: Fault, Check: "row_security", Mend: "ALTER ROLE " + pgx.Identifier{p.role}.Sanitize() + " BYPASSRLS;", Advice: "it still reads only what it was granted"},
 			"row-level security of table %s hides rows from role %s, which the stream sends all the same: such a snapshot is refused", name, p.role)
 	}
-	p.identity(t, relation, f, published)
+	wanted := p.identity(t, relation, f, published)
+	if err := p.partitions(ctx, t, relation, f, wanted); err != nil {
+		return err
+	}
 	p.privileges(t, relation, f)
 	if published {
 		if err := p.published(ctx, t, relation); err != nil {
@@ -91,7 +139,11 @@ func (p *preflight) table(ctx context.Context, t sectors.Table, relation Relatio
 		p.add(Finding{Level: Fault, Check: "publication", Mend: p.enable()}, "table %s is not in the publication: its changes would not be sent", name)
 	}
 	if relation.Partitioned {
-		p.add(Finding{Level: Note, Check: "partitioned", Advice: "nothing is to be done; it costs the database a read of the table"}, "table %s is partitioned: TRUNCATE, ATTACH, DETACH and DROP of one partition are not in the stream, so the table is read anew after one", name)
+		advice := "nothing is to be done; it costs the database a read of the table"
+		if wanted != "DEFAULT" {
+			advice += "; but no partition inherits REPLICA IDENTITY: each that is made later needs its own"
+		}
+		p.add(Finding{Level: Note, Check: "partitioned", Advice: advice}, "table %s is partitioned: TRUNCATE, ATTACH, DETACH and DROP of one partition are not in the stream, so the table is read anew after one", name)
 	}
 	if f.children {
 		p.add(Finding{Level: Note, Check: "inheritance", Advice: "describe the others as tables of their own"}, "other tables inherit from %s: their rows are not captured with it", name)
@@ -100,52 +152,127 @@ func (p *preflight) table(ctx context.Context, t sectors.Table, relation Relatio
 	return nil
 }
 
-// identity looks at what old rows are sent with, and rows known by.
-func (p *preflight) identity(t sectors.Table, relation Relation, f tableFacts, published bool) {
-	name, alter := relation.Name(), "ALTER TABLE "+pgx.Identifier{t.Schema, t.Name}.Sanitize()+" "
-	key := t.Key
-	if len(key) == 0 {
-		key = relation.Primary
+// identityFor is the replica identity that makes old rows hold the columns, at
+// the least cost.
+func identityFor(columns []string, relation Relation, indexes []unique) string {
+	if len(relation.Primary) > 0 && len(missing(columns, relation.Primary)) == 0 {
+		return "DEFAULT"
 	}
-	// The statement that makes old rows hold the columns, at the least cost.
-	identity := func(columns []string) string {
-		if len(relation.Primary) > 0 && len(missing(columns, relation.Primary)) == 0 {
-			return alter + "REPLICA IDENTITY DEFAULT;"
+	for _, u := range indexes {
+		if len(missing(columns, u.columns)) == 0 {
+			return "USING INDEX " + pgx.Identifier{u.name}.Sanitize()
 		}
-		for _, u := range f.unique {
-			if len(missing(columns, u.columns)) == 0 {
-				return alter + "REPLICA IDENTITY USING INDEX " + pgx.Identifier{u.name}.Sanitize() + ";"
+	}
+	return wholeRows
+}
+
+// wholeRows is the replica identity that any table can have.
+const wholeRows = "FULL"
+
+// alterIdentity is the statement that gives a table a replica identity.
+func alterIdentity(schema, table, identity string) string {
+	return "ALTER TABLE " + pgx.Identifier{schema, table}.Sanitize() + " REPLICA IDENTITY " + identity + ";"
+}
+
+// keyOf are the columns that rows are known by; none when nothing says so.
+func keyOf(t sectors.Table, relation Relation) []string {
+	if len(t.Key) > 0 {
+		return t.Key
+	}
+	return relation.Primary
+}
+
+// partitions looks at each: the server asks the partition, not the table, what
+// old rows are sent with and whether it is in the log, and none inherits a
+// replica identity. wanted is the
+// replica identity of the table when it is as it should be.
+func (p *preflight) partitions(ctx context.Context, t sectors.Table, relation Relation, f tableFacts, wanted string) error {
+	key := keyOf(t, relation)
+	var mends, faulty []string
+	for _, part := range f.parts {
+		if part.foreign {
+			p.add(Finding{Level: Fault, Check: "foreign", Advice: "detach it, and capture it where it is"}, "partition %s of %s is a foreign table: its rows are in the snapshot, but their changes never in the stream", part.Name(), relation.Name())
+			continue
+		}
+		if part.unlogged {
+			p.add(Finding{Level: Fault, Check: "unlogged", Mend: "ALTER TABLE " + pgx.Identifier{part.Schema, part.Table}.Sanitize() + " SET LOGGED;", Advice: "it writes the partition anew under ACCESS EXCLUSIVE"}, "partition %s of %s is unlogged: its changes are not in the log that capture reads", part.Name(), relation.Name())
+		}
+		full := part.Identity == "f"
+		if full && !t.Narrow() || !full && wanted != wholeRows && len(part.IdentityColumns) > 0 && len(missing(key, part.IdentityColumns)) == 0 {
+			continue
+		}
+		identity := wholeRows
+		if wanted != wholeRows {
+			indexes, err := p.unique(ctx, part.OID)
+			if err != nil {
+				return err
 			}
+			identity = identityFor(key, part.Relation, indexes)
 		}
-		return alter + "REPLICA IDENTITY FULL;"
+		faulty, mends = append(faulty, part.Name()), append(mends, alterIdentity(part.Schema, part.Table, identity))
+	}
+	if len(faulty) > 0 {
+		p.add(Finding{Level: Fault, Check: "replica_identity", Mend: strings.Join(mends, " "), Advice: "each statement takes ACCESS EXCLUSIVE on its partition for a moment"},
+			"table %s has %d partitions whose replica identity does not hold what old rows must be sent with: %s; the application's own UPDATE and DELETE on one without any fail once it is published", relation.Name(), len(faulty), shortList(faulty))
+	}
+	return nil
+}
+
+// shortList names the first few.
+func shortList(names []string) string {
+	const few = 5
+	if len(names) > few {
+		return strings.Join(names[:few], ", ") + ", …"
+	}
+	return strings.Join(names, ", ")
+}
+
+// identity looks at what old rows are sent with, and rows known by. It gives
+// the replica identity that the table has, or should have.
+func (p *preflight) identity(t sectors.Table, relation Relation, f tableFacts, published bool) (wanted string) {
+	name, alter, key := relation.Name(), "ALTER TABLE "+pgx.Identifier{t.Schema, t.Name}.Sanitize()+" ", keyOf(t, relation)
+	identity := func(columns []string) string {
+		wanted = identityFor(columns, relation, f.unique)
+		return alterIdentity(t.Schema, t.Name, wanted)
 	}
 	full := relation.Identity == "f"
+	switch relation.Identity {
+	case "f":
+		wanted = wholeRows
+	case "d":
+		wanted = "DEFAULT"
+	}
 	switch lacking := missing(key, relation.IdentityColumns); {
 	case !full && len(relation.IdentityColumns) == 0:
 		means := "once published, the application's own UPDATE and DELETE on it fail"
 		if published {
 			means = "the application's own UPDATE and DELETE on it fail while it is published"
 		}
-		p.add(Finding{Level: Fault, Check: "replica_identity", Mend: identity(key), Advice: "a primary key is better still; the statement takes ACCESS EXCLUSIVE for a moment"}, "table %s has no replica identity: %s", name, means)
+		advice := "the statement takes ACCESS EXCLUSIVE for a moment"
+		if len(relation.Primary) == 0 {
+			advice = "a primary key is better still; " + advice
+		}
+		p.add(Finding{Level: Fault, Check: "replica_identity", Mend: identity(key), Advice: advice}, "table %s has no replica identity: %s", name, means)
 	case !full && len(lacking) > 0:
 		p.add(Finding{Level: Fault, Check: "replica_identity", Mend: identity(key), Advice: "the statement takes ACCESS EXCLUSIVE for a moment"}, "table %s has the key %v, but its old rows are sent by %v", name, key, relation.IdentityColumns)
 	case full && t.Narrow():
 		f := Finding{Level: Fault, Check: "replica_identity", Mend: identity(key), Advice: "the statement takes ACCESS EXCLUSIVE for a moment"}
-		if strings.Contains(f.Mend, " FULL;") {
+		if wanted == wholeRows {
 			f.Mend, f.Advice = "", "give it a primary key, or take privacy: drop out of the sector file"
 		}
 		p.add(f, "table %s sends whole old rows (REPLICA IDENTITY FULL), which a list of columns cannot: published so, the application's own UPDATE and DELETE on it fail", name)
-	case full && f.bytes >= heavy && identity(key) != alter+"REPLICA IDENTITY FULL;" && len(key) > 0:
-		p.add(Finding{Level: Warning, Check: "replica_identity_full", Mend: identity(key), Advice: "keep it if large values of updates must be complete at once; the statement takes ACCESS EXCLUSIVE for a moment"},
+	case full && f.bytes >= heavy && len(key) > 0 && identityFor(key, relation, f.unique) != wholeRows:
+		// The partitions of a table may keep whole rows.
+		p.add(Finding{Level: Warning, Check: "replica_identity_full", Mend: alterIdentity(t.Schema, t.Name, identityFor(key, relation, f.unique)), Advice: "keep it if large values of updates must be complete at once; the statement takes ACCESS EXCLUSIVE for a moment"},
 			"table %s of %d MB has REPLICA IDENTITY FULL: every UPDATE and DELETE writes the whole old row to the log", name, f.bytes>>20)
 	}
 	if len(key) > 0 {
-		return
+		return wanted
 	}
 	lacks := Finding{Level: Warning, Check: "key", Advice: "give it a primary key, or name `key` in the sector file"}
-	for _, u := range f.unique {
-		lacks.Mend, lacks.Advice = alter+"ADD PRIMARY KEY USING INDEX "+pgx.Identifier{u.name}.Sanitize()+";", "or name `key` in the sector file; the statement takes ACCESS EXCLUSIVE for a moment"
-		break
+	// A partitioned index cannot become a constraint.
+	if len(f.unique) > 0 && !relation.Partitioned {
+		lacks.Mend, lacks.Advice = alter+"ADD PRIMARY KEY USING INDEX "+pgx.Identifier{f.unique[0].name}.Sanitize()+";", "or name `key` in the sector file; the statement takes ACCESS EXCLUSIVE for a moment"
 	}
 	if t.Vault() {
 		lacks.Level = Fault
@@ -153,6 +280,7 @@ func (p *preflight) identity(t sectors.Table, relation Relation, f tableFacts, p
 	} else {
 		p.add(lacks, "table %s has no key: it lands in bronze only", name)
 	}
+	return wanted
 }
 
 // privileges looks for what the role lacks, and for what it has too much.

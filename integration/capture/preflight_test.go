@@ -120,7 +120,18 @@ func TestPreflightFindings(t *testing.T) {
 		"row-level security":     {`ALTER TABLE public.visit ENABLE ROW LEVEL SECURITY; CREATE POLICY few ON public.visit USING (patient_id < 5)`, postgres.Fault, "row-level security of table public.visit hides rows", " BYPASSRLS;"},
 		"unlogged":               {`ALTER PUBLICATION PUB DROP TABLE public.visit; ALTER TABLE public.visit SET UNLOGGED`, postgres.Fault, "table public.visit is unlogged", alter + "SET LOGGED;"},
 		"inherited":              {`CREATE TABLE public.old_visit () INHERITS (public.visit)`, postgres.Note, "other tables inherit from public.visit", ""},
-		"partitioned":            {`DROP TABLE public.visit; CREATE TABLE public.visit (patient_id bigint, day date, cost numeric(12,2), PRIMARY KEY (patient_id, day)) PARTITION BY RANGE (day)`, postgres.Note, "table public.visit is partitioned", ""},
+		"a partition of its own": {`DROP TABLE public.visit; CREATE TABLE public.visit (patient_id bigint, day date, cost numeric(12,2)) PARTITION BY RANGE (day); CREATE TABLE public.visit_a PARTITION OF public.visit FOR VALUES FROM ('2020-01-01') TO ('2021-01-01');
+			CREATE TABLE public.visit_b PARTITION OF public.visit FOR VALUES FROM ('2021-01-01') TO ('2022-01-01') PARTITION BY HASH (patient_id); CREATE TABLE public.visit_b0 PARTITION OF public.visit_b FOR VALUES WITH (MODULUS 1, REMAINDER 0);
+			ALTER TABLE public.visit REPLICA IDENTITY FULL`, postgres.Fault, "table public.visit has 2 partitions whose replica identity does not hold what old rows must be sent with: public.visit_a, public.visit_b0;", `ALTER TABLE "public"."visit_a" REPLICA IDENTITY FULL; ALTER TABLE "public"."visit_b0" REPLICA IDENTITY FULL;`},
+		"a partition by default": {`DROP TABLE public.visit; CREATE TABLE public.visit (patient_id bigint, day date, cost numeric(12,2), PRIMARY KEY (patient_id, day)) PARTITION BY RANGE (day); CREATE TABLE public.visit_a PARTITION OF public.visit DEFAULT;
+			ALTER TABLE public.visit_a REPLICA IDENTITY NOTHING`, postgres.Fault, "table public.visit has 1 partitions", `ALTER TABLE "public"."visit_a" REPLICA IDENTITY DEFAULT;`},
+		"a partition's index": {`DROP TABLE public.visit; CREATE TABLE public.visit (patient_id bigint NOT NULL, day date NOT NULL, cost numeric(12,2)) PARTITION BY RANGE (day); CREATE TABLE public.visit_a PARTITION OF public.visit DEFAULT;
+			CREATE UNIQUE INDEX visit_key ON public.visit (patient_id, day); ALTER TABLE public.visit REPLICA IDENTITY USING INDEX visit_key`, postgres.Fault, "table public.visit has 1 partitions", `REPLICA IDENTITY USING INDEX "visit_a_patient_id_day_idx";`},
+		"a partition unlogged": {`DROP TABLE public.visit; CREATE TABLE public.visit (patient_id bigint, day date, cost numeric(12,2), PRIMARY KEY (patient_id, day)) PARTITION BY RANGE (day);
+			CREATE UNLOGGED TABLE public.visit_a (LIKE public.visit INCLUDING ALL); ALTER TABLE public.visit ATTACH PARTITION public.visit_a DEFAULT`, postgres.Fault, "partition public.visit_a of public.visit is unlogged", `ALTER TABLE "public"."visit_a" SET LOGGED;`},
+		"a partition elsewhere": {`DROP TABLE public.visit; CREATE TABLE public.visit (patient_id bigint, day date, cost numeric(12,2)) PARTITION BY RANGE (day);
+			CREATE FOREIGN DATA WRAPPER nowhere; CREATE SERVER away FOREIGN DATA WRAPPER nowhere; CREATE FOREIGN TABLE public.visit_a PARTITION OF public.visit DEFAULT SERVER away`, postgres.Fault, "partition public.visit_a of public.visit is a foreign table", ""},
+		"partitioned": {`DROP TABLE public.visit; CREATE TABLE public.visit (patient_id bigint, day date, cost numeric(12,2), PRIMARY KEY (patient_id, day)) PARTITION BY RANGE (day)`, postgres.Note, "table public.visit is partitioned", ""},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -207,13 +218,24 @@ func TestPreflightOfLocksAndTransactions(t *testing.T) {
 			return nil
 		})
 	}
+	// A partition that is held stands in the way like its table, and no check
+	// waits for it.
+	r.exec("CREATE TABLE public.by_day (patient_id bigint, day date, cost numeric(12,2), PRIMARY KEY (patient_id, day)) PARTITION BY RANGE (day); CREATE TABLE public.by_day_0 PARTITION OF public.by_day DEFAULT")
+	r.config.Sector.Tables[1].Name = "by_day"
+	held := r.connect()
+	_, err := held.PgConn().Exec(t.Context(), "BEGIN; LOCK TABLE public.by_day_0 IN ACCESS EXCLUSIVE MODE").ReadAll()
+	require.NoError(t, err)
+	f := found(r.preflight(), "AccessExclusiveLock on public.by_day_0")
+	require.NotNil(t, f)
+	require.Equal(t, postgres.Warning, f.Level)
+	r.mend(*f)
 	r.exec("GRANT pg_read_all_stats TO " + r.setup.Role)
 	other := r.connect()
-	_, err := other.PgConn().Exec(t.Context(), "BEGIN; SELECT pg_current_xact_id()").ReadAll()
+	_, err = other.PgConn().Exec(t.Context(), "BEGIN; SELECT pg_current_xact_id()").ReadAll()
 	require.NoError(t, err)
 	what := fmt.Sprintf("(process %d) is open for", other.PgConn().PID())
 	require.Nil(t, found(r.preflight(), what), "it has just begun")
-	f := found(r.preflightWith(time.Microsecond), what)
+	f = found(r.preflightWith(time.Microsecond), what)
 	require.NotNil(t, f)
 	r.mend(*f)
 	r.eventually(func() error {
