@@ -139,10 +139,11 @@ func (c *Catalog) Shapes(ctx context.Context, publication string, tables ...stri
 		                CASE WHEN p.puballtables OR `+bySchema+` THEN p.oid END, 0),
 		       array_agg(a.attname::text ORDER BY a.attnum), array_agg(a.attnum ORDER BY a.attnum),
 		       array_agg(a.atttypid::bigint ORDER BY a.attnum), array_agg(a.atttypmod ORDER BY a.attnum), array_agg(a.atthasmissing ORDER BY a.attnum),
+		       array_agg(a.xmin::text::bigint ORDER BY a.attnum), array_agg(a.attgenerated <> '' ORDER BY a.attnum),
 		       `+partsOf+`
 		FROM pg_class c
 		JOIN pg_namespace n ON n.oid = c.relnamespace
-		JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
+		JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
 		LEFT JOIN pg_publication p ON p.pubname = $1
 		WHERE c.relkind IN ('r', 'p') AND n.nspname || '.' || c.relname = ANY ($2)
 		GROUP BY n.oid, n.nspname, c.relname, c.oid, c.relfilenode, c.relkind, p.oid, p.puballtables`, publication, tables)
@@ -154,14 +155,14 @@ func (c *Catalog) Shapes(ctx context.Context, publication string, tables ...stri
 	var shape checkpoint.Shape
 	var names []string
 	var numbers []int16
-	var types []int64
+	var types, made []int64
 	var typmods []int32
-	var filled []bool
+	var filled, generated []bool
 	var parts *string
-	_, err = pgx.ForEachRow(rows, []any{&table, &shape.OID, &shape.Relfilenode, &shape.Published, &names, &numbers, &types, &typmods, &filled, &parts}, func() (err error) {
+	_, err = pgx.ForEachRow(rows, []any{&table, &shape.OID, &shape.Relfilenode, &shape.Published, &names, &numbers, &types, &typmods, &filled, &made, &generated, &parts}, func() (err error) {
 		shape.Columns = make([]checkpoint.Column, len(names))
 		for i := range names {
-			shape.Columns[i] = checkpoint.Column{Name: names[i], Number: numbers[i], Type: uint32(types[i]), Typmod: typmods[i], Filled: filled[i]}
+			shape.Columns[i] = checkpoint.Column{Name: names[i], Number: numbers[i], Type: uint32(types[i]), Typmod: typmods[i], Filled: filled[i], Made: uint32(made[i]), Generated: generated[i]}
 		}
 		if shape.Parts, err = readParts(parts); err != nil {
 			return err

@@ -14,16 +14,18 @@ import (
 // A partition that was made as one (CREATE TABLE ... PARTITION OF) has columns
 // that nobody touched since its own were made; ATTACH PARTITION writes the
 // entries of all columns again, and so does no other command that adds rows. An
-// ALTER TABLE of all columns makes it look attached, which costs a snapshot.
+// ALTER TABLE of all columns makes it look attached, which costs a snapshot. Its
+// first heap has the number of the table itself (heap_create_with_catalog); one
+// that was truncated since, by itself, has another.
 const partsOf = `(
-	WITH RECURSIVE tree(oid, born) AS (
-		SELECT c.oid, true WHERE c.relkind = 'p'
+	WITH RECURSIVE tree(oid, born, attached) AS (
+		SELECT c.oid, true, '' WHERE c.relkind = 'p'
 		UNION ALL
 		SELECT i.inhrelid, t.born AND EXISTS (
 			SELECT FROM pg_attribute own JOIN pg_attribute made ON made.attrelid = own.attrelid AND made.attnum = -1
-			WHERE own.attrelid = i.inhrelid AND own.attnum > 0 AND own.xmin = made.xmin AND own.cmin = made.cmin)
+			WHERE own.attrelid = i.inhrelid AND own.attnum > 0 AND own.xmin = made.xmin AND own.cmin = made.cmin), t.attached || i.xmin::text || '.'
 		FROM tree t JOIN pg_inherits i ON i.inhparent = t.oid AND NOT i.inhdetachpending)
-	SELECT jsonb_agg(jsonb_build_object('oid', part.oid::bigint, 'relfilenode', part.relfilenode::bigint, 'born', t.born) ORDER BY part.oid)::text
+	SELECT jsonb_agg(jsonb_build_object('oid', part.oid::bigint, 'relfilenode', part.relfilenode::bigint, 'born', t.born AND part.relfilenode = part.oid, 'attached', t.attached) ORDER BY part.oid)::text
 	FROM tree t JOIN pg_class part ON part.oid = t.oid AND part.relkind = 'r')`
 
 func readParts(text *string) (parts []checkpoint.Part, err error) {

@@ -49,6 +49,15 @@ func TestCase36Partitions(t *testing.T) {
 		`TRUNCATE public.visit_25_0`,
 		`ALTER TABLE public.visit DETACH PARTITION public.old`,
 		`DROP TABLE public.visit_24`,
+		`BEGIN; CREATE TABLE public.visit_22 (LIKE public.visit INCLUDING ALL); INSERT INTO public.visit_22 SELECT n, '2022-02-02', n FROM generate_series(1, 30) n;
+		 ALTER TABLE public.visit ATTACH PARTITION public.visit_22 FOR VALUES FROM ('2022-01-01') TO ('2023-01-01'); COMMIT`,
+		`BEGIN; ALTER TABLE public.visit DETACH PARTITION public.visit_22; UPDATE public.visit_22 SET cost = cost + 100;
+		 ALTER TABLE public.visit ATTACH PARTITION public.visit_22 FOR VALUES FROM ('2022-01-01') TO ('2023-01-01'); COMMIT`,
+		`BEGIN; ALTER TABLE public.visit DETACH PARTITION public.visit_25; UPDATE public.visit_25_1 SET cost = cost + 100;
+		 ALTER TABLE public.visit ATTACH PARTITION public.visit_25 FOR VALUES FROM ('2025-01-01') TO ('2026-01-01'); COMMIT`,
+		`BEGIN; CREATE TABLE public.visit_27 PARTITION OF public.visit FOR VALUES FROM ('2027-01-01') TO ('2028-01-01'); INSERT INTO public.visit SELECT n, '2027-07-07', n FROM generate_series(1, 30) n; COMMIT;
+		 BEGIN; TRUNCATE public.visit_27; COMMIT`,
+		`ALTER TABLE public.visit ALTER COLUMN cost TYPE numeric(12,2) USING cost * 2`,
 		`TRUNCATE public.visit`,
 	} {
 		r.exec(`INSERT INTO public.visit VALUES (200, '2026-01-01', 1) ON CONFLICT (patient_id, day) DO UPDATE SET cost = visit.cost + 1`)

@@ -27,7 +27,7 @@ func TestTableRewrittenUnderTheSnapshot(t *testing.T) {
 	r.gate.Store(&gate)
 	r.start()
 	<-arrived
-	r.exec(`ALTER TABLE public.visit ALTER COLUMN cost TYPE numeric(14,2) USING cost + 1`)
+	r.exec(`ALTER TABLE public.visit ALTER COLUMN cost TYPE numeric(12,2) USING cost + 1`)
 	close(goOn)
 	r.tail(r.public("visit")).shows(visits)
 	require.Equal(t, int64(100), r.checkpoint().Tables["public.visit"].Rows)

@@ -337,7 +337,7 @@ func TestCase36RewrittenInTheMiddle(t *testing.T) {
 	defer cancel()
 	conn, err := pgx.Connect(ctx, r.admin)
 	require.NoError(t, err)
-	_, err = conn.Exec(ctx, `ALTER TABLE public.patient ALTER COLUMN paid TYPE numeric(14,2) USING paid + 1`)
+	_, err = conn.Exec(ctx, `ALTER TABLE public.patient ALTER COLUMN paid TYPE numeric(12,2) USING paid + 1`)
 	require.NoError(t, err)
 	require.NoError(t, conn.Close(ctx))
 	state := r.checkpoint().Tables["public.patient"]

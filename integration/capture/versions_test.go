@@ -46,6 +46,7 @@ func TestOldestPostgres(t *testing.T) {
 		{"RestartsInTheMiddle", TestCase01RestartsInTheMiddle},
 		{"Partitioned", TestPartitionedUnderItsRoot},
 		{"Partitions", TestCase36Partitions},
+		{"Rewrites", TestCase36Rewrites},
 		{"PreflightOfAReadyDatabase", TestPreflightOfAReadyDatabase},
 		{"PreflightFindings", TestPreflightFindings},
 		{"PreflightOfPrivacy", TestPreflightOfPrivacy},

@@ -12,17 +12,29 @@ type Column struct {
 	Number int16  `json:"number"`
 	Type   uint32 `json:"type"`
 	Typmod int32  `json:"typmod"`
+	// Made is the transaction that wrote the column's entry in the catalogue
+	// (pg_attribute.xmin); 0 is not known, as to checkpoints of older programs.
+	Made uint32 `json:"made,omitempty"`
+	// Generated columns are not captured.
+	Generated bool `json:"generated,omitempty"`
 	// Filled is true when rows older than the column read its default
 	// (pg_attribute.atthasmissing).
 	Filled bool `json:"-"`
 }
 
+// touched tells whether its entry was written since.
+func (c Column) touched(now Column) bool { return c.Made != 0 && c.Made != now.Made }
+
 // Part is a partition of a table that has rows of its own.
 type Part struct {
 	OID         uint32 `json:"oid"`
 	Relfilenode uint32 `json:"relfilenode"`
-	// Born is true when it was made as a partition, and so empty: all its rows
-	// came as events. One that was attached brought rows without.
+	// Attached names the transactions that made it a partition, and those above
+	// it (pg_inherits.xmin); empty is not known.
+	Attached string `json:"attached,omitempty"`
+	// Born is true when it was made as a partition, and so empty, and still has
+	// the heap of that time: all its rows came as events. One that was attached
+	// brought rows without.
 	Born bool `json:"born,omitempty"`
 }
 
@@ -55,16 +67,23 @@ func (t Table) Outdated(now Shape) string {
 	names := make(map[string]bool, len(t.Columns))
 	for _, c := range t.Columns {
 		known[c.Number] = c
-		names[c.Name] = true
+		if !c.Generated {
+			names[c.Name] = true
+		}
 	}
 	rewritten := t.Relfilenode != now.Relfilenode
 	for _, c := range now.Columns {
 		was, ok := known[c.Number]
 		switch {
+		case c.Generated:
+		case ok && was.Generated:
+			return fmt.Sprintf("column %s is not generated any more, and has its values without an event", c.Name)
 		case ok && was.Name != c.Name:
 			return fmt.Sprintf("column %s is now called %s", was.Name, c.Name)
-		case ok && rewritten && (was.Type != c.Type || was.Typmod != c.Typmod):
-			return fmt.Sprintf("the table was rewritten for another type of column %s", c.Name)
+		case ok && (was.Type != c.Type && !sameText(was.Type, c.Type) || rewritten && (was.Type != c.Type || was.Typmod != c.Typmod)):
+			return fmt.Sprintf("column %s has another type", c.Name)
+		case ok && rewritten && was.touched(c):
+			return fmt.Sprintf("the table was rewritten, and column %s may have other values without an event", c.Name)
 		case !ok && names[c.Name]:
 			return fmt.Sprintf("column %s was dropped and made anew: older rows lost its value without an event", c.Name)
 		case !ok && c.Filled:
@@ -74,6 +93,14 @@ func (t Table) Outdated(now Shape) string {
 		}
 	}
 	return ""
+}
+
+// sameText tells whether a change from one type to another that does not rewrite
+// the table leaves the values as they were. Of the types that share their binary
+// form some print it in another way: an address that was a cidr loses its /32.
+func sameText(a, b uint32) bool {
+	const text, varchar = 25, 1043 // src/include/catalog/pg_type.dat
+	return (a == text || a == varchar) && (b == text || b == varchar)
 }
 
 // repartitioned tells which change of the partitions changed the table's rows:
@@ -88,7 +115,7 @@ func (t Table) repartitioned(now Shape) string {
 		was, ok := known[p.OID]
 		delete(known, p.OID)
 		switch {
-		case !ok && !p.Born:
+		case !ok && !p.Born, ok && was.Attached != "" && was.Attached != p.Attached:
 			return "a partition was attached, and its rows came without an event"
 		case ok && was.Relfilenode != p.Relfilenode:
 			return "a partition was truncated or rewritten, which leaves no event"
@@ -114,7 +141,7 @@ func (t Table) Seen(now Shape) Table {
 	}
 	t.Relfilenode, t.Published, t.Columns, t.Parts = now.Relfilenode, now.Published, columns, nil
 	for _, p := range now.Parts {
-		t.Parts = append(t.Parts, Part{OID: p.OID, Relfilenode: p.Relfilenode})
+		t.Parts = append(t.Parts, Part{OID: p.OID, Relfilenode: p.Relfilenode, Attached: p.Attached})
 	}
 	return t
 }
@@ -132,5 +159,7 @@ func (t Table) Knows(now Shape) bool {
 		}
 	}
 	return t.Relfilenode == now.Relfilenode && t.Published == now.Published &&
-		slices.EqualFunc(t.Parts, now.Parts, func(a, b Part) bool { return a.OID == b.OID && a.Relfilenode == b.Relfilenode })
+		slices.EqualFunc(t.Parts, now.Parts, func(a, b Part) bool {
+			return a.OID == b.OID && a.Relfilenode == b.Relfilenode && a.Attached == b.Attached
+		})
 }
