@@ -2,10 +2,12 @@ package connectors
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
+	"github.com/hopluu/hopluu/connectors/postgres/pgvalue"
 	"github.com/hopluu/hopluu/schemas/avro"
 	"github.com/hopluu/hopluu/schemas/event"
 	"github.com/hopluu/hopluu/schemas/token"
@@ -26,6 +28,9 @@ func (t *table) append(dst []byte, ev *event.Event, maxRowBytes int) ([]byte, en
 	}
 	at := encodedRow{key: len(dst)}
 	quarantine := func(err error) ([]byte, encodedRow, error) {
+		if t.couldGoAsText(err) {
+			err = fmt.Errorf("%w; or give the column unfit: text in the sector file, and such values go as text beside it", err)
+		}
 		return dst[:at.key], encodedRow{}, &QuarantineError{Table: t.name(), Err: fmt.Errorf("%s at LSN %s (event %s): %w", t.describe(row), ev.Position.LSN, ev.Position, err)}
 	}
 	var err error
@@ -49,6 +54,24 @@ func (t *table) append(dst []byte, ev *event.Event, maxRowBytes int) ([]byte, en
 		return quarantine(fmt.Errorf("the row has %d bytes, max_row_bytes is %d: raise it, or make the row smaller", n, maxRowBytes))
 	}
 	return dst, at, nil
+}
+
+// couldGoAsText tells whether the sector file can make a way for a value that
+// could not be encoded.
+func (t *table) couldGoAsText(err error) bool {
+	var cell *avro.CellError
+	var text *pgvalue.TextError
+	if !errors.As(err, &cell) || !errors.As(err, &text) || text.Type == pgvalue.Text {
+		return false
+	}
+	for i, c := range t.relation.Columns {
+		if avro.SafeName(c.Name) != cell.Column || slices.Contains(t.key, i) {
+			continue
+		}
+		described, ok := t.sector.Column(c.Name)
+		return !ok || described.Identifier == "" && described.Match == "" && described.Privacy == ""
+	}
+	return false
 }
 
 // emit adds one event to its lanes: key, value, tombstone after a delete. It

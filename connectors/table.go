@@ -116,7 +116,23 @@ func fields(relation postgres.Relation, sector sectors.Table, tokens *token.Toke
 			// it go there.
 			field.Type, field.Append = Private(described, codec, tokens)
 		}
+		var unfit avro.Field
+		if name := described.UnfitName(); name != "" {
+			if isKey {
+				return nil, nil, nil, fmt.Errorf("column %s is of the key, whose values all have to be in one field: take unfit out of the sector file, or name another key", column.Name)
+			}
+			if slices.ContainsFunc(relation.Columns, func(c pgvalue.Column) bool { return c.Name == name }) {
+				return nil, nil, nil, fmt.Errorf("column %s has unfit in the sector file, whose values go to %s, and the table has a column of that name: rename it", column.Name, name)
+			}
+			typed, text := pgvalue.Unfit(codec)
+			field.Append = typed.Append
+			unfit = avro.Field{Name: avro.SafeName(name), Column: i, Type: text.Avro, Nullable: true, Append: text.Append,
+				Doc: fmt.Sprintf("%s — what its type cannot hold, as text (kiểu của cột không chứa được)", column.Name)}
+		}
 		public = append(public, field)
+		if unfit.Append != nil {
+			public = append(public, unfit)
+		}
 		switch {
 		case isKey:
 			vault = append(vault, field)

@@ -6,7 +6,9 @@ import (
 	"testing"
 
 	"github.com/hopluu/hopluu/connectors/postgres/pgoutput"
+	"github.com/hopluu/hopluu/integration/harness"
 	"github.com/hopluu/hopluu/schemas/registry"
+	"github.com/hopluu/hopluu/schemas/sectors"
 	"github.com/stretchr/testify/require"
 )
 
@@ -150,6 +152,43 @@ func TestCase14RowsThatCannotBeCarried(t *testing.T) {
 			r.healed("patient", r.tail(r.public("patient")), patients)
 		})
 	}
+}
+
+// P3, case 14: a table that a value stopped goes on without anyone mending its
+// row, once its sector file has a field for such values; snapshot and stream
+// give the same (P5), and a value that an update does not send stays unchanged
+// in both fields (P4).
+func TestCase14UnfitGoesAsText(t *testing.T) {
+	t.Parallel()
+	r := newRigOf(t, source(t), harness.Kafka(t), strings.Replace(clinic, "- {name: notes, type: text,", "- {name: marks, type: \"integer[]\", meaning: {vi: Điểm, en: Marks}, sensitivity: internal}\n      - {name: notes, type: text,", 1),
+		clinicSQL+`ALTER TABLE public.patient ADD COLUMN marks int[]; ALTER TABLE public.patient ALTER COLUMN marks SET STORAGE EXTERNAL`)
+	marks := `(SELECT array_agg(ARRAY[n, n]) FROM generate_series(1, 2000) n)` // stored apart (TOAST)
+	r.exec(`INSERT INTO public.patient VALUES (1, NULL, 'An', '', 1, '{1,2}'), (2, NULL, 'Bé', '', 'NaN', NULL), (3, NULL, 'Cả', '', 3, ` + marks + `)`)
+	c := r.start()
+	r.ready(c)
+	reason := r.quarantined("public.patient")
+	require.Contains(t, reason, "NaN")
+	require.Contains(t, reason, "unfit: text")
+	require.NoError(t, c.stop())
+
+	for i := range r.config.Sector.Tables[0].Columns {
+		if column := &r.config.Sector.Tables[0].Columns[i]; column.Name == "paid" || column.Name == "marks" {
+			column.Unfit = sectors.UnfitText
+		}
+	}
+	c = r.start()
+	r.ready(c)
+	r.resnapshot("public.patient")
+	public := r.tail(r.public("patient"))
+	const all = `SELECT patient_id, full_name, nullif(paid, 'NaN') AS paid, CASE WHEN paid = 'NaN' THEN 'NaN' END AS paid_unfit, CASE WHEN array_ndims(marks) = 2 THEN marks::text END AS marks_unfit FROM public.patient`
+	public.shows(all)
+	r.complete("public.patient")
+	r.exec(`INSERT INTO public.patient VALUES (4, NULL, 'Dư', '', 'NaN', '{7}'); UPDATE public.patient SET paid = 'NaN' WHERE patient_id = 1`)
+	r.exec(`UPDATE public.patient SET paid = 2 WHERE patient_id = 2; UPDATE public.patient SET full_name = 'Ca' WHERE patient_id = 3`)
+	public.shows(all)
+	require.Equal(t, []string{"marks", "marks_unfit"}, last(public.all, "3").Unchanged)
+	require.Empty(t, r.checkpoint().Tables["public.patient"].Quarantined)
+	require.NoError(t, c.stop())
 }
 
 // A quarantine outlives the process; a change that came before the new snapshot

@@ -20,6 +20,12 @@ tables:
     columns:
       - {name: id, type: bigint, meaning: {vi: Mã, en: Id}, sensitivity: internal}
       - {name: phone, type: text, meaning: {vi: Điện thoại, en: Phone}, sensitivity: identifier, identifier: phone}
+      - {name: u_numeric, type: "numeric(12,2)", meaning: {vi: Số, en: Number}, sensitivity: internal, unfit: text}
+      - {name: u_date, type: date, meaning: {vi: Ngày, en: Date}, sensitivity: internal, unfit: text}
+      - {name: u_timestamp, type: timestamp without time zone, meaning: {vi: Lúc, en: Time}, sensitivity: internal, unfit: text}
+      - {name: u_timestamptz, type: timestamp with time zone, meaning: {vi: Lúc, en: Time}, sensitivity: internal, unfit: text}
+      - {name: u_ints, type: "integer[]", meaning: {vi: Dãy, en: Array}, sensitivity: internal, unfit: text}
+      - {name: u_text, type: text, meaning: {vi: Chữ, en: Text}, sensitivity: internal, unfit: text}
   - name: pair
     meaning: {vi: Khóa ghép, en: A key of several columns}
     columns:
@@ -110,6 +116,13 @@ var everyColumns = []struct{ name, typ, values string }{
 	{"inets", "inet[]", `'{10.0.0.1,10.0.0.1/8,NULL}'`},
 	{"jsonbs", "jsonb[]", `'{"{\"a\": 1.0}",NULL,"null"}'`},
 	{"amounts", "amount[]", `'{1.10,NULL}'`},
+	// What a type does not hold, where the sector file has a field for it.
+	{"u_numeric", "numeric(12,2)", `1.50 'NaN' -0.01`},
+	{"u_date", "date", `'2024-02-29' '9999-12-31' '1899-12-31' 'infinity' '4713-01-01 BC'`},
+	{"u_timestamp", "timestamp", `'2024-02-29 12:00:00.1' '294276-12-31 23:59:59.999999' '9999-12-31' '-infinity'`},
+	{"u_timestamptz", "timestamptz", `'2024-02-29 12:00:00.1+07' '9999-12-31 12:00:00.5+07' 'infinity'`},
+	{"u_ints", "int4[]", `'{1,NULL}' '{{1,2},{3,NULL}}' '[0:1]={1,2}' '{}'`},
+	{"u_text", "text", `'NaN' ''`},
 	// Names that are another's in Avro, or the sink's own.
 	{"tên gọi", "text", `'A' ''`},
 	{"_offset", "int8", `7 -7`},
@@ -190,8 +203,29 @@ func TestTypes(t *testing.T) {
 		r.exec(s, byID+"UPDATE holder SET v = v || '!' WHERE cccd LIKE '%3'; DELETE FROM holder WHERE cccd LIKE '%4'; UPDATE pair SET v = a, b = b + 100 WHERE b < 0")
 	}
 	r.agree()
+	r.unfit()
 	r.everyColumnCounts(next)
 	r.twoSources()
+}
+
+// unfit looks at what the columns' types cannot hold: each of two sources wrote
+// it twice, before the snapshot and into the stream (P3, P5).
+func (r *rig) unfit() {
+	r.t.Helper()
+	for column, want := range map[string][]string{
+		"u_numeric":     {"NaN"},
+		"u_date":        {"1899-12-31", "4713-01-01 BC", "9999-12-31", "infinity"},
+		"u_timestamp":   {"-infinity", "294276-12-31 23:59:59.999999", "9999-12-31 00:00:00"},
+		"u_timestamptz": {"9999-12-31 05:00:00.5+00", "infinity"},
+		"u_ints":        {"[0:1]={1,2}", "{{1,2},{3,NULL}}"},
+		"u_text":        nil,
+	} {
+		got := texts(r.t, r.config.ClickHouse, fmt.Sprintf("SELECT concat(%[1]s_unfit, ' ', toString(count())) FROM silver.%[2]s FINAL WHERE %[1]s_unfit IS NOT NULL GROUP BY %[1]s_unfit ORDER BY %[1]s_unfit", column, r.dataset("every")))
+		for i := range want {
+			want[i] += " 4"
+		}
+		require.Equal(r.t, want, got, column)
+	}
 }
 
 // everyColumnCounts spoils each column in a row of its own: each must be found.

@@ -19,7 +19,8 @@ type Field struct {
 	Doc      string
 	Nullable bool // false for the columns of the key, and for no other
 	// Append writes the Avro binary of a value that is not null from the
-	// source's text. It neither keeps nor changes text.
+	// source's text. It neither keeps nor changes text. Of a value that another
+	// field of the column has it says ErrAbsent, if it is Nullable.
 	Append func(dst, text []byte) ([]byte, error)
 }
 
@@ -38,6 +39,10 @@ const Placeholder = "__debezium_unavailable_value"
 // of our envelope and not of the program: the same event gives the same bytes
 // whichever release encodes it (P6).
 const formatVersion = "1"
+
+// ErrAbsent says that a field has no place for a value, which another field of
+// the same column has: this one is null.
+var ErrAbsent = errors.New("the value is in another field")
 
 var (
 	errNull         = errors.New("NULL in a column of the key: does the replica identity of the table hold the columns of its key?")
@@ -287,7 +292,13 @@ func (e *Encoder) appendImage(dst []byte, row event.Row, isAfter bool) ([]byte, 
 			if f.nullable {
 				dst = append(dst, branchValue)
 			}
-			if dst, err = f.append(dst, v.Text); err != nil {
+			start := len(dst)
+			if dst, err = f.append(dst, v.Text); err == nil {
+				continue
+			}
+			if f.nullable && errors.Is(err, ErrAbsent) {
+				dst = append(dst[:start-1], branchNull)
+			} else {
 				return dst, &CellError{Table: e.table, Column: f.name, Text: shorten(v.Text), Err: err}
 			}
 		case !f.nullable || v.State == event.Unchanged && !isAfter:

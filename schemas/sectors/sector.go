@@ -147,9 +147,25 @@ type Column struct {
 	// Privacy is what becomes of the column before it leaves its database's
 	// connector, in every topic: Drop, Mask or TokenOnly; else "".
 	Privacy string `yaml:"privacy"`
+	// Unfit is UnfitText when values that the column's type cannot hold on the
+	// way go to a field of their own; else "", and they are refused.
+	Unfit string `yaml:"unfit"`
 	// Domain of the tokens of a column that is TokenOnly and no identifier:
 	// equal values of one domain have equal tokens, whatever their table.
 	Domain string `yaml:"domain"`
+}
+
+// UnfitText has values that the column's type in the topic or in ClickHouse
+// cannot hold carried as text, in a field beside the column's.
+const UnfitText = "text"
+
+// UnfitName is the name of the field with what the column's own cannot hold, ""
+// when there is none.
+func (c *Column) UnfitName() string {
+	if c.Unfit == "" {
+		return ""
+	}
+	return c.Name + "_unfit"
 }
 
 // TokenDomain is the domain of the tokens that the column becomes in its public

@@ -130,7 +130,15 @@ func (c *checker) table(yamlPath string, s *Sector, t *Table) {
 		}
 		c.column(colPath, colAt, col)
 	}
+	for i := range t.Columns {
+		if other := t.Columns[i].UnfitName(); columns[other] {
+			c.fail(fmt.Sprintf("%s.columns[%d].unfit", yamlPath, i), at, "column %s has unfit, whose values go to %s, and there is a column of that name", t.Columns[i].Name, other)
+		}
+	}
 	for i, k := range t.Key {
+		if col, ok := t.Column(k); ok && col.Unfit != "" {
+			c.fail(fmt.Sprintf("%s.key[%d]", yamlPath, i), at, "key column %s has unfit, but a row is known by its key; remove unfit, or name another key", k)
+		}
 		if !columns[k] {
 			c.fail(fmt.Sprintf("%s.key[%d]", yamlPath, i), at, "key column %s is not described; add it to columns or correct the key", k)
 		}
@@ -268,6 +276,13 @@ func (c *checker) column(yamlPath, at string, col *Column) {
 	}
 	if col.Privacy != "" && col.Match != "" {
 		c.fail(yamlPath+".privacy", at, "has privacy %s, so the matcher cannot compare it as %s; remove one of the two", col.Privacy, col.Match)
+	}
+	switch {
+	case col.Unfit == "":
+	case col.Unfit != UnfitText:
+		c.fail(yamlPath+".unfit", at, "unfit is %q; write text, or leave it away", col.Unfit)
+	case col.Identifier != "" || col.Match != "" || col.Privacy != "":
+		c.fail(yamlPath+".unfit", at, "unfit is for a column that leaves as it is, not for an identifier, one with match or one with privacy; remove one of the two")
 	}
 	switch needs := col.Privacy == TokenOnly && col.Identifier == ""; {
 	case needs && !name.MatchString(col.Domain):

@@ -144,6 +144,9 @@ func (s *store) writeCatalogue(ctx context.Context) error {
 			for n := range t.Columns {
 				col := &t.Columns[n]
 				c.add(sector, t, col.Name, col.Type, col.Meaning, col.Sensitivity)
+				if name := col.UnfitName(); name != "" {
+					c.add(sector, t, name, "text", col.Meaning, col.Sensitivity)
+				}
 			}
 		}
 	}

@@ -7,11 +7,15 @@ import (
 	"github.com/hopluu/hopluu/schemas/avro"
 )
 
+// Text is the TextError.Type of bytes that no string can hold, whatever their
+// column's type.
+const Text = "text"
+
 // appendString writes a text as it is. Avro's strings are UTF-8; a database in
 // SQL_ASCII may hold other bytes.
 func appendString(dst, text []byte) ([]byte, error) {
 	if !utf8.Valid(text) {
-		return dst, &TextError{"text", "not UTF-8: is the database's encoding SQL_ASCII? correct the row, or convert the database"}
+		return dst, &TextError{Text, "not UTF-8: is the database's encoding SQL_ASCII? correct the row, or convert the database"}
 	}
 	return avro.AppendBytes(dst, text), nil
 }

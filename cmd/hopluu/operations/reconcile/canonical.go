@@ -21,6 +21,29 @@ type column struct {
 	integer bool
 	// landed is the column's name in ClickHouse.
 	landed string
+	// unfit tells of a text that the source prints whether the column's own type
+	// cannot hold it, so that it lands as it is; nil when the column has no field
+	// for that. raw is the expression of that text.
+	unfit func(text []byte) bool
+	raw   string
+}
+
+// withUnfit takes a column's values that its type cannot hold from the field
+// that they land in.
+func (c column) withUnfit(of pgvalue.Column, landed string) (column, error) {
+	codec, err := pgvalue.Lookup(of)
+	if err != nil {
+		return c, err
+	}
+	_, text := pgvalue.Unfit(codec)
+	var scratch []byte
+	c.unfit = func(value []byte) bool {
+		scratch, err = text.Append(scratch[:0], value)
+		return err == nil
+	}
+	c.raw = outputText(pgx.Identifier{c.name}.Sanitize())
+	c.clickhouse = fmt.Sprintf("ifNull(%s, %s)", identifier(landed), c.clickhouse)
+	return c, nil
 }
 
 // canonical gives the expressions of a column by its PostgreSQL type and by the

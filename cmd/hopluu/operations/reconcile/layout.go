@@ -35,12 +35,19 @@ func layoutOf(relation postgres.Relation, t sectors.Table, landed map[string]str
 		return !t.Captures(c.Name) || ok && described.Privacy == sectors.Mask
 	})
 	for _, c := range relation.Columns {
-		domain := ""
+		domain, unfit := "", ""
 		if described, ok := t.Column(c.Name); ok {
-			domain = described.TokenDomain()
+			domain, unfit = described.TokenDomain(), described.UnfitName()
 		}
 		name := landedName(c.Name, landed)
-		l.columns = append(l.columns, canonical(c, domain, name, landed[name]))
+		column := canonical(c, domain, name, landed[name])
+		if landed[unfit] != "" {
+			var err error
+			if column, err = column.withUnfit(c, unfit); err != nil {
+				return layout{}, fmt.Errorf("column %s of table %s: %w", c.Name, relation.Name(), err)
+			}
+		}
+		l.columns = append(l.columns, column)
 	}
 	names := t.Key
 	if len(names) == 0 {

@@ -87,6 +87,11 @@ func (s *sourceSnapshot) rows(ctx context.Context, l layout, tokens *token.Token
 	for _, c := range l.columns {
 		selected = append(selected, c.postgres)
 	}
+	for _, c := range l.columns {
+		if c.unfit != nil {
+			selected = append(selected, c.raw)
+		}
+	}
 	for i, k := range l.key {
 		if l.integer[i] {
 			// With the table's name before it: a bare name would mean the output
@@ -118,7 +123,15 @@ func (s *sourceSnapshot) rows(ctx context.Context, l layout, tokens *token.Token
 			return nil, nil
 		}
 		scratch = scratch[:0]
-		for i, value := range rows.RawValues() {
+		values := rows.RawValues()
+		raw := len(cells)
+		for i, value := range values[:len(cells)] {
+			if unfit := l.columns[i].unfit; unfit != nil {
+				if text := values[raw]; text != nil && unfit(text) {
+					value = text
+				}
+				raw++
+			}
 			cells[i] = cell{null: value == nil, text: value}
 			if domain := l.columns[i].domain; domain != "" && value != nil {
 				start := len(scratch)

@@ -1,0 +1,36 @@
+package connectors
+
+import (
+	"testing"
+
+	"github.com/hopluu/hopluu/connectors/postgres"
+	"github.com/hopluu/hopluu/connectors/postgres/pgvalue"
+	"github.com/hopluu/hopluu/schemas/sectors"
+	"github.com/stretchr/testify/require"
+)
+
+// What a column's type cannot hold has a field of its own beside it, where
+// there is room for one.
+func TestUnfitFields(t *testing.T) {
+	relation := postgres.Relation{Schema: "public", Table: "bill", Primary: []string{"id"}, Columns: []pgvalue.Column{
+		{Name: "id", OID: 1700, Typmod: 12<<16 | 2 + 4}, {Name: "paid", OID: 1700, Typmod: 12<<16 | 2 + 4}, {Name: "due", OID: 1082, Typmod: -1},
+	}}
+	sector := func(column string) sectors.Table {
+		return sectors.Table{Schema: "public", Name: "bill", Columns: []sectors.Column{{Name: column, Unfit: sectors.UnfitText}}}
+	}
+	public, _, _, err := fields(relation, sector("paid"), nil)
+	require.NoError(t, err)
+	var names []string
+	for _, f := range public {
+		names = append(names, f.Name)
+	}
+	require.Equal(t, []string{"id", "paid", "paid_unfit", "due"}, names)
+	require.Equal(t, public[1].Column, public[2].Column)
+	require.True(t, public[2].Nullable)
+
+	_, _, _, err = fields(relation, sector("id"), nil)
+	require.ErrorContains(t, err, "column id is of the key")
+	relation.Columns = append(relation.Columns, pgvalue.Column{Name: "paid_unfit", OID: 25, Typmod: -1})
+	_, _, _, err = fields(relation, sector("paid"), nil)
+	require.ErrorContains(t, err, "has a column of that name: rename it")
+}
