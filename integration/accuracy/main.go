@@ -10,10 +10,14 @@ import (
 	"path/filepath"
 	"runtime"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/hopluu/hopluu/processors/identity/linkage"
 )
+
+// common is how often a value comes that the frequencies list.
+const common = 20
 
 // options are the flags.
 type options struct {
@@ -32,7 +36,7 @@ func main() {
 	flag.Float64Var(&o.train.rate, "train-rate", 1, "its rates of faults, in multiples of the fixed ones")
 	flag.Float64Var(&o.test.rate, "rate", 1, "rates of faults of the city that is linked")
 	flag.BoolVar(&o.ablate, "ablate", false, "link again without each column, with at most 50,000 people")
-	flag.StringVar(&o.save, "save", "", "write the trained model to this file")
+	flag.StringVar(&o.save, "save", "", "write the trained model to this file, and how common values are beside it")
 	flag.StringVar(&o.export, "export", "", "only write records.csv and truth.csv of the city that is linked to this folder")
 	flag.IntVar(&o.show, "show", 0, "print so many wrong links, and right pairs left to review, of generated people")
 	flag.Parse()
@@ -69,6 +73,12 @@ func run(w io.Writer, o options) error {
 			return err
 		}
 		if err := os.WriteFile(o.save, text, 0o644); err != nil {
+			return err
+		}
+		if text, err = training.table.Frequencies(common); err != nil {
+			return err
+		}
+		if err := os.WriteFile(strings.TrimSuffix(o.save, ".yaml")+".frequencies.tsv", text, 0o644); err != nil {
 			return err
 		}
 	}

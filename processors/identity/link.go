@@ -2,9 +2,11 @@ package identity
 
 import (
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"math"
 
 	"github.com/cespare/xxhash/v2"
 )
@@ -57,15 +59,18 @@ type Link struct {
 	// Decision is one of the constants above, Rule the model's rule that
 	// decided, "" for a single record.
 	Decision, Rule string
+	// Weight is the match weight in bits that decided, 0 where none did.
+	Weight float64
 	// Reasons is JSON: {"with": record ID, "evidence": {field: level}}, and
 	// "weight" in a model with weights; "" when there was nothing to compare.
 	Reasons string
 	Model   string // the model's version
 }
 
-// digest tells whether two links are the same. It lives in memory only.
-func (l *Link) digest(buf []byte) (digest uint64, scratch []byte) {
+// Digest tells whether two links are the same. It lives in memory only.
+func (l *Link) Digest(buf []byte) (digest uint64, scratch []byte) {
 	buf = append(buf[:0], l.Person[:]...)
+	buf = binary.BigEndian.AppendUint64(buf, math.Float64bits(l.Weight))
 	for _, s := range [...]string{l.Record, l.Source, l.Sector, l.Table, l.Citizen, l.Decision, l.Rule, l.Reasons, l.Model} {
 		buf = append(buf, s...)
 		buf = append(buf, 0xff) // in no UTF-8 text

@@ -13,25 +13,37 @@ type Partition [32]byte
 // String writes the hash in hexadecimal digits.
 func (p Partition) String() string { return hex.EncodeToString(p[:]) }
 
-// PartitionHash hashes the partition as Solve last decided it: the sum, in four
-// words, of a hash of every record with its person, so that no order counts.
-func (s *State) PartitionHash() Partition {
-	var sum [4]uint64
-	var buf []byte
-	for i := int32(1); i < s.nodes.used; i++ {
-		n := s.nodes.at(i)
-		if !n.alive || !n.solved {
-			continue
-		}
-		buf = append(append(buf[:0], n.person[:]...), n.record.ID...)
-		hash := sha256.Sum256(buf)
-		for w := range sum {
-			sum[w] += binary.BigEndian.Uint64(hash[8*w:])
-		}
+// PartitionHasher makes a Partition: the sum, in four words, of a hash of every
+// record with its person, so that no order counts.
+type PartitionHasher struct {
+	sum [4]uint64
+	buf []byte
+}
+
+// Add takes one record and its person.
+func (h *PartitionHasher) Add(person PersonID, record string) {
+	h.buf = append(append(h.buf[:0], person[:]...), record...)
+	hash := sha256.Sum256(h.buf)
+	for w := range h.sum {
+		h.sum[w] += binary.BigEndian.Uint64(hash[8*w:])
 	}
-	var p Partition
-	for w := range sum {
-		binary.BigEndian.PutUint64(p[8*w:], sum[w])
+}
+
+// Sum gives the hash of what was added.
+func (h *PartitionHasher) Sum() (p Partition) {
+	for w := range h.sum {
+		binary.BigEndian.PutUint64(p[8*w:], h.sum[w])
 	}
 	return p
+}
+
+// PartitionHash hashes the partition as Solve last decided it.
+func (s *State) PartitionHash() Partition {
+	var h PartitionHasher
+	for i := int32(1); i < s.nodes.used; i++ {
+		if n := s.nodes.at(i); n.alive && n.solved {
+			h.Add(n.person, n.record.ID)
+		}
+	}
+	return h.Sum()
 }

@@ -97,7 +97,7 @@ func (s *State) publish(place int, n *node, first []int32, emit func(*Change) er
 	s.stats.count(n.record.Origin, o)
 	n.solved, n.outcome, n.person = true, o, l.Person
 
-	digest, buf := l.digest(s.buf)
+	digest, buf := l.Digest(s.buf)
 	s.buf = buf
 	if digest == n.published {
 		return nil

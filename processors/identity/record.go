@@ -30,6 +30,7 @@ type Raw struct {
 	BirthNotes  Notes // what ReadDate said of Birth
 	Sex         Sex
 	Ward        []byte
+	Address     []byte
 }
 
 // Record is a normalised record of a person: a node. It is small, for millions
@@ -62,13 +63,7 @@ func Normalise(raw *Raw) Record {
 		Sex:      raw.Sex,
 	}
 	r.Notes = raw.BirthNotes | r.Name.notes(raw.FullName)
-	r.set(ReadCCCD(raw.CCCD))
-	r.set(ReadCMND(raw.CMND))
-	r.set(ReadInsurance(raw.Insurance))
-	r.setTaxCode(raw.TaxCode)
-	phone := ReadPhone(raw.Phone)
-	r.Phone = phone.Number
-	r.Notes |= phone.Notes
+	r.setNumbers(raw)
 	return r
 }
 
@@ -83,4 +78,21 @@ func sameEvidence(a, b *Record) bool {
 	return a.Origin == b.Origin && a.CCCD == b.CCCD && a.CMND == b.CMND && a.Insurance == b.Insurance &&
 		a.Notes&restored == b.Notes&restored && a.Name.Canonical == b.Name.Canonical &&
 		a.Birth == b.Birth && a.Died == b.Died && a.Sex == b.Sex
+}
+
+// Numbers reads the identifiers of what a source says: what stands in another
+// one's column is put where it belongs. The rest of the record is left out.
+func Numbers(raw *Raw) (r Record) {
+	r.setNumbers(raw)
+	return r
+}
+
+func (r *Record) setNumbers(raw *Raw) {
+	r.set(ReadCCCD(raw.CCCD))
+	r.set(ReadCMND(raw.CMND))
+	r.set(ReadInsurance(raw.Insurance))
+	r.setTaxCode(raw.TaxCode)
+	phone := ReadPhone(raw.Phone)
+	r.Phone = phone.Number
+	r.Notes |= phone.Notes
 }

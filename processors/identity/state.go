@@ -308,7 +308,7 @@ func (s *State) Restore(l *Link) {
 		s.gone[l.Record] = struct{}{}
 		return
 	}
-	s.nodes.at(i).published, s.buf = l.digest(s.buf)
+	s.nodes.at(i).published, s.buf = l.Digest(s.buf)
 }
 
 // RestoreWithdrawn takes note that no link of a record is published any more.

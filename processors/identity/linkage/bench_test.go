@@ -32,7 +32,7 @@ func BenchmarkCompare(b *testing.B) {
 	n := int32(tab.Len())
 	b.ReportAllocs()
 	for b.Loop() {
-		p, rarity := c.compare(r.Int32N(n), r.Int32N(n))
+		p, rarity := c.compare(tab.row(r.Int32N(n)), tab.row(r.Int32N(n)))
 		w.ratio(p, rarity)
 	}
 }

@@ -117,7 +117,7 @@ func (m *Model) compileKey(text string) (key, error) {
 }
 
 // of gives the part of a key, 0 when it is missing.
-func (k *key) of(t *Table, c cell) uint64 {
+func (k *key) of(x *texts, c cell) uint64 {
 	if c.missing() {
 		return 0
 	}
@@ -141,7 +141,7 @@ func (k *key) of(t *Table, c cell) uint64 {
 		}
 		return c.a
 	}
-	w := &t.texts.words[c.toneless()]
+	w := &x.words[c.toneless()]
 	switch k.op {
 	case keySorted:
 		return uint64(c.sorted())
@@ -164,6 +164,18 @@ func (k *key) of(t *Table, c cell) uint64 {
 		return 0
 	}
 	return uint64(c.toneless())
+}
+
+// of gives a record's key of a rule, 0 when it has none.
+func (r *rule) of(x *texts, row []cell) (sum uint64) {
+	for k := range r.keys {
+		part := r.keys[k].of(x, row[r.keys[k].column])
+		if part == 0 {
+			return 0
+		}
+		sum = mix(sum ^ mix(part+uint64(k)<<56))
+	}
+	return sum
 }
 
 // blocks are the blocks of all rules.
@@ -192,16 +204,7 @@ func newBlocks(t *Table) *blocks {
 	for i := range t.Len() {
 		row := t.row(int32(i))
 		for r := range rules {
-			var sum uint64
-			for k := range rules[r].keys {
-				part := rules[r].keys[k].of(t, row[rules[r].keys[k].column])
-				if part == 0 {
-					sum = 0
-					break
-				}
-				sum = mix(sum ^ mix(part+uint64(k)<<56))
-			}
-			b.keys[i*len(rules)+r] = sum
+			b.keys[i*len(rules)+r] = rules[r].of(&t.texts, row)
 		}
 	}
 	each(len(rules), func(r int) { b.build(r) })

@@ -3,6 +3,8 @@ package linkage
 import (
 	"fmt"
 	"slices"
+
+	"github.com/hopluu/hopluu/processors/identity"
 )
 
 // Links is what became of a table.
@@ -12,6 +14,8 @@ type Links struct {
 	// Edges are the pairs that were decided to be one entity or that a person
 	// must look at, in the order in which they were followed.
 	Edges []Link
+	// Conflicts are the decisions Same that something forbids.
+	Conflicts []Conflict
 }
 
 // Link is an edge with its decision.
@@ -23,68 +27,123 @@ type Link struct {
 // maxOneEach is how many sources a model with one_each may have.
 const maxOneEach = 64
 
-// Resolve clusters: edges are followed from the strongest on, and join what
-// they connect unless the two sides cannot be one entity: two records of the
-// reference never are, nor, under one_each, two of one source. What a person
-// must look at are the edges between link and review whose sides are apart in
-// the end and could be one.
-func (t *Table) Resolve(edges []Edge) (*Links, error) {
+// Resolve clusters. What people said comes first; then edges are followed from
+// the strongest on, and join what they connect unless the two sides cannot be
+// one entity: two records of the reference never are, nor what a person said is
+// different, nor who was born after having died, nor, under one_each, two of
+// one source. What a person must look at are the edges between link and review
+// whose sides are apart in the end and could be one.
+func (t *Table) Resolve(edges []Edge, decisions ...Decision) (*Links, error) {
 	if t.model.spec.OneEach && len(t.sources) > maxOneEach {
 		return nil, fmt.Errorf("one_each: there are %d sources: at most %d work", len(t.sources), maxOneEach)
 	}
+	same, different, err := t.places(decisions)
+	if err != nil {
+		return nil, err
+	}
 	sorted := slices.Clone(edges)
 	slices.SortFunc(sorted, before)
-	groups := make([]group, t.Len())
-	for i := range groups {
-		groups[i] = group{parent: int32(i), reference: t.isReference(int32(i))}
+	c := clusters{groups: make([]group, t.Len()), different: different}
+	for i := range c.groups {
+		g := group{parent: int32(i), reference: t.isReference(int32(i))}
 		if t.model.spec.OneEach {
-			groups[i].sources = 1 << t.source[i]
+			g.sources = 1 << t.source[i]
 		}
+		if t.live {
+			g.born, g.died = t.model.live.dates(t.row(int32(i)))
+		}
+		c.groups[i] = g
 	}
 	links := &Links{Cluster: make([]int32, t.Len())}
+	for _, s := range same {
+		if !c.join(s[0], s[1]) {
+			links.Conflicts = append(links.Conflicts, Conflict{t.ID(s[0]), t.ID(s[1])})
+		}
+	}
 	threshold := float32(t.model.spec.Thresholds.Link)
 	strong := 0
 	for ; strong < len(sorted) && sorted[strong].Weight >= threshold; strong++ {
-		e := sorted[strong]
-		a, b := find(groups, e.A), find(groups, e.B)
-		if a != b {
-			if groups[a].forbids(&groups[b]) {
-				continue
-			}
-			// The first record names the cluster.
-			a, b = min(a, b), max(a, b)
-			groups[b].parent = a
-			groups[a].reference = groups[a].reference || groups[b].reference
-			groups[a].sources |= groups[b].sources
+		if e := sorted[strong]; c.join(e.A, e.B) {
+			links.Edges = append(links.Edges, Link{Edge: e})
 		}
-		links.Edges = append(links.Edges, Link{Edge: e})
 	}
 	for _, e := range sorted[strong:] {
-		if a, b := find(groups, e.A), find(groups, e.B); a != b && !groups[a].forbids(&groups[b]) {
+		if a, b := c.find(e.A), c.find(e.B); a != b && !c.forbidden(a, b) {
 			links.Edges = append(links.Edges, Link{Edge: e, Review: true})
 		}
 	}
 	for i := range links.Cluster {
-		links.Cluster[i] = find(groups, int32(i))
+		links.Cluster[i] = c.find(int32(i))
 	}
 	return links, nil
 }
 
-// group is a node of a union-find, with what tells whom it cannot take.
+// clusters are the nodes of a union-find by the place of their records, and the
+// pairs that a person keeps apart.
+type clusters struct {
+	groups    []group
+	different [][2]int32
+}
+
+// group is what a cluster knows of its records, to tell whom it cannot take.
 type group struct {
 	parent    int32
 	reference bool
 	sources   uint64
+	// died is the earliest death and born the latest birth, 0 when none says.
+	died, born identity.Date
 }
 
 func (g *group) forbids(h *group) bool {
-	return g.reference && h.reference || g.sources&h.sources != 0
+	if g.reference && h.reference || g.sources&h.sources != 0 {
+		return true
+	}
+	return g.died != 0 && after(h.born, g.died) || h.died != 0 && after(g.born, h.died)
 }
 
-func find(groups []group, i int32) int32 {
-	for groups[i].parent != i {
-		groups[i].parent = groups[groups[i].parent].parent
-		i = groups[i].parent
+func (g *group) take(h *group) {
+	g.reference = g.reference || h.reference
+	g.sources |= h.sources
+	if h.died != 0 && (g.died == 0 || h.died < g.died) {
+		g.died = h.died
+	}
+	g.born = max(g.born, h.born)
+}
+
+// join makes one cluster of those of two records, and reports whether they are
+// one now. The first record names the cluster, so that its place says nothing
+// of the order of the joins.
+func (c *clusters) join(x, y int32) bool {
+	a, b := c.find(x), c.find(y)
+	if a == b {
+		return true
+	}
+	if c.forbidden(a, b) {
+		return false
+	}
+	a, b = min(a, b), max(a, b)
+	c.groups[b].parent = a
+	c.groups[a].take(&c.groups[b])
+	return true
+}
+
+// forbidden tells whether two clusters, by their first records, cannot be one.
+func (c *clusters) forbidden(a, b int32) bool {
+	if c.groups[a].forbids(&c.groups[b]) {
+		return true
+	}
+	for _, d := range c.different {
+		if x, y := c.find(d[0]), c.find(d[1]); x == a && y == b || x == b && y == a {
+			return true
+		}
+	}
+	return false
+}
+
+func (c *clusters) find(i int32) int32 {
+	for c.groups[i].parent != i {
+		c.groups[i].parent = c.groups[c.groups[i].parent].parent
+		i = c.groups[i].parent
 	}
 	return i
 }

@@ -49,27 +49,48 @@ func (t *Table) rivalry(edges []Edge) []rivals {
 
 // shift is what makes of a weight the odds against none, in bits.
 func (t *Table) shift(w *weights, coverage float64) float32 {
-	return log2(coverage/float64(t.References())) - log2(1-coverage) - w.priorReference
+	_, references := t.sizes()
+	return log2(coverage/float64(references)) - log2(1-coverage) - w.priorReference
 }
 
 // compete changes the weights of edges to the reference into what competition
 // leaves of them.
 func (t *Table) compete(edges []Edge, w *weights, coverage float64) {
-	if !t.referenced || coverage <= 0 {
+	if !t.referenced && !t.live || coverage <= 0 {
 		return
 	}
 	shift := t.shift(w, coverage)
+	var odds []float64
 	for _, r := range t.rivalry(edges) {
-		var sum float64
+		odds = odds[:0]
 		for _, i := range r.edges {
-			edges[i].Weight += shift
-			sum += math.Exp2(float64(edges[i].Weight))
+			odds = append(odds, math.Exp2(float64(edges[i].Weight+shift)))
 		}
+		sum := sumOdds(odds)
 		for _, i := range r.edges {
-			others := max(0, sum-math.Exp2(float64(edges[i].Weight)))
-			edges[i].Weight -= float32(math.Log2(1 + others))
+			edges[i].Weight = against(edges[i].Weight+shift, sum)
 		}
 	}
+}
+
+// sumOdds adds from the greatest on, so that the sum knows no order. It sorts
+// what it is given.
+func sumOdds(odds []float64) (sum float64) {
+	if len(odds) == 1 {
+		return odds[0]
+	}
+	slices.Sort(odds)
+	for _, o := range slices.Backward(odds) {
+		sum += o
+	}
+	return sum
+}
+
+// against is what rivals leave of a weight, sum being the odds of all with its
+// own.
+func against(weight float32, sum float64) float32 {
+	others := max(0, sum-math.Exp2(float64(weight)))
+	return weight - float32(math.Log2(1+others))
 }
 
 // coverage finds the share of records outside the reference whose entity is in

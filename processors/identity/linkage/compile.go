@@ -18,6 +18,7 @@ type compiled struct {
 	rules       []rule
 	// typed is the column of each kind of number, -1 without.
 	typed [3]int
+	live        *live // nil in a model for files only
 }
 
 func (m *Model) compile() (*compiled, error) {
@@ -61,6 +62,12 @@ func (m *Model) compile() (*compiled, error) {
 		}
 		c.rules = append(c.rules, r)
 	}
+	if m.Live != nil {
+		var err error
+		if c.live, err = m.compileLive(c); err != nil {
+			return nil, fmt.Errorf("live: %w", err)
+		}
+	}
 	return c, nil
 }
 
@@ -89,6 +96,9 @@ func (t *Table) weights() *weights {
 	for k, q := range m.Comparisons {
 		for i, l := range q.Levels {
 			w.m[k][i+1], w.u[k][i+1] = log2(l.M), log2(l.U)
+			if t.live && t.model.byChance(k, i) {
+				w.u[k][i+1] = min(w.u[k][i+1], log2(t.model.live.spec.Chance))
+			}
 			w.kin[k][i+1] = w.u[k][i+1]
 			if l.Kin > 0 {
 				w.kin[k][i+1] = log2(l.Kin)
@@ -102,7 +112,8 @@ func (t *Table) weights() *weights {
 	if m.Prior == nil {
 		return w
 	}
-	others := float64(t.Len() - 1)
+	records, references := t.sizes()
+	others := float64(records - 1)
 	if w.hasKin {
 		kin := min(0.5, m.Prior.Kin/others)
 		w.strangers, w.relatives = log2(1-kin), log2(kin)
@@ -110,10 +121,26 @@ func (t *Table) weights() *weights {
 	}
 	w.prior = odds(min(0.5, m.Prior.Matches/others))
 	w.priorReference = w.prior
-	if n := t.References(); n > 0 && m.Prior.Coverage > 0 {
-		w.priorReference = odds(min(0.5, m.Prior.Coverage/float64(n)))
+	if references > 0 && m.Prior.Coverage > 0 {
+		w.priorReference = odds(min(0.5, m.Prior.Coverage/float64(references)))
 	}
 	return w
+}
+
+// byChance tells the levels on which two strangers agree by chance alone: equal
+// identifiers that are watched.
+func (c *compiled) byChance(comparison, level int) bool {
+	l := &c.comparisons[comparison].levels[level]
+	return c.live.spec.Chance > 0 && (l.op == opEqual || l.op == opRestored) &&
+		slices.ContainsFunc(c.live.shared, func(s sharedRule) bool { return s.column == l.column })
+}
+
+// sizes are the numbers of records, and of those of the reference.
+func (t *Table) sizes() (records, references int) {
+	if t.live {
+		return t.model.spec.Live.Records, t.model.spec.Live.People
+	}
+	return t.Len(), t.References()
 }
 
 func odds(p float64) float32 { return log2(p) - log2(1-p) }

@@ -7,9 +7,10 @@ import (
 )
 
 // models are the models that come with the program, as they are described;
-// those in trained are the same with weights.
+// those in trained are the same with weights; beside them stand the frequencies of their
+// values, where records are decided one by one.
 //
-//go:embed models/*.yaml models/trained/*.yaml
+//go:embed models/*.yaml models/trained
 var models embed.FS
 
 // Defaults are the names of the models that come with the program.
@@ -57,4 +58,14 @@ func Described(name string) (*Model, error) {
 		return nil, err
 	}
 	return ParseModel(text)
+}
+
+// DefaultFrequencies gives how common the values are of the city that a model
+// that comes with the program was trained on.
+func DefaultFrequencies(name string) (*Frequencies, error) {
+	text, err := models.ReadFile("models/trained/" + name + ".frequencies.tsv")
+	if err != nil {
+		return nil, fmt.Errorf("model %q has no frequencies: use city", name)
+	}
+	return ParseFrequencies(text)
 }

@@ -16,6 +16,13 @@
 // (one record a person), a record is at most one of its persons: candidates
 // compete, and the only one is believed more than one of two.
 //
+// A Table is a set of records at once. An Engine holds records that come, change
+// and go, in memory, and solves again what a change touches: it is what the
+// matcher runs. Both decide alike. For that a model has a section live: sizes
+// and rarities of a city that do not move, contradictions that are never
+// linked, and identifiers whose holders are watched; Table.Live makes a Table
+// use it. What a person said of two records is an input of both (Decision).
+//
 // Everything here is a pure function of the set of records and of the model
 // (P9): records are put in an order of their own before anything is counted,
 // drawn or joined. What belongs here: models, normalising by role, comparing,

@@ -63,12 +63,12 @@ func (t *Table) Explain(a, b int32) (Explanation, error) {
 		return Explanation{}, err
 	}
 	w := t.weights()
-	p, rarity := newComparer(t).compare(a, b)
+	p, rarity := newComparer(t).compare(t.row(a), t.row(b))
 	e := Explanation{Prior: float64(t.priorOf(w, a, b))}
 	sum := e.Prior
 	x, y := t.row(a), t.row(b)
 	for k := range m.Comparisons {
-		s := Step{Name: m.Comparisons[k].Name, Level: "missing"}
+		s := Step{Name: m.Comparisons[k].Name, Level: levelMissing}
 		if n := p.level(k); n > 0 {
 			l, c := &m.Comparisons[k].Levels[n-1], &t.model.comparisons[k].levels[n-1]
 			s.Level, s.M, s.U = l.text(m.Comparisons[k].Column), l.M, l.U

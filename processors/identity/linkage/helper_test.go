@@ -86,8 +86,8 @@ func levels(t *testing.T, tab *Table, a, b string) []string {
 	y, err := tab.Find(b)
 	require.NoError(t, err)
 	c := newComparer(tab)
-	p, _ := c.compare(x, y)
-	q, _ := c.compare(y, x)
+	p, _ := c.compare(tab.row(x), tab.row(y))
+	q, _ := c.compare(tab.row(y), tab.row(x))
 	require.Equal(t, p, q, "a comparison is the same both ways")
 	var names []string
 	for k, s := range tab.model.spec.Comparisons {

@@ -83,7 +83,10 @@ var ops = map[string]opSpec{
 	levelDiffer:    {op: opDiffer, kinds: anyKind},
 }
 
-const levelDiffer = "differ"
+const (
+	levelDiffer  = "differ"
+	levelMissing = "missing"
+)
 
 // level is a compiled level.
 type level struct {
@@ -166,8 +169,9 @@ func (m *Model) compileComparison(s *ComparisonSpec) (comparison, error) {
 // comparer compares the records of a table. It has a memory of its own: one
 // goroutine at a time.
 type comparer struct {
-	t    *Table
-	memo []memo
+	model *compiled
+	texts *texts
+	memo  []memo
 }
 
 // memo remembers what comparing two toneless texts gave.
@@ -179,16 +183,24 @@ type memo struct {
 
 const memoSize = 1 << 16
 
-func newComparer(t *Table) *comparer { return &comparer{t: t, memo: make([]memo, memoSize)} }
+func newComparer(t *Table) *comparer {
+	return &comparer{model: t.model, texts: &t.texts, memo: make([]memo, memoSize)}
+}
 
 // compare gives the levels of a pair, and the bits that the rarity of what
 // agrees adds. It is the same for (a, b) and (b, a).
-func (c *comparer) compare(a, b int32) (pattern, float32) {
-	x, y := c.t.row(a), c.t.row(b)
+func (c *comparer) compare(x, y []cell) (pattern, float32) { return c.compareWithout(x, y, 0) }
+
+// compareWithout is compare, as if what the comparisons with ones in without
+// compare were missing.
+func (c *comparer) compareWithout(x, y []cell, without pattern) (pattern, float32) {
 	var p pattern
 	var rarity float32
-	comparisons := c.t.model.comparisons
+	comparisons := c.model.comparisons
 	for k := range comparisons {
+		if without>>(4*k)&15 != 0 {
+			continue
+		}
 		n := c.level(k, &comparisons[k], x, y)
 		if n == 0 {
 			continue
@@ -284,7 +296,7 @@ func (c *comparer) holds(l *level, x, y cell, rowX, rowY []cell) bool {
 	case opDiffer:
 		return true
 	}
-	return l.words(&c.t.texts.words[x.toneless()], &c.t.texts.words[y.toneless()])
+	return l.words(&c.texts.words[x.toneless()], &c.texts.words[y.toneless()])
 }
 
 func (l *level) words(x, y *words) bool {

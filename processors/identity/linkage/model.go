@@ -36,6 +36,8 @@ type Model struct {
 	// Prior is nil in a model without weights.
 	Prior  *Prior  `yaml:"prior,omitempty" json:"prior,omitempty"`
 	Report *Report `yaml:"report,omitempty" json:"report,omitempty"`
+	// Live is nil in a model that is for files only.
+	Live *LiveSpec `yaml:"live,omitempty" json:"live,omitempty"`
 }
 
 // ColumnSpec is a column that comparisons and blocking use.
@@ -52,6 +54,8 @@ type ColumnSpec struct {
 	// Last takes the last digits of a number only: a telephone number without
 	// its country, an insurance number at the end of a card's.
 	Last int `yaml:"last,omitempty" json:"last,omitempty"`
+	// Optional tells that the files may lack it.
+	Optional bool `yaml:"optional,omitempty" json:"optional,omitempty"`
 	// Order is how a date with slashes is read: dmy (the default) or mdy.
 	Order string `yaml:"order,omitempty" json:"order,omitempty"`
 	// Written are columns that say when a ward was written, the first that a

@@ -67,7 +67,7 @@ func (t *Table) score(b *blocks, w *weights, keep float32, progress Progress) []
 		var edges []Edge
 		for g := s.from; g < s.till; g++ {
 			b.pairs(s.rule, g, func(x, y int32) {
-				p, rarity := c.compare(x, y)
+				p, rarity := c.compare(t.row(x), t.row(y))
 				if weight := w.ratio(p, rarity) + t.priorOf(w, x, y); weight >= keep {
 					edges = append(edges, Edge{x, y, weight})
 				}
@@ -102,6 +102,9 @@ func (t *Table) Candidates(progress Progress) ([]Edge, error) {
 	b := newBlocks(t)
 	w := t.weights()
 	edges := t.score(b, w, float32(t.model.spec.Thresholds.Review)-keepBelow, progress)
+	if t.live {
+		edges = t.withoutShared(edges, w)
+	}
 	t.compete(edges, w, t.model.spec.Prior.Coverage)
 	kept := edges[:0]
 	for _, e := range edges {

@@ -152,6 +152,18 @@ func (x *texts) analyse(id uint32) {
 	x.scratch = parts
 }
 
+// Live makes the table decide as an Engine of the same model does: sizes are
+// the model's and rarities the frequencies', contradictions and shared
+// identifiers count. Without frequencies all values are as rare as one another.
+// Call it before Close.
+func (t *Table) Live(f *Frequencies) error {
+	if t.model.live == nil {
+		return errNotLive
+	}
+	t.live, t.frequencies = true, f.bind(t.model.spec)
+	return nil
+}
+
 // Table is records made ready for comparing. Rows come by File and Add; Close
 // ends that.
 type Table struct {
@@ -170,6 +182,10 @@ type Table struct {
 
 	reference  []bool // by source: a record of it is of the reference
 	referenced bool   // some record is
+
+	// live takes sizes and rarities from the model, not from the records.
+	live        bool
+	frequencies []*columnFrequencies // by column
 }
 
 // NewTable makes an empty table.
@@ -407,7 +423,7 @@ func (t *Table) Close() error {
 		return fmt.Errorf("%d records: there is nothing to compare", t.Len())
 	}
 	for i, c := range t.model.spec.Columns {
-		if !t.used[i] {
+		if !t.used[i] && !c.Optional {
 			want := c.From
 			if len(c.Join) > 0 {
 				want = c.Join
@@ -529,6 +545,15 @@ func (t *Table) row(i int32) []cell { return t.cells[int(i)*t.width : (int(i)+1)
 
 // rarities writes into each cell of a column how rare its value is.
 func (t *Table) rarities(column int) {
+	if t.live {
+		known, kind := t.frequencies[column], t.model.roles[column].kind
+		for i := range t.Len() {
+			c := &t.cells[i*t.width+column]
+			c.b |= known.of(kind, &t.texts, *c)
+		}
+		return
+	}
+
 	if t.model.roles[column].kind == textKind {
 		t.rarity(column, 32, func(c cell) uint64 { return uint64(c.id()) })
 		t.rarity(column, 48, func(c cell) uint64 { return uint64(c.toneless()) })

@@ -141,7 +141,7 @@ func (x *training) drawRandom() []patternCount {
 			if a == b || !x.t.comparable(a, b) {
 				continue
 			}
-			p, _ := c.compare(a, b)
+			p, _ := c.compare(x.t.row(a), x.t.row(b))
 			counts[i][p]++
 		}
 	})
@@ -187,7 +187,7 @@ func (x *training) collect(index int, forKin bool) trainingRule {
 			for j, a := range members {
 				for _, o := range members[j+1:] {
 					if mix(x.t.keys[a]^x.t.keys[o]*3+x.seed) <= keep && x.t.comparable(a, o) {
-						p, _ := c.compare(a, o)
+						p, _ := c.compare(x.t.row(a), x.t.row(o))
 						counts[i][p]++
 					}
 				}

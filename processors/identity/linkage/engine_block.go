@@ -1,0 +1,98 @@
+package linkage
+
+// blockKey makes one key of a rule and its key in the rule, 0 for none.
+func blockKey(rule int, key uint64) uint64 {
+	if key == 0 {
+		return 0
+	}
+	return mix(key + uint64(rule)*0x9e3779b97f4a7c15)
+}
+
+// list puts a record into its blocks. One that becomes too large says nothing
+// any more: what it alone brought together is compared again.
+func (e *Engine) list(i int32) {
+	row := e.row(i)
+	for r := range e.model.rules {
+		next, prev := e.next(i, r), e.prev(i, r)
+		*next, *prev = nowhere, nowhere
+		key := blockKey(r, e.model.rules[r].of(&e.t.texts, row))
+		if key == 0 {
+			continue
+		}
+		b := e.blocks[key]
+		if b.head != nowhere {
+			*e.prev(b.head, r) = i
+			*next = b.head
+		}
+		b.head = i
+		b.count++
+		e.blocks[key] = b
+		if int(b.count) == e.model.rules[r].max+1 {
+			e.compareBlock(b.head, r)
+		}
+	}
+	e.suspect(row)
+}
+
+// unlist takes a record out of its blocks. One that is small enough again
+// brings together what it holds.
+func (e *Engine) unlist(i int32) {
+	row := e.row(i)
+	for r := range e.model.rules {
+		key := blockKey(r, e.model.rules[r].of(&e.t.texts, row))
+		if key == 0 {
+			continue
+		}
+		next, prev := *e.next(i, r), *e.prev(i, r)
+		b := e.blocks[key]
+		b.count--
+		if prev == nowhere {
+			b.head = next
+		} else {
+			*e.next(prev, r) = next
+		}
+		if next != nowhere {
+			*e.prev(next, r) = prev
+		}
+		if b.count == 0 {
+			delete(e.blocks, key)
+			continue
+		}
+		e.blocks[key] = b
+		if int(b.count) == e.model.rules[r].max {
+			e.compareBlock(b.head, r)
+		}
+	}
+	e.suspect(row)
+}
+
+// suspect marks the identifiers of a record, whose holders changed.
+func (e *Engine) suspect(row []cell) {
+	for s := range e.live.shared {
+		if v := row[e.live.shared[s].column].a; v != 0 {
+			e.suspects[identifier{s, v}] = struct{}{}
+		}
+	}
+}
+
+// compareBlock marks a record of a block and all after it.
+func (e *Engine) compareBlock(i int32, rule int) {
+	for ; i != nowhere; i = *e.next(i, rule) {
+		e.compareAgain(i)
+	}
+}
+
+func (e *Engine) compareAgain(i int32) {
+	if n := e.at(i); !n.compare {
+		n.compare = true
+		e.compare = append(e.compare, i)
+	}
+}
+
+// holdersOf gives the records that hold an identifier.
+func (e *Engine) holdersOf(id identifier) holders {
+	s := &e.live.shared[id.shared]
+	row := make([]cell, e.t.width)
+	row[s.column].a = id.value
+	return e.blocks[blockKey(s.rule, e.model.rules[s.rule].of(&e.t.texts, row))]
+}

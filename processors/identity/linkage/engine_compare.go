@@ -1,0 +1,209 @@
+package linkage
+
+import (
+	"runtime"
+	"sync"
+	"sync/atomic"
+)
+
+// compared is the edge of two records that were just compared.
+type compared struct {
+	from, to int32
+	weight   float32
+}
+
+// worker is what comparing needs beside the records.
+type worker struct {
+	comparer *comparer
+	// seen has for each record the turn in which it was last compared.
+	seen  []uint32
+	turn  uint32
+	found []compared
+}
+
+const (
+	// compareRound bounds what is found before it is kept.
+	compareRound = 1 << 16
+	// compareShare is how many records a goroutine takes at once.
+	compareShare = 32
+)
+
+// compareAll finds the edges of the records that changed, or whose blocks did.
+func (e *Engine) compareAll() {
+	all := e.compare[:0]
+	for _, i := range e.compare {
+		// It may be gone, and its place another's, which is listed too.
+		if n := e.at(i); n.compare {
+			n.compare = false
+			all = append(all, i)
+		}
+	}
+	for _, i := range all {
+		e.at(i).compare = true
+	}
+	if len(all) == 0 {
+		e.compare = all
+		return
+	}
+	for _, i := range all {
+		e.dropHalves(i)
+	}
+	workers := 1
+	if len(all) > 2*compareShare {
+		workers = runtime.GOMAXPROCS(0)
+	}
+	for len(e.workers) < workers {
+		e.workers = append(e.workers, &worker{comparer: newComparer(e.t)})
+	}
+	for start := 0; start < len(all); start += compareRound {
+		e.compareSome(all[start:min(start+compareRound, len(all))], e.workers[:workers])
+	}
+	for _, i := range all {
+		e.at(i).compare = false
+	}
+	e.compare = all[:0]
+}
+
+func (e *Engine) compareSome(some []int32, workers []*worker) {
+	var next atomic.Int64
+	run := func(w *worker) {
+		w.found = w.found[:0]
+		if len(w.seen) < int(e.used) {
+			w.seen = append(w.seen, make([]uint32, int(e.used)-len(w.seen))...)
+		}
+		for {
+			till := int(next.Add(compareShare))
+			if till-compareShare >= len(some) {
+				return
+			}
+			for _, i := range some[till-compareShare : min(till, len(some))] {
+				e.compareOne(w, i)
+			}
+		}
+	}
+	if len(workers) == 1 {
+		run(workers[0])
+	} else {
+		var wait sync.WaitGroup
+		for _, w := range workers {
+			wait.Go(func() { run(w) })
+		}
+		wait.Wait()
+	}
+	for _, w := range workers {
+		for _, f := range w.found {
+			x, y := e.at(f.from), e.at(f.to)
+			x.halves = append(x.halves, half{f.to, f.weight})
+			y.halves = append(y.halves, half{f.from, f.weight})
+			e.dirty = append(e.dirty, f.from, f.to)
+		}
+	}
+}
+
+// compareOne compares a record with all that share a block with it. Of two that
+// are both to be compared, the one that was kept first does it. It only reads
+// the engine.
+func (e *Engine) compareOne(w *worker, i int32) {
+	row, reference := e.row(i), e.at(i).origin.Register
+	if w.turn++; w.turn == 0 {
+		clear(w.seen)
+		w.turn = 1
+	}
+	w.seen[i] = w.turn
+	for r := range e.model.rules {
+		key := blockKey(r, e.model.rules[r].of(&e.t.texts, row))
+		if key == 0 {
+			continue
+		}
+		b := e.blocks[key]
+		if b.count < 2 || int(b.count) > e.model.rules[r].max {
+			continue
+		}
+		for j := b.head; j != nowhere; j = *e.next(j, r) {
+			if w.seen[j] == w.turn {
+				continue
+			}
+			w.seen[j] = w.turn
+			n := e.at(j)
+			if n.compare && j < i || reference && n.origin.Register {
+				continue
+			}
+			other := e.row(j)
+			p, rarity := w.comparer.compare(row, other)
+			weight := e.w.ratio(p, rarity) + e.prior(reference || n.origin.Register)
+			if e.live.contradicts(p) > 0 {
+				weight = contradicted
+			}
+			if weight >= e.keep || e.live.shares(row, other) {
+				w.found = append(w.found, compared{i, j, weight})
+			}
+		}
+	}
+}
+
+func (e *Engine) prior(reference bool) float32 {
+	if reference {
+		return e.w.priorReference
+	}
+	return e.w.prior
+}
+
+// dropHalves forgets the edges of a record, whose other ends are to be solved
+// again.
+func (e *Engine) dropHalves(i int32) {
+	n := e.at(i)
+	for _, h := range n.halves {
+		other := e.at(h.to)
+		for k := range other.halves {
+			if other.halves[k].to == i {
+				last := len(other.halves) - 1
+				other.halves[k] = other.halves[last]
+				other.halves = other.halves[:last]
+				break
+			}
+		}
+		e.dirty = append(e.dirty, h.to)
+	}
+	n.halves = n.halves[:0]
+	e.dirty = append(e.dirty, i)
+}
+
+// detectAll finds out again whether the identifiers whose holders changed are
+// evidence.
+func (e *Engine) detectAll() {
+	if len(e.suspects) > 0 && len(e.workers) == 0 {
+		e.workers = append(e.workers, &worker{comparer: newComparer(e.t)})
+	}
+	for id := range e.suspects {
+		_, was := e.contested[id]
+		b := e.holdersOf(id)
+		is := e.isContested(id, b)
+		if is == was {
+			continue
+		}
+		if is {
+			e.contested[id] = struct{}{}
+		} else {
+			delete(e.contested, id)
+		}
+		for j := b.head; j != nowhere; j = *e.next(j, e.live.shared[id.shared].rule) {
+			e.dirty = append(e.dirty, j)
+		}
+	}
+	clear(e.suspects)
+}
+
+func (e *Engine) isContested(id identifier, b holders) bool {
+	rule := e.live.shared[id.shared].rule
+	if int(b.count) > e.model.rules[rule].max {
+		return true
+	}
+	if b.count < 2 {
+		return false
+	}
+	e.rows, e.references = e.rows[:0], e.references[:0]
+	for j := b.head; j != nowhere; j = *e.next(j, rule) {
+		e.rows, e.references = append(e.rows, e.row(j)), append(e.references, e.at(j).origin.Register)
+	}
+	return e.live.contested(e.workers[0].comparer, e.rows, e.references)
+}

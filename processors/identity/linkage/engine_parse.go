@@ -1,0 +1,106 @@
+package linkage
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/hopluu/hopluu/processors/identity"
+)
+
+// field is what of an identity.Raw a column is.
+type field uint8
+
+const (
+	fieldCCCD field = iota
+	fieldCMND
+	fieldInsurance
+	fieldPhone
+	fieldName
+	fieldBorn
+	fieldDied
+	fieldSex
+	fieldWard
+	fieldAddress
+)
+
+var fieldNames = []string{"cccd", "cmnd", "insurance", "phone", "full_name", "birth_date", "died", "sex", "ward", "address"}
+
+// bind finds what each column of a model is.
+func bind(m *Model) ([]field, error) {
+	var all []field
+	for _, c := range m.Columns {
+		at := slices.Index(fieldNames, c.Name)
+		if at < 0 {
+			return nil, fmt.Errorf("model %s: column %q is nothing that the sectors' files match by: name the columns %s", m.Version, c.Name, join(fieldNames))
+		}
+		want := textKind
+		switch field(at) {
+		case fieldCCCD, fieldCMND, fieldInsurance, fieldPhone:
+			want = numberKind
+		case fieldBorn, fieldDied:
+			want = dateKind
+		}
+		if roles[c.Role].kind != want {
+			return nil, fmt.Errorf("model %s: column %q has role %s, which does not fit what it is", m.Version, c.Name, c.Role)
+		}
+		all = append(all, field(at))
+	}
+	return all, nil
+}
+
+// parse makes the cells of a record.
+func (e *Engine) parse(raw *identity.Raw, row []cell) {
+	numbers := identity.Numbers(raw)
+	restored := func(n identity.Number, note identity.Notes) cell {
+		if numbers.Notes&note != 0 {
+			return cell{a: uint64(n), b: 1}
+		}
+		return cell{a: uint64(n)}
+	}
+	for i, f := range e.fields {
+		var c cell
+		switch f {
+		case fieldCCCD:
+			c = restored(numbers.CCCD, identity.CCCDRestored)
+		case fieldCMND:
+			c = restored(numbers.CMND, identity.CMNDRestored)
+		case fieldInsurance:
+			c = restored(numbers.Insurance, identity.InsuranceRestored)
+		case fieldPhone:
+			c = cell{a: uint64(numbers.Phone)}
+		case fieldBorn:
+			c = cell{a: uint64(raw.Birth)}
+		case fieldDied:
+			c = cell{a: uint64(raw.Died)}
+		case fieldName:
+			c = e.text(i, raw.FullName)
+		case fieldSex:
+			c = e.text(i, []byte(raw.Sex.String()))
+		case fieldWard:
+			c = e.text(i, raw.Ward)
+		case fieldAddress:
+			c = e.text(i, raw.Address)
+		}
+		if c.a == 0 {
+			row[i] = cell{}
+			continue
+		}
+		c.b |= e.t.frequencies[i].of(e.model.roles[i].kind, &e.t.texts, c)
+		row[i] = c
+	}
+}
+
+// text interns a text of a column.
+func (e *Engine) text(column int, text []byte) cell {
+	if len(text) == 0 {
+		return cell{}
+	}
+	canonical, toneless, _ := forms(e.model.roles[column].form, string(text))
+	if canonical == "" {
+		return cell{}
+	}
+	x := &e.t.texts
+	folded := x.intern(toneless)
+	x.analyse(folded)
+	return cell{a: uint64(x.intern(canonical)) | uint64(folded)<<32, b: uint64(x.sorted[folded])}
+}

@@ -1,0 +1,182 @@
+package linkage
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/hopluu/hopluu/processors/identity"
+)
+
+// LiveSpec is what a model needs to decide records one by one, where nothing
+// may depend on how many others there are: an edge is a function of its two
+// records and of the model (P9).
+type LiveSpec struct {
+	// People and Records are the sizes of the city that the model is for: of the
+	// reference, and of all tables.
+	People  int `yaml:"people" json:"people"`
+	Records int `yaml:"records" json:"records"`
+	// Shared are the blocking rules on one identifier each. An identifier whose
+	// holders contradict one another, that two records of the reference hold, or
+	// that more records than the rule's max hold, is no evidence; and whoever
+	// shares one and stays apart is for a person to look at.
+	Shared []string `yaml:"shared,omitempty" json:"shared,omitempty"`
+	// Chance is the probability at most that two strangers bear one identifier
+	// of Shared: pairs drawn at random are too few to show it.
+	Chance float64 `yaml:"chance,omitempty" json:"chance,omitempty"`
+	// Contradictions are pairs that are never linked whatever they weigh.
+	Contradictions []ContradictionSpec `yaml:"contradictions,omitempty" json:"contradictions,omitempty"`
+	// Born and Died are columns: nobody is born after having died.
+	Born string `yaml:"born,omitempty" json:"born,omitempty"`
+	Died string `yaml:"died,omitempty" json:"died,omitempty"`
+}
+
+// ContradictionSpec holds when every comparison that it names has one of the
+// levels that it names, as Explain names them.
+type ContradictionSpec struct {
+	Name string              `yaml:"name" json:"name"`
+	When map[string][]string `yaml:"when" json:"when"`
+}
+
+// live is a compiled LiveSpec.
+type live struct {
+	spec           *LiveSpec
+	shared         []sharedRule
+	contradictions []contradiction
+	born, died     int // columns, -1 without
+}
+
+// sharedRule is an identifier that the detector watches.
+type sharedRule struct {
+	rule, column int
+	comparisons  pattern // ones in the places of the comparisons that read the column
+}
+
+type contradiction struct {
+	name string
+	// levels has for each comparison a bit for each level that fits.
+	levels [maxComparisons]uint16
+}
+
+func (m *Model) compileLive(c *compiled) (*live, error) {
+	s := m.Live
+	l := &live{spec: s, born: -1, died: -1}
+	if s.People < 2 || s.Records <= s.People {
+		return nil, errors.New("people is 2 or more, and records are more than people")
+	}
+	if m.OneEach || m.LinkOnly {
+		return nil, errors.New("one_each and link_only are for files")
+	}
+	if len(m.Reference) == 0 {
+		return nil, errors.New("reference is empty: name the register")
+	}
+	if !(s.Chance >= 0 && s.Chance < 1) {
+		return nil, errors.New("chance is from 0 to below 1")
+	}
+	for _, name := range s.Shared {
+		r := slices.IndexFunc(m.Blocking, func(b RuleSpec) bool { return b.Name == name })
+		if r < 0 || len(c.rules[r].keys) != 1 || c.rules[r].keys[0].op != keyValue || c.rules[r].keys[0].kind != numberKind {
+			return nil, fmt.Errorf("shared: %q is no blocking rule on one number", name)
+		}
+		out := sharedRule{rule: r, column: c.rules[r].keys[0].column}
+		for k := range c.comparisons {
+			if slices.Contains(c.comparisons[k].columns, out.column) {
+				out.comparisons |= 15 << (4 * k)
+			}
+		}
+		l.shared = append(l.shared, out)
+	}
+	for _, x := range s.Contradictions {
+		out := contradiction{name: x.Name}
+		if x.Name == "" || len(x.When) == 0 {
+			return nil, errors.New("contradictions: name and when are both needed")
+		}
+		for k := range out.levels {
+			out.levels[k] = math.MaxUint16
+		}
+		for name, levels := range x.When {
+			k := m.comparison(name)
+			if k < 0 {
+				return nil, fmt.Errorf("contradiction %s: there is no comparison %q", x.Name, name)
+			}
+			out.levels[k] = 0
+			for _, level := range levels {
+				bits := m.Comparisons[k].bits(level)
+				if bits == 0 {
+					return nil, fmt.Errorf("contradiction %s: %s has no level %q", x.Name, name, level)
+				}
+				out.levels[k] |= bits
+			}
+		}
+		l.contradictions = append(l.contradictions, out)
+	}
+	for _, at := range []struct {
+		name string
+		to   *int
+	}{{s.Born, &l.born}, {s.Died, &l.died}} {
+		if at.name == "" {
+			continue
+		}
+		if *at.to = m.column(at.name); *at.to < 0 || c.roles[*at.to].kind != dateKind {
+			return nil, fmt.Errorf("born and died: %q is no column of dates", at.name)
+		}
+	}
+	return l, nil
+}
+
+// bits gives a bit for each level of that name.
+func (s *ComparisonSpec) bits(name string) (bits uint16) {
+	if name == levelMissing {
+		return 1
+	}
+	for i := range s.Levels {
+		if s.Levels[i].text(s.Column) == name {
+			bits |= 1 << (i + 1)
+		}
+	}
+	return bits
+}
+
+// contradicts gives the contradiction that holds, from 1 on; 0 when none does.
+func (l *live) contradicts(p pattern) int {
+next:
+	for i := range l.contradictions {
+		for k, fits := range l.contradictions[i].levels {
+			if fits>>(p>>(4*k)&15)&1 == 0 {
+				continue next
+			}
+		}
+		return i + 1
+	}
+	return 0
+}
+
+// shares tells whether two records hold one identifier.
+func (l *live) shares(x, y []cell) bool {
+	for i := range l.shared {
+		if c := l.shared[i].column; x[c].a != 0 && x[c].a == y[c].a {
+			return true
+		}
+	}
+	return false
+}
+
+// dates gives when a record's person was born and died, 0 when it does not say.
+func (l *live) dates(row []cell) (born, died identity.Date) {
+	if l.born >= 0 {
+		born = row[l.born].date()
+	}
+	if l.died >= 0 {
+		died = row[l.died].date()
+	}
+	return born, died
+}
+
+// after compares as far as both sides know: a year alone is after nothing in it.
+func after(d, e identity.Date) bool {
+	if d.YearOnly() || e.YearOnly() {
+		return d.Year() > e.Year()
+	}
+	return d > e
+}

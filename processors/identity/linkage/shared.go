@@ -1,0 +1,103 @@
+package linkage
+
+// identifier is a value of an identifier that the detector watches.
+type identifier struct {
+	shared int // place in live.shared
+	value  uint64
+}
+
+// contested tells whether an identifier is no evidence any more, from all its
+// holders: two records of the reference hold it, or two people do. Where the
+// reference says whose it is, the others must agree with that record, not with
+// what others made of the same person's name.
+func (l *live) contested(c *comparer, holders [][]cell, reference []bool) bool {
+	owner := -1
+	for i := range holders {
+		if !reference[i] {
+			continue
+		}
+		if owner >= 0 {
+			return true
+		}
+		owner = i
+	}
+	for i := range holders {
+		if owner >= 0 && i != owner {
+			continue
+		}
+		for j := range holders {
+			if owner < 0 && j <= i || j == i {
+				continue
+			}
+			if p, _ := c.compare(holders[i], holders[j]); l.contradicts(p) > 0 {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// detect finds the identifiers that are no evidence.
+func (t *Table) detect() map[identifier]struct{} {
+	l := t.model.live
+	found := map[identifier]struct{}{}
+	c := newComparer(t)
+	for s, shared := range l.shared {
+		var all []keyed
+		for i := range t.Len() {
+			if x := t.cells[i*t.width+shared.column]; !x.missing() {
+				all = append(all, keyed{mix(x.a), int32(i)})
+			}
+		}
+		var holders [][]cell
+		var reference []bool
+		groups(sortKeyed(all), func(same []keyed) {
+			if len(same) < 2 {
+				return
+			}
+			holders, reference = holders[:0], reference[:0]
+			for _, k := range same {
+				holders, reference = append(holders, t.row(k.record)), append(reference, t.isReference(k.record))
+			}
+			if len(same) > t.model.rules[shared.rule].max || l.contested(c, holders, reference) {
+				found[identifier{s, holders[0][shared.column].a}] = struct{}{}
+			}
+		})
+	}
+	return found
+}
+
+// without gives the comparisons of a pair that have no power, as both records
+// hold an identifier that is no evidence.
+func (l *live) without(contested map[identifier]struct{}, x, y []cell) (p pattern) {
+	for i := range l.shared {
+		s := &l.shared[i]
+		if v := x[s.column].a; v != 0 && v == y[s.column].a {
+			if _, ok := contested[identifier{i, v}]; ok {
+				p |= s.comparisons
+			}
+		}
+	}
+	return p
+}
+
+// withoutShared leaves out the pairs that contradict one another, and weighs
+// those again that share an identifier that is no evidence.
+func (t *Table) withoutShared(edges []Edge, w *weights) []Edge {
+	contested := t.detect()
+	c := newComparer(t)
+	kept := edges[:0]
+	for _, e := range edges {
+		x, y := t.row(e.A), t.row(e.B)
+		p, _ := c.compare(x, y)
+		if t.model.live.contradicts(p) > 0 {
+			continue
+		}
+		if without := t.model.live.without(contested, x, y); without != 0 {
+			p, rarity := c.compareWithout(x, y, without)
+			e.Weight = w.ratio(p, rarity) + t.priorOf(w, e.A, e.B)
+		}
+		kept = append(kept, e)
+	}
+	return kept
+}
