@@ -18,7 +18,7 @@ type compiled struct {
 	rules       []rule
 	// typed is the column of each kind of number, -1 without.
 	typed [3]int
-	live        *live // nil in a model for files only
+	live  *live // nil in a model for files only
 }
 
 func (m *Model) compile() (*compiled, error) {

@@ -27,9 +27,17 @@ type ColumnIntake struct {
 	Converted int64 `json:"converted,omitempty"`
 }
 
-// Intake tells what became of the values, column by column. It is whole once
-// the table is closed.
-func (t *Table) Intake() []ColumnIntake { return t.intake }
+// Intake tells what became of the values, column by column; those that no file
+// has are left out. It is whole once the table is closed.
+func (t *Table) Intake() []ColumnIntake {
+	var all []ColumnIntake
+	for i, used := range t.used {
+		if used {
+			all = append(all, t.intake[i])
+		}
+	}
+	return all
+}
 
 // note counts what reading a value of a number or a date found out.
 func (c *ColumnIntake) note(found bool, n identity.Notes) {
