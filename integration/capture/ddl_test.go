@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"testing"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
@@ -30,7 +29,7 @@ func TestLookingAtTablesWaitsForNoLock(t *testing.T) {
 		altered <- err
 	}()
 	look := r.connect()
-	harness.Eventually(t, 20*time.Second, func(ctx context.Context) error {
+	harness.Eventually(t, within, func(ctx context.Context) error {
 		var waits bool
 		err := look.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND mode = 'AccessExclusiveLock' AND relation = 'public.visit'::regclass)").Scan(&waits)
 		if err == nil && !waits {
@@ -41,7 +40,7 @@ func TestLookingAtTablesWaitsForNoLock(t *testing.T) {
 	catalogConn, err := postgres.Connect(t.Context(), r.config.DSN)
 	require.NoError(t, err)
 	defer func(c *pgx.Conn) { require.NoError(t, c.Close(context.Background())) }(catalogConn)
-	bound, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	bound, cancel := context.WithTimeout(t.Context(), within)
 	defer cancel()
 	catalog := postgres.NewCatalog(catalogConn)
 	shapes, err := catalog.Shapes(bound, r.config.Publication, "public.visit", "public.patient")

@@ -90,7 +90,7 @@ func TestCase08AnotherSystem(t *testing.T) {
 	r.ready(c)
 	require.NoError(t, c.stop())
 	copied := newRigOn(t, harness.Postgres(t, harness.Own()), harness.Kafka(t))
-	r.exec(`SELECT pg_drop_replication_slot('` + r.config.Slot + `')`)
+	r.dropSlot()
 	copied.config.Source, copied.config.Kafka = r.config.Source, r.config.Kafka
 	err := copied.ends()
 	var gap *connectors.GapError

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"testing"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
@@ -38,7 +37,7 @@ func TestCase09StalledCaptureLetsTheSlotGo(t *testing.T) {
 		_, err = conn.Exec(t.Context(), "SELECT pg_logical_emit_message(false, 'load', repeat('x', 9000000)), pg_switch_wal()")
 		require.NoError(t, err)
 	}
-	harness.Eventually(t, 90*time.Second, func(ctx context.Context) error {
+	harness.Eventually(t, within, func(ctx context.Context) error {
 		slot, err := postgres.ReadSlotStatus(ctx, conn, r.config.Slot)
 		if err == nil && slot.Exists {
 			err = fmt.Errorf("the slot still keeps %s", connectors.Bytes(slot.RetainedBytes))
@@ -64,7 +63,7 @@ func TestCase09StalledCaptureIsTold(t *testing.T) {
 	r.ready(c)
 	level := func(want float64) {
 		t.Helper()
-		harness.Eventually(t, 90*time.Second, func(context.Context) error {
+		harness.Eventually(t, within, func(context.Context) error {
 			if got := c.gauge("hopluu_connector_wal_budget_level"); got != want {
 				return fmt.Errorf("the level is %v, the slot keeps %s", got, connectors.Bytes(int64(c.gauge("hopluu_connector_retained_wal_bytes"))))
 			}
@@ -84,7 +83,7 @@ func TestCase09StalledCaptureIsTold(t *testing.T) {
 	r.tail(r.public("visit")).shows(visits)
 	require.Equal(t, uint32(1), r.checkpoint().Epoch, "the slot was kept")
 	// The server moves the slot's restart_lsn when it notes its transactions.
-	harness.Eventually(t, 90*time.Second, func(context.Context) error {
+	harness.Eventually(t, within, func(context.Context) error {
 		r.exec("CHECKPOINT")
 		if got := c.gauge("hopluu_connector_wal_budget_level"); got != 0 {
 			return fmt.Errorf("the level is %v", got)
@@ -116,7 +115,7 @@ func TestAGapIsNotMendedWithoutThePolicy(t *testing.T) {
 	c := r.start()
 	r.ready(c)
 	require.NoError(t, c.stop())
-	r.exec("SELECT pg_drop_replication_slot('" + r.config.Slot + "')")
+	r.dropSlot()
 	var gap *connectors.GapError
 	require.ErrorAs(t, r.ends(), &gap)
 }

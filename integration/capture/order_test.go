@@ -110,18 +110,19 @@ func TestTransactionOrderAfterAKill(t *testing.T) {
 	r.config.Transactions = true
 	process := r.startProcess()
 	r.complete("public.patient")
+	r.complete("public.visit")
+	arrived, goOn := r.hold("room")
 	const rows = 50_000
 	r.exec(fmt.Sprintf(`BEGIN; INSERT INTO public.visit SELECT n, '2026-01-01', n FROM generate_series(1, 10) n;
 		INSERT INTO public.patient SELECT n, NULL, 'Người ' || n, repeat(md5(n::text), 30), n FROM generate_series(1, %d) n;
-		INSERT INTO public.visit SELECT n, '2026-01-01', n FROM generate_series(11, 20) n; COMMIT`, rows))
-	r.eventually(func() error {
-		if r.checkpoint().Ordinal == 0 {
-			return fmt.Errorf("nothing of the transaction is in Kafka")
-		}
-		return nil
-	})
+		`+stopsHere+`;
+		INSERT INTO public.visit SELECT n, '2026-01-01', n FROM generate_series(11, 19) n; COMMIT`, rows))
+	arrived()
 	require.NoError(t, process.Kill())
-	require.Less(t, int(r.checkpoint().Ordinal), rows, "it was killed in the middle of the transaction")
+	goOn()
+	cut := r.checkpoint()
+	require.NotZero(t, cut.Ordinal, "the transaction is larger than one of Kafka's")
+	require.Less(t, int(cut.Ordinal), rows+10, "it was killed in the middle of the transaction")
 	c := r.start()
 	r.caughtUp()
 	ids, counts := r.boundaries(2)

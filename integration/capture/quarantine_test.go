@@ -211,13 +211,13 @@ func TestQuarantineOverRestarts(t *testing.T) {
 	r.resnapshot("public.visit")
 	r.ready(r.start())
 	public := r.tail(r.public("visit"))
+	public.markers(2) // the stream alone shows the rows too, maybe before the snapshot is taken
 	public.shows(visits)
 	r.exec(`INSERT INTO public.visit VALUES (4, '2026-01-01', 8)`)
 	public.shows(visits)
 	require.Empty(t, r.checkpoint().Tables["public.visit"].Quarantined)
 	last := r.tail(r.letters("visit")).records(6)[5]
 	require.Equal(t, "3", string(letterOf(t, last).(*pgoutput.Insert).New[0].Text), "P3: it is kept all the same")
-	// The new snapshot goes on beside the stream: its rows may come later.
 	require.Equal(t, "c", ops(of(events(public.all), "4")))
 }
 

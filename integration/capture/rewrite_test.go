@@ -1,9 +1,6 @@
 package capture
 
 import (
-	"net/http"
-	"strings"
-	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -17,18 +14,12 @@ func TestTableRewrittenUnderTheSnapshot(t *testing.T) {
 	r := newRig(t)
 	r.exec(`INSERT INTO public.patient VALUES (1, NULL, 'An', NULL, 1); INSERT INTO public.visit SELECT n, '2026-01-01', n FROM generate_series(1, 100) n`)
 	// The connector has its snapshot and stops at the first table's schema.
-	arrived, goOn := make(chan struct{}), make(chan struct{})
-	once := sync.OnceFunc(func() { close(arrived); <-goOn })
-	gate := func(request *http.Request) {
-		if strings.Contains(request.URL.Path, "patient") {
-			once()
-		}
-	}
-	r.gate.Store(&gate)
+	arrived, goOn := r.hold("public.patient")
 	r.start()
-	<-arrived
+	arrived()
 	r.exec(`ALTER TABLE public.visit ALTER COLUMN cost TYPE numeric(12,2) USING cost + 1`)
-	close(goOn)
+	goOn()
 	r.tail(r.public("visit")).shows(visits)
+	r.complete("public.visit")
 	require.Equal(t, int64(100), r.checkpoint().Tables["public.visit"].Rows)
 }

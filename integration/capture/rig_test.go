@@ -1,15 +1,18 @@
 package capture
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"math/big"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -26,6 +29,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kgo"
 )
 
 func TestMain(m *testing.M) {
@@ -64,6 +68,10 @@ CREATE TABLE public.patient (patient_id bigint PRIMARY KEY, cccd text, full_name
 ALTER TABLE public.patient ALTER COLUMN notes SET STORAGE EXTERNAL;
 CREATE TABLE public.visit (patient_id bigint, day date, cost numeric(12,2), PRIMARY KEY (patient_id, day));`
 
+// within is how long a test waits for what must come: long, for a machine that
+// is busy with other things. What comes at once is not waited for.
+const within = 3 * time.Minute
+
 // rig is a source with its database, topics and registry.
 type rig struct {
 	t        *testing.T
@@ -73,7 +81,8 @@ type rig struct {
 	registry *registry.Client
 	setup    postgres.Setup
 	brokers  []string
-	web      string // the registry's address
+	other    *kgo.Client // another library's, which tells what a reader does not see yet
+	web      string      // the registry's address
 	// gate is called before the registry answers a request, when it is set.
 	gate   *atomic.Pointer[func(*http.Request)]
 	sector string // its file's text
@@ -98,7 +107,7 @@ func newRigOf(t *testing.T, server *harness.PostgresServer, broker *harness.Kafk
 	conn := r.connect()
 	require.NoError(t, postgres.Apply(t.Context(), conn, r.setup.EnableScript()))
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), within)
 		defer cancel()
 		admin, err := postgres.Connect(ctx, r.admin)
 		if err != nil {
@@ -122,9 +131,12 @@ func newBareRig(t *testing.T, server *harness.PostgresServer, broker *harness.Ka
 	client, err := topic.Dial(t.Context(), topic.Config{Brokers: broker.Brokers(), ClientID: "test"})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, client.Close()) })
+	other, err := kgo.NewClient(kgo.SeedBrokers(broker.Brokers()...))
+	require.NoError(t, err)
+	t.Cleanup(other.Close)
 	schemas, err := registry.NewServer(t.Context(), client, registry.ServerConfig{Topic: harness.Name("_schemas"), Replication: 1})
 	require.NoError(t, err)
-	r := &rig{t: t, admin: admin, client: client, brokers: broker.Brokers(), sector: sectorFile, gate: &atomic.Pointer[func(*http.Request)]{}}
+	r := &rig{t: t, admin: admin, client: client, brokers: broker.Brokers(), other: other, sector: sectorFile, gate: &atomic.Pointer[func(*http.Request)]{}}
 	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
 		if gate := r.gate.Load(); gate != nil {
 			(*gate)(request)
@@ -218,7 +230,7 @@ func (r *rig) endOf(c *running) error {
 	select {
 	case <-c.done:
 		return c.err
-	case <-time.After(30 * time.Second):
+	case <-time.After(within):
 		require.Fail(r.t, "the connector did not end by itself", "%v", c.Ready())
 		return nil
 	}
@@ -227,14 +239,57 @@ func (r *rig) endOf(c *running) error {
 // eventually waits for a condition.
 func (r *rig) eventually(condition func() error) {
 	r.t.Helper()
-	harness.Eventually(r.t, time.Minute, func(context.Context) error { return condition() })
+	harness.Eventually(r.t, within, func(context.Context) error { return condition() })
 }
 
 // ready waits until the connector streams.
 func (r *rig) ready(c *running) { r.t.Helper(); r.eventually(c.Ready) }
 
-// checkpoint is what the connector last saved.
+// checkpoint is what the connector last saved. A commit is answered before its
+// end is in every partition, so what a test saw in a topic, or of the slot, may
+// not show in the state topic yet: that is waited for.
 func (r *rig) checkpoint() checkpoint.Checkpoint {
+	r.t.Helper()
+	r.settle(connectors.StateTopic(r.config.Source))
+	return r.readable()
+}
+
+// killedWithin is how long a transaction is waited for that may stay open: the
+// one of a connector that was killed.
+const killedWithin = 10 * time.Second
+
+// settle waits until what was written to a topic so far can be read.
+func (r *rig) settle(name string) {
+	r.t.Helper()
+	var written map[int32]int64
+	r.eventually(func() error { // the topic may just be made
+		counts, err := r.client.PartitionCounts(r.t.Context())
+		if err != nil {
+			return err
+		}
+		written, err = harness.Written(r.t.Context(), r.other, name, counts[name])
+		return err
+	})
+	ctx, cancel := context.WithTimeout(r.t.Context(), killedWithin)
+	defer cancel()
+	err := harness.Poll(ctx, func(context.Context) error {
+		for id, end := range written {
+			part := topic.Partition{Topic: name, ID: id}
+			if ends, err := r.client.EndOffsets(r.t.Context(), part); err != nil {
+				return err
+			} else if ends[part] < end {
+				return fmt.Errorf("%s-%d was written up to %d and can be read up to %d", name, id, end, ends[part])
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		r.t.Log("a transaction stays open:", err)
+	}
+}
+
+// readable is the checkpoint that a reader sees now.
+func (r *rig) readable() checkpoint.Checkpoint {
 	r.t.Helper()
 	c, err := connectors.Checkpoint(r.t.Context(), r.client, r.config.Source)
 	require.NoError(r.t, err)
@@ -291,6 +346,45 @@ func (r *rig) query(sql string, args ...any) oneRow {
 	r.t.Helper()
 	conn := r.connect()
 	return oneRow{conn.QueryRow(r.t.Context(), sql, args...), conn}
+}
+
+// dropSlot drops the source's slot, which the server may still be letting go.
+func (r *rig) dropSlot() {
+	r.t.Helper()
+	r.eventually(func() error {
+		conn := r.connect()
+		return errors.Join(postgres.DropSlot(r.t.Context(), conn, r.config.Slot), conn.Close(r.t.Context()))
+	})
+}
+
+// hold makes the registry wait with its answer about schemas that name
+// something, until goOn: who asks stops there. arrived waits until someone does.
+func (r *rig) hold(name string) (arrived, goOn func()) {
+	r.t.Helper()
+	came, free := make(chan struct{}), make(chan struct{})
+	stop := sync.OnceFunc(func() { close(came) })
+	goOn = sync.OnceFunc(func() { close(free) })
+	gate := func(request *http.Request) {
+		body, err := io.ReadAll(request.Body)
+		if err != nil {
+			return // it went away
+		}
+		request.Body = io.NopCloser(bytes.NewReader(body))
+		if bytes.Contains(body, []byte(name)) {
+			stop()
+			<-free
+		}
+	}
+	r.gate.Store(&gate)
+	r.t.Cleanup(goOn) // else the registry could not be closed
+	return func() {
+		r.t.Helper()
+		select {
+		case <-came:
+		case <-time.After(within):
+			require.FailNow(r.t, "nobody asked the registry for "+name)
+		}
+	}, goOn
 }
 
 // resnapshot asks for tables to be read anew.

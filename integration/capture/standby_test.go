@@ -91,7 +91,7 @@ func TestCase08FailoverSlot(t *testing.T) {
 	public.events(200)
 	before := r.checkpoint()
 	require.NoError(t, primary.Kill())
-	require.Equal(t, "true", r.asked(standby, `SELECT pg_promote()::text`))
+	require.Equal(t, "true", r.asked(standby, `SELECT pg_promote(true, 180)::text`))
 	r.exec(`INSERT INTO public.visit SELECT n, '2026-01-01', n FROM generate_series(201, 300) n; DELETE FROM public.visit WHERE patient_id = 150`)
 	all := public.shows(visits)
 	once(t, all)
@@ -137,7 +137,7 @@ func TestCase08FailoverWithoutASlot(t *testing.T) {
 	behind.tail(behind.public("visit")).events(11)
 	require.NoError(t, primary.Kill())
 	require.NoError(t, standby.Restart(t.Context()))
-	require.Equal(t, "true", r.asked(standby, `SELECT pg_promote()::text`))
+	require.Equal(t, "true", r.asked(standby, `SELECT pg_promote(true, 180)::text`))
 	// A standby that is named and away keeps a failover slot from going on: that
 	// is told.
 	r.exec(`SELECT pg_create_physical_replication_slot('nowhere')`)
@@ -212,7 +212,7 @@ func TestDecodingOnAStandby(t *testing.T) {
 	once(t, public.shows(visits))
 
 	require.NoError(t, primary.Kill())
-	require.Equal(t, "true", r.asked(standby, `SELECT pg_promote()::text`))
+	require.Equal(t, "true", r.asked(standby, `SELECT pg_promote(true, 180)::text`))
 	r.admin = r.at(standby)
 	r.exec(`UPDATE public.visit SET cost = 2 WHERE patient_id > 150`)
 	public.shows(visits)

@@ -53,7 +53,7 @@ func TestCase13ReplicaIdentityFull(t *testing.T) {
 		require.Empty(t, m.Unchanged)
 		require.NotContains(t, string(m.Value), "079201001234", "P11: also in the old image")
 	}
-	update := events(all)[1].Event
+	update := of(all, "1")[1].Event
 	require.True(t, update.HasBefore)
 	require.Equal(t, "An", string(update.Before[2].B))
 	once(t, all)

@@ -133,12 +133,24 @@ func decimal(b []byte, scale int) string {
 // until reads until the condition holds for what was read.
 func (t *tail) until(what string, holds func() bool) []message {
 	t.r.t.Helper()
-	deadline := time.Now().Add(time.Minute)
+	deadline := time.Now().Add(within)
 	for !holds() {
-		require.True(t.r.t, time.Now().Before(deadline), "after a minute: %s; there are %d messages: %s", what, len(t.all), ops(t.all[max(0, len(t.all)-40):]))
+		require.True(t.r.t, time.Now().Before(deadline), "in time: %s; there are %d messages: %s", what, len(t.all), ops(t.all[max(0, len(t.all)-40):]))
 		t.poll()
 	}
 	return t.all
+}
+
+// markers reads until there are n markers, of all partitions together.
+func (t *tail) markers(n int) []message {
+	t.r.t.Helper()
+	return t.ofOp(event.Marker, n)
+}
+
+// ofOp reads until there are n events of an operation.
+func (t *tail) ofOp(op event.Op, n int) []message {
+	t.r.t.Helper()
+	return t.until(fmt.Sprintf("%d events %s were awaited", n, op), func() bool { return countOps(t.all, op) >= n })
 }
 
 // events reads until there are n events, not counting tombstones.
@@ -158,7 +170,7 @@ func (t *tail) records(n int) []message {
 // This is what the sink does with them (P2).
 func (t *tail) shows(sql string) []message {
 	t.r.t.Helper()
-	deadline := time.Now().Add(time.Minute)
+	deadline := time.Now().Add(within)
 	for {
 		for n := -1; n < len(t.all); { // all that is there, before it is compared
 			n = len(t.all)
@@ -170,7 +182,7 @@ func (t *tail) shows(sql string) []message {
 			return t.all
 		}
 		if time.Now().After(deadline) {
-			require.Equal(t.r.t, want, got, "after a minute")
+			require.Equal(t.r.t, want, got, "in time")
 			require.FailNow(t.r.t, "not equal")
 		}
 	}
@@ -213,7 +225,7 @@ func fold(all []message, want []map[string]string) []map[string]string {
 		key := string(m.Key)
 		switch m.Event.Op {
 		case event.Truncate, event.Marker: // a marker stands where its snapshot began
-			maps.DeleteFunc(rows, func(_ string, row map[string]string) bool { return within(row, m.Event.Range) })
+			maps.DeleteFunc(rows, func(_ string, row map[string]string) bool { return inRange(row, m.Event.Range) })
 		case event.Delete:
 			delete(rows, key)
 		default:
@@ -242,8 +254,8 @@ func fold(all []message, want []map[string]string) []map[string]string {
 	return out
 }
 
-// within tells whether a row is in a range; all are in none.
-func within(row map[string]string, r *event.Range) bool {
+// inRange tells whether a row is in a range; all are in none.
+func inRange(row map[string]string, r *event.Range) bool {
 	if r == nil {
 		return true
 	}

@@ -26,7 +26,6 @@ import (
 	dto "github.com/prometheus/client_model/go"
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kgo"
-	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 func TestMain(m *testing.M) {
@@ -238,29 +237,21 @@ func (r *rig) settled(name string) {
 		if err != nil {
 			return err
 		}
-		var parts []topic.Partition
-		ask := kmsg.NewPtrListOffsetsRequest()
-		ask.IsolationLevel = 0 // read uncommitted: whatever was written counts
-		asked := kmsg.NewListOffsetsRequestTopic()
-		asked.Topic = name
-		for id := range counts[name] {
-			parts = append(parts, topic.Partition{Topic: name, ID: id})
-			p := kmsg.NewListOffsetsRequestTopicPartition()
-			p.Partition, p.Timestamp = id, -1 // the end
-			asked.Partitions = append(asked.Partitions, p)
-		}
-		ask.Topics = append(ask.Topics, asked)
-		answer, err := ask.RequestWith(ctx, r.other)
+		written, err := harness.Written(ctx, r.other, name, counts[name])
 		if err != nil {
 			return err
+		}
+		var parts []topic.Partition
+		for id := range counts[name] {
+			parts = append(parts, topic.Partition{Topic: name, ID: id})
 		}
 		readable, err := r.client.EndOffsets(ctx, parts...)
 		if err != nil {
 			return err
 		}
-		for _, p := range answer.Topics[0].Partitions {
-			if end := readable[topic.Partition{Topic: name, ID: p.Partition}]; p.ErrorCode != 0 || p.Offset != end {
-				return fmt.Errorf("%s-%d was written up to %d (error %d) and can be read up to %d", name, p.Partition, p.Offset, p.ErrorCode, end)
+		for id, end := range written {
+			if at := readable[topic.Partition{Topic: name, ID: id}]; at != end {
+				return fmt.Errorf("%s-%d was written up to %d and can be read up to %d", name, id, end, at)
 			}
 		}
 		return nil
