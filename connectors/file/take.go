@@ -249,8 +249,8 @@ func (s *session) finish(ctx context.Context, f found, content string, sc *scann
 		return err
 	}
 	s.taken[content] = summary
-	s.metrics.files.WithLabelValues(t.name(), "taken").Inc()
 	s.tell(f, sc, current)
+	s.metrics.files.WithLabelValues(t.name(), "taken").Inc() // last: who saw it finds the rest told
 	return nil
 }
 
@@ -301,8 +301,8 @@ func (s *session) refuse(ctx context.Context, f found, content string, why *shee
 		return err
 	}
 	s.taken[content] = summary
-	s.metrics.files.WithLabelValues(f.table.name(), "refused").Inc()
 	s.Log.Error("file refused", "file", f.Name, "table", f.table.name(), "reason", why.En)
+	s.metrics.files.WithLabelValues(f.table.name(), "refused").Inc()
 	return nil
 }
 

@@ -93,7 +93,7 @@ func endInTheMiddle(t *testing.T, r *rig, start func() (end func())) bool {
 		for !r.complete(n) {
 			end := start()
 			target, last := int64(0), int64(0)
-			harness.Eventually(t, 120*time.Second, func(context.Context) error {
+			harness.Eventually(t, within, func(context.Context) error {
 				counts, err := r.client.PartitionCounts(t.Context(), r.public("household"))
 				if err != nil || counts[r.public("household")] == 0 {
 					return errors.Join(err, errors.New("no topic yet"))
@@ -213,12 +213,12 @@ func TestCase34SecondConnectorTakesOver(t *testing.T) {
 	t.Cleanup(cancel)
 	other := make(chan error, 1)
 	go func() { other <- second.Run(ctx) }()
-	harness.Eventually(t, 30*time.Second, func(context.Context) error { return second.Ready() })
+	harness.Eventually(t, within, func(context.Context) error { return second.Ready() })
 	r.drop("household_2.csv", list(5, 10, "poor"))
 	var err error
 	select {
 	case err = <-ended:
-	case <-time.After(60 * time.Second):
+	case <-time.After(within):
 		require.FailNow(t, "the first connector did not end")
 	}
 	var superseded *connectors.SupersededError
@@ -264,7 +264,7 @@ func TestConfiguration(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- c.Run(ctx) }()
-	harness.Eventually(t, 10*time.Second, func(context.Context) error {
+	harness.Eventually(t, within, func(context.Context) error {
 		if err := c.Ready(); err == nil || !strings.Contains(err.Error(), "cannot be opened") {
 			return fmt.Errorf("ready says %v", err)
 		}

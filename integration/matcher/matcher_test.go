@@ -6,7 +6,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -35,7 +34,7 @@ func TestMatcher(t *testing.T) {
 	var links map[string]map[string]string
 	var messages int
 	// A transaction shows partition by partition, a moment after its commit.
-	harness.Eventually(t, time.Minute, func(ctx context.Context) (err error) {
+	harness.Eventually(t, within, func(ctx context.Context) (err error) {
 		if links, messages, err = r.links(ctx); err == nil && len(links) < 6 {
 			err = fmt.Errorf("%d of 6 links", len(links))
 		}
@@ -76,9 +75,7 @@ func TestMatcher(t *testing.T) {
 		require.ErrorContains(t, m.Ready(), "stopped")
 		m, stop = r.start()
 		r.ready(m)
-		_, after, err := r.links(t.Context())
-		require.NoError(t, err)
-		require.Equal(t, messages, after)
+		require.Equal(t, messages, r.messages())
 	})
 
 	t.Run("a correction moves a record", func(t *testing.T) {
@@ -88,15 +85,12 @@ func TestMatcher(t *testing.T) {
 	})
 
 	t.Run("redelivery and a re-snapshot change nothing", func(t *testing.T) {
-		_, before, err := r.links(t.Context())
-		require.NoError(t, err)
+		before := r.messages()
 		r.add("health.patient", event.Update, 5, "4", "079190004321", "", "", "Lê Thị Mai", "1990-11-02")
 		r.add("health.patient", event.Read, 4, "4", "079085001234", "", "", "Nguyễn Gia Bảo", "2019-03-20")
 		r.add("health.patient", event.Read, 0, "1", "", "", "", "", "")
 		r.barrier(6)
-		_, after, err := r.links(t.Context())
-		require.NoError(t, err)
-		require.Equal(t, before+12, after, "the barrier's records alone")
+		require.Equal(t, before+12, r.messages(), "the barrier's records alone")
 		r.isPerson("health.patient:4", "population.citizen:2")
 	})
 
@@ -179,7 +173,7 @@ func TestMatcher(t *testing.T) {
 		r.isPerson("health.patient:50", "population.citizen:2")
 		// The row came by another partition than they: it may be ahead of them.
 		var letters []map[string]string
-		harness.Eventually(t, time.Minute, func(context.Context) error {
+		harness.Eventually(t, within, func(context.Context) error {
 			if letters = r.letters(vault); len(letters) < 2 {
 				return fmt.Errorf("%d of 2 dead letters", len(letters))
 			}
@@ -189,15 +183,12 @@ func TestMatcher(t *testing.T) {
 		require.NotEmpty(t, letters[0]["hopluu.reason"])
 		require.Equal(t, vault, letters[0]["hopluu.topic"])
 
-		_, before, err := r.links(t.Context())
-		require.NoError(t, err)
+		before := r.messages()
 		require.NoError(t, stop())
 		m, stop = r.start()
 		r.ready(m)
 		require.Len(t, r.letters(vault), 2, "met again on the start, but written once")
-		_, after, err := r.links(t.Context())
-		require.NoError(t, err)
-		require.Equal(t, before, after)
+		require.Equal(t, before, r.messages())
 	})
 
 	t.Run("metrics", func(t *testing.T) {
@@ -225,7 +216,7 @@ func TestMatcher(t *testing.T) {
 		r.add("health.patient", event.Create, 60, "60", "079190004321", "", "", "Lê Thị Mai", "1990-11-02")
 		r.commit()
 		r.isPerson("health.patient:60", "population.citizen:2")
-		harness.Eventually(t, 30*time.Second, func(context.Context) error {
+		harness.Eventually(t, within, func(context.Context) error {
 			if m.Ready() == nil {
 				return fmt.Errorf("the first one still runs")
 			}
@@ -235,8 +226,14 @@ func TestMatcher(t *testing.T) {
 	})
 }
 
-// letters gives the headers of the dead letters of a vault topic.
+// letters gives the headers of the dead letters of a vault topic, none before
+// the first.
 func (r *rig) letters(vault string) []map[string]string {
+	counts, err := r.kafka.PartitionCounts(r.t.Context())
+	require.NoError(r.t, err)
+	if counts[topic.DeadLetter(vault)] == 0 {
+		return nil
+	}
 	var letters []map[string]string
 	require.NoError(r.t, r.kafka.ReadAll(r.t.Context(), topic.DeadLetter(vault), func(rec topic.Record) error {
 		headers := map[string]string{}
@@ -264,7 +261,7 @@ func TestLostTopicIsWaitedFor(t *testing.T) {
 	r.deleteTopic(topic.Vault("health", "public", "patient"))
 
 	m, _ = r.start()
-	harness.Eventually(t, 30*time.Second, func(context.Context) error {
+	harness.Eventually(t, within, func(context.Context) error {
 		if err := m.Ready(); err == nil || !strings.Contains(err.Error(), "vault.health.public.patient") {
 			return fmt.Errorf("ready says %v", err)
 		}
@@ -289,7 +286,7 @@ func (r *rig) deleteTopic(name string) {
 	response, err := request.RequestWith(r.t.Context(), client)
 	require.NoError(r.t, err)
 	require.Zero(r.t, response.Topics[0].ErrorCode)
-	harness.Eventually(r.t, 30*time.Second, func(ctx context.Context) error {
+	harness.Eventually(r.t, within, func(ctx context.Context) error {
 		counts, err := r.kafka.PartitionCounts(ctx, name)
 		if err == nil && len(counts) > 0 {
 			err = fmt.Errorf("topic %s is still there", name)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/hopluu/hopluu/integration/harness"
 	"github.com/hopluu/hopluu/processors/identity"
@@ -63,6 +64,10 @@ func config(kafka *topic.Client, schemas *registry.Client, set *sectors.Set, log
 		TransactionalID: "matcher", Log: log, Metrics: prometheus.NewRegistry(),
 	}
 }
+
+// within is how long a test waits for what must come: long, for a machine that
+// is busy with other things.
+const within = 3 * time.Minute
 
 // rig is a broker with a registry, vault topics, and a connector's half that
 // writes into them.
@@ -231,7 +236,7 @@ func (r *rig) start() (m *matcher.Matcher, stop func() error) {
 }
 
 func (r *rig) ready(m *matcher.Matcher) {
-	harness.Eventually(r.t, time.Minute, func(context.Context) error { return m.Ready() })
+	harness.Eventually(r.t, within, func(context.Context) error { return m.Ready() })
 }
 
 // links reads identity.link as a compacted view, and how many messages there are.
@@ -253,6 +258,31 @@ func (r *rig) links(ctx context.Context) (map[string]map[string]string, int, err
 		return err
 	})
 	return links, messages, err
+}
+
+// messages counts those of identity.link once all that was written to it can be
+// read: a transaction shows partition by partition, a moment after its commit.
+func (r *rig) messages() (n int) {
+	client, err := kgo.NewClient(kgo.SeedBrokers(r.broker.Addr))
+	require.NoError(r.t, err)
+	defer client.Close()
+	harness.Eventually(r.t, within, func(ctx context.Context) error {
+		written, err := harness.Written(ctx, client, topic.IdentityLink, 3)
+		if err != nil {
+			return err
+		}
+		for id, end := range written {
+			part := topic.Partition{Topic: topic.IdentityLink, ID: id}
+			if ends, err := r.kafka.EndOffsets(ctx, part); err != nil {
+				return err
+			} else if ends[part] < end {
+				return fmt.Errorf("%s was written up to %d and can be read up to %d", part, end, ends[part])
+			}
+		}
+		_, n, err = r.links(ctx)
+		return err
+	})
+	return n
 }
 
 func (r *rig) flat(ctx context.Context, wire []byte) (map[string]string, error) {
@@ -278,7 +308,7 @@ func (r *rig) flat(ctx context.Context, wire []byte) (map[string]string, error) 
 
 // eventually waits until the links hold a condition.
 func (r *rig) eventually(condition func(links map[string]map[string]string) error) {
-	harness.Eventually(r.t, 30*time.Second, func(ctx context.Context) error {
+	harness.Eventually(r.t, within, func(ctx context.Context) error {
 		links, _, err := r.links(ctx)
 		if err != nil {
 			return err
@@ -309,11 +339,12 @@ func (r *rig) isGone(record string) {
 // barrier sends a record of no one else's and waits for its link: all that was
 // sent to its table's partition before is handled then.
 func (r *rig) barrier(lsn uint64) {
-	for id := range 12 { // some fall into each of the three partitions
-		r.add("health.patient", event.Create, lsn, strconv.Itoa(900_000+id), "", "", "", fmt.Sprintf("Barrier %d", lsn))
+	id := func(n int) int { return 900_000 + int(lsn)*100 + n } // none was there before
+	for n := range 12 {                                         // some fall into each of the three partitions
+		r.add("health.patient", event.Create, lsn, strconv.Itoa(id(n)), "", "", "", fmt.Sprintf("Barrier %d", lsn))
 	}
 	r.commit()
-	harness.Eventually(r.t, 30*time.Second, func(ctx context.Context) error {
+	harness.Eventually(r.t, within, func(ctx context.Context) error {
 		families, err := r.registry.Gather()
 		if err != nil {
 			return err
@@ -324,9 +355,9 @@ func (r *rig) barrier(lsn uint64) {
 				if err != nil {
 					return err
 				}
-				for id := range 12 {
-					if _, ok := links[fmt.Sprintf("health.patient:%d", 900_000+id)]; !ok {
-						return fmt.Errorf("barrier record %d has no link yet", id)
+				for n := range 12 {
+					if _, ok := links[fmt.Sprintf("health.patient:%d", id(n))]; !ok {
+						return fmt.Errorf("barrier record %d has no link yet", n)
 					}
 				}
 				return nil

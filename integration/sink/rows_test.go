@@ -239,10 +239,17 @@ func TestDeadLetters(t *testing.T) {
 	w.expect("SELECT value FROM ops.dead_letter FINAL WHERE dataset = '"+dataset+"' AND offset = 1", "('rubbish')")
 
 	var letters []topic.Record
-	require.NoError(t, w.kafka.ReadAll(t.Context(), topic.DeadLetter(f.topic), func(r topic.Record) error {
-		letters = append(letters, r)
-		return nil
-	}))
+	harness.Eventually(t, within, func(ctx context.Context) error { // what is committed shows a moment later
+		letters = nil
+		err := w.kafka.ReadAll(ctx, topic.DeadLetter(f.topic), func(r topic.Record) error {
+			letters = append(letters, r)
+			return nil
+		})
+		if err == nil && len(letters) < 3 {
+			err = fmt.Errorf("%d of 3 dead letters", len(letters))
+		}
+		return err
+	})
 	require.Len(t, letters, 3)
 	require.Equal(t, "rubbish", string(letters[0].Value))
 	for i, want := range []string{"wire format", "registry does not know schema 2147483647", "born"} {
