@@ -142,10 +142,18 @@ func TestAFullDiskUnderKafka(t *testing.T) {
 		return nil
 	})
 	seen := map[string]int{}
-	require.NoError(t, w.kafka().ReadAll(t.Context(), topic.Public(w.source, "public", "patient"), func(r topic.Record) error {
-		seen[string(r.Key)]++
-		return nil
-	}))
+	kafka := w.kafka()
+	harness.Eventually(t, within, func(ctx context.Context) error { // a commit is answered before it shows
+		clear(seen)
+		err := kafka.ReadAll(ctx, topic.Public(w.source, "public", "patient"), func(r topic.Record) error {
+			seen[string(r.Key)]++
+			return nil
+		})
+		if err == nil && len(seen) < rows {
+			err = fmt.Errorf("%d rows of %d", len(seen), rows)
+		}
+		return err
+	})
 	require.Len(t, seen, rows)
 	for key, n := range seen {
 		require.Equal(t, 1, n, "%x", key)

@@ -69,13 +69,15 @@ func newDrops(t *testing.T) *drops {
 	return d
 }
 
-// put drops a file that is newer than all before it, as people do: by copying.
+// put drops a file that is newer than all before it, whole and with its time: a
+// test that is held up in between would drop two.
 func (d *drops) put(name, content string) {
 	d.t.Helper()
 	d.clock = d.clock.Add(time.Minute)
 	path := filepath.Join(d.dir, name)
-	require.NoError(d.t, os.WriteFile(path, []byte(content), 0o600))
-	require.NoError(d.t, os.Chtimes(path, d.clock, d.clock))
+	require.NoError(d.t, os.WriteFile(path+".tmp", []byte(content), 0o600))
+	require.NoError(d.t, os.Chtimes(path+".tmp", d.clock, d.clock))
+	require.NoError(d.t, os.Rename(path+".tmp", path))
 }
 
 func (d *drops) report(name string) string {
@@ -147,6 +149,20 @@ func (d *drops) dropped() (dropStatus, int) {
 	return all[0], run.code
 }
 
+// awaitDropped waits until so many files are dealt with and no one is being
+// taken in, and gives the status then: rows are in ClickHouse before their file
+// is at its end.
+func (d *drops) awaitDropped(files int) (s dropStatus, code int) {
+	d.t.Helper()
+	harness.Eventually(d.t, within, func(context.Context) error {
+		if s, code = d.dropped(); s.Files != files || s.Current != nil {
+			return fmt.Errorf("%+v", s)
+		}
+		return nil
+	})
+	return s, code
+}
+
 // A department's files, from the folder to silver: first, corrected, repeated,
 // refused, removed from a full list; the connector is killed in between and
 // another source's goes on in the same process.
@@ -192,8 +208,8 @@ func TestFilesFromFolderToSilver(t *testing.T) {
 	d.silver("SELECT count() FROM silver.identity_link FINAL WHERE startsWith(record, '"+d.source+".member:')", "2")
 	d.silver("SELECT count() FROM silver.clinic_room FINAL WHERE _source = '"+d.world.source+"'", "100")
 	connector.ready()
+	s, code = d.awaitDropped(2)
 	require.Contains(t, d.report("household_1.csv"), "\n3,amount,amount: not a number,amount: không phải số")
-	s, code = d.dropped()
 	require.Equal(t, 1, code, "rows were refused")
 	require.Equal(t, "waiting for files", s.State)
 	require.Equal(t, 2, s.Files)

@@ -26,7 +26,9 @@ func TestAPasswordThatIsChanged(t *testing.T) {
 
 	role := "hopluu_" + w.source
 	old := w.value("SELECT rolpassword FROM pg_authid WHERE rolname = '" + role + "'")
-	w.exec("ALTER ROLE " + role + " PASSWORD 'another'; INSERT INTO room SELECT n, n FROM generate_series(11, 20) n; SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '" + role + "'")
+	// First the password: as long as it is not committed the old one lets in.
+	w.exec("ALTER ROLE " + role + " PASSWORD 'another'; INSERT INTO room SELECT n, n FROM generate_series(11, 20) n")
+	w.exec("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '" + role + "'")
 	select {
 	case <-connector.Done():
 	case <-time.After(within):

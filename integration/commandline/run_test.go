@@ -55,22 +55,7 @@ func TestLongRunningCommands(t *testing.T) {
 // until stopped with 0, one that was to answer with the shells' code of an
 // interrupt.
 func TestInterruptedWhileConnecting(t *testing.T) {
-	silent, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, silent.Close()) })
-	asked := make(chan net.Conn, 16)
-	go func() {
-		for {
-			conn, err := silent.Accept()
-			if err != nil {
-				return
-			}
-			asked <- conn
-		}
-	}()
 	w := shared(t)
-	w.set("kafka.brokers", []string{silent.Addr().String()})
-	path := w.save()
 	for _, c := range []struct {
 		args []string
 		code int
@@ -81,11 +66,16 @@ func TestInterruptedWhileConnecting(t *testing.T) {
 		{[]string{"topics", "check"}, 130},
 		{[]string{"connector", "status"}, 130},
 	} {
-		p := w.program.Start(t, strings.Join(c.args, "-"), append(c.args, "-c", path))
-		conn := <-asked
+		// Its own, so that nothing that another one left is taken for a sign of it.
+		silent, err := net.Listen("tcp", "127.0.0.1:0")
+		require.NoError(t, err)
+		w.set("kafka.brokers", []string{silent.Addr().String()})
+		p := w.program.Start(t, strings.Join(c.args, "-"), append(c.args, "-c", w.save()))
+		conn, err := silent.Accept()
+		require.NoError(t, err)
 		require.NoError(t, p.Signal(syscall.SIGINT))
 		<-p.Done()
-		require.NoError(t, conn.Close())
+		require.NoError(t, errors.Join(conn.Close(), silent.Close()))
 		var exit *exec.ExitError
 		if err := p.Wait(); errors.As(err, &exit) {
 			require.Equal(t, c.code, exit.ExitCode(), "%v: %v", c.args, err)

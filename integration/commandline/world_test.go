@@ -23,8 +23,9 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(harness.Main(m)) }
 
-// within bounds what the parts need to react.
-const within = 60 * time.Second
+// within bounds what the parts need to react: long, for a machine that is busy
+// with other things.
+const within = 3 * time.Minute
 
 // clinic is the sector of these tests.
 const clinic = `
