@@ -112,17 +112,23 @@ func (s *session) nudge(ctx context.Context) {
 }
 
 // promoted notices that the standby which is read became a primary. The stream
-// goes on over it, and the checkpoint must know the new timeline: after the next
-// restart it would take events of it for events of the old one.
+// goes on over it, and a checkpoint that speaks of an event of the new timeline
+// must name that one: after a restart the event would be taken for one that the
+// old timeline had beyond its end, and that never reached this server. So it is
+// asked before each checkpoint: a commit of the new timeline is written, and
+// comes to us, only after the server says that it is no standby any more.
 func (s *session) promoted(ctx context.Context) error {
 	timeline, primary, err := postgres.Timeline(ctx, s.sql)
-	if err != nil || !primary || timeline == s.checkpoint.Timeline {
+	if err != nil || !primary {
 		return err
 	}
+	s.standby = false // and never one again on this connection
 	if timeline < s.checkpoint.Timeline {
 		return fmt.Errorf("the server went from timeline %d back to %d", s.checkpoint.Timeline, timeline)
 	}
-	s.Log.Warn("the standby that is read was promoted; capture goes on", "timeline", timeline)
-	s.checkpoint.Timeline = timeline
+	if timeline > s.checkpoint.Timeline {
+		s.Log.Warn("the standby that is read was promoted; capture goes on", "timeline", timeline)
+		s.checkpoint.Timeline = timeline
+	}
 	return nil
 }

@@ -32,8 +32,10 @@ type session struct {
 	// tablesChanged is true when the state of a table is not saved yet.
 	tablesChanged bool
 	sql           *pgx.Conn
-	database      string
-	catalog       *postgres.Catalog
+	// standby is true as long as the server may be one: it was when last asked.
+	standby  bool
+	database string
+	catalog  *postgres.Catalog
 
 	// encoded is scratch of emit.
 	encoded []byte
@@ -63,6 +65,10 @@ func (c *Connector) session(ctx context.Context) (err error) {
 		return err
 	}
 	if err := s.checkFilters(ctx); err != nil {
+		return err
+	}
+	// Before it is asked for its timeline: a promotion after this is noticed.
+	if s.standby, err = postgres.InRecovery(ctx, s.sql); err != nil {
 		return err
 	}
 	repl, err := postgres.ConnectReplication(ctx, s.DSN)
@@ -143,6 +149,11 @@ func (s *session) setTable(name string, t checkpoint.Table) {
 // save makes the open events durable together with the checkpoint that speaks
 // of them.
 func (s *session) save(ctx context.Context) error {
+	if s.standby {
+		if err := s.promoted(ctx); err != nil {
+			return err
+		}
+	}
 	began := time.Now()
 	if err := saveCheckpoint(ctx, s.producer, s.Source, s.checkpoint, s.tablesChanged); err != nil {
 		return err

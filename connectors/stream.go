@@ -232,9 +232,6 @@ func (f *follower) confirmable() event.LSN {
 
 // look watches tables while they are streamed.
 func (f *follower) look(ctx context.Context, names ...string) error {
-	if err := f.promoted(ctx); err != nil {
-		return err
-	}
 	if err := f.watch(ctx, names...); err != nil {
 		return err
 	}
