@@ -148,6 +148,7 @@ func TestNumbers(t *testing.T) {
 		{"the same CCCD twice", person{cccd: "079085001234", tax: "079085001234"}, Record{CCCD: 79085001234}},
 		{"a branch's tax code", person{tax: "0301442989-001"}, Record{TaxCode: 301442989001}},
 		{"health card", person{insurance: "dn 4 79 7912345670"}, Record{Insurance: 7912345670, Notes: InsuranceFromCard}},
+		{"health card without its letters", person{insurance: "4797912345670"}, Record{Insurance: 7912345670, Notes: InsuranceFromCard}},
 		{"fillers", person{cccd: "999999999999", cmnd: "123456789", insurance: "0000000000", tax: "1111111111"}, Record{Notes: FillerRefused}},
 		{"descending", person{cmnd: "987654321"}, Record{Notes: FillerRefused}},
 		{"no numbers", person{cccd: "không có", cmnd: "47", insurance: "GD479", tax: "?"}, Record{Notes: MalformedRefused}},

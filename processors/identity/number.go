@@ -183,7 +183,7 @@ func ReadCMND(text []byte) Reading {
 
 // ReadInsurance reads the insurance column: the 10 digits of the social-insurance
 // number, 9 whose leading zero was lost, or the 15 characters of a health card,
-// whose last 10 are the number.
+// also without its two letters, whose last 10 are the number.
 func ReadInsurance(text []byte) Reading {
 	var note Notes
 	if card, ok := healthCard(text); ok {
@@ -197,6 +197,8 @@ func ReadInsurance(text []byte) Reading {
 		return Reading{Insurance, Number(value), note}
 	case insuranceDigits - 1:
 		return Reading{Insurance, Number(value), note | InsuranceRestored}
+	case cardCharacters - 2: // a card without its letters
+		return Reading{Insurance, Number(value % tenDigits), InsuranceFromCard}
 	}
 	return Reading{Kind: Insurance, Notes: note | MalformedRefused}
 }

@@ -313,6 +313,9 @@ func (b *blocks) pairs(r, g int, fn func(a, b int32)) {
 // comparable tells whether two records may be one entity at all.
 func (t *Table) comparable(a, b int32) bool {
 	s, q := t.source[a], t.source[b]
+	if t.model.otherKinds(t.row(a), t.row(b)) {
+		return false
+	}
 	if s == q {
 		return !t.reference[s] && !t.model.spec.LinkOnly
 	}

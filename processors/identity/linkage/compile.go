@@ -18,16 +18,21 @@ type compiled struct {
 	rules       []rule
 	// typed is the column of each kind of number, -1 without.
 	typed [3]int
-	live  *live // nil in a model for files only
+	// name is the column of full names, -1 without.
+	name int
+	live *live // nil in a model for files only
 }
 
 func (m *Model) compile() (*compiled, error) {
-	c := &compiled{spec: m, variants: map[string]string{}, typed: [3]int{-1, -1, -1}}
+	c := &compiled{spec: m, variants: map[string]string{}, typed: [3]int{-1, -1, -1}, name: -1}
 	for i, column := range m.Columns {
 		r := roles[column.Role]
 		c.roles = append(c.roles, r)
 		if r.typed {
 			c.typed[r.id] = i
+		}
+		if column.Role == "full_name" && c.name < 0 {
+			c.name = i
 		}
 	}
 	for _, group := range m.Variants {
@@ -69,6 +74,16 @@ func (m *Model) compile() (*compiled, error) {
 		}
 	}
 	return c, nil
+}
+
+// otherKinds tells a person and an organisation, by their names. One may answer
+// for the other and share its numbers: that is a role, not one entity.
+func (c *compiled) otherKinds(x, y []cell) bool {
+	if c.name < 0 {
+		return false
+	}
+	a, b := x[c.name], y[c.name]
+	return a.organisation() != b.organisation() && !a.missing() && !b.missing()
 }
 
 // weights are the logarithms of a model's probabilities, by comparison and

@@ -129,6 +129,9 @@ func (e *Engine) compareOne(w *worker, i int32) {
 				continue
 			}
 			other := e.row(j)
+			if e.model.otherKinds(row, other) {
+				continue
+			}
 			p, rarity := w.comparer.compare(row, other)
 			weight := e.w.ratio(p, rarity) + e.prior(reference || n.origin.Register)
 			if e.live.contradicts(p) > 0 {

@@ -95,12 +95,6 @@ func (e *Engine) text(column int, text []byte) cell {
 	if len(text) == 0 {
 		return cell{}
 	}
-	canonical, toneless, _ := forms(e.model.roles[column].form, string(text))
-	if canonical == "" {
-		return cell{}
-	}
-	x := &e.t.texts
-	folded := x.intern(toneless)
-	x.analyse(folded)
-	return cell{a: uint64(x.intern(canonical)) | uint64(folded)<<32, b: uint64(x.sorted[folded])}
+	made := forms(e.model.roles[column].form, string(text))
+	return e.t.texts.cell(&made)
 }

@@ -25,14 +25,15 @@ type ColumnIntake struct {
 	// Converted are texts that were written in TCVN3, in VNI, or as bytes that
 	// are not UTF-8.
 	Converted int64 `json:"converted,omitempty"`
+	// Organisations are names of firms and household businesses.
+	Organisations int64 `json:"organisations,omitempty"`
 }
 
-// Intake tells what became of the values, column by column; those that no file
-// has are left out. It is whole once the table is closed.
-func (t *Table) Intake() []ColumnIntake {
-	var all []ColumnIntake
-	for i, used := range t.used {
-		if used {
+// Intake tells what became of the values, by the columns that some file has. It
+// is whole once the table is closed.
+func (t *Table) Intake() (all []ColumnIntake) {
+	for i := range t.intake {
+		if t.used[i] {
 			all = append(all, t.intake[i])
 		}
 	}

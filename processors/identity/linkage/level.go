@@ -141,6 +141,9 @@ func (m *Model) compileComparison(s *ComparisonSpec) (comparison, error) {
 		if spec.atLeast && (l.AtLeast <= 0 || l.AtLeast >= 1) {
 			return c, fmt.Errorf("level %s needs at_least: between 0 and 1", l.Is)
 		}
+		if !(l.MAtLeast >= 0 && l.MAtLeast <= 0.5) {
+			return c, fmt.Errorf("level %s: m_at_least is from 0 to 0.5", l.Is)
+		}
 		if spec.op == opSwapped {
 			if out.with = m.column(l.With); out.with < 0 {
 				return c, fmt.Errorf("level swapped needs with: there is no column %q", l.With)

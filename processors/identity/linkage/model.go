@@ -87,6 +87,10 @@ type LevelSpec struct {
 	// Frequency weighs by how rare the value is.
 	Frequency bool `yaml:"frequency,omitempty" json:"frequency,omitempty"`
 
+	// MAtLeast is the least m that training may find: what is known to happen to
+	// people and the data may not show, such as a second identity card.
+	MAtLeast float64 `yaml:"m_at_least,omitempty" json:"m_at_least,omitempty"`
+
 	// M, U and Kin are the probabilities of the level among records of one
 	// entity, of two strangers, of two people of one household, and of twins.
 	// 0 is unknown.

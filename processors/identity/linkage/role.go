@@ -63,30 +63,42 @@ var roles = map[string]role{
 // maxDigits is how long a number may be.
 const maxDigits = 15
 
-// forms gives the canonical form of a text and the same without diacritics;
-// both are empty when it says nothing.
-func forms(f form, text string) (canonical, toneless string, was identity.Encoding) {
+// made is what a text was made into.
+type made struct {
+	// Both are empty when the text says nothing.
+	canonical, toneless string
+	// converted tells that it was in another encoding, organisation that it is
+	// the name of one.
+	converted, organisation bool
+}
+
+// forms makes the canonical form of a text and the same without diacritics.
+func forms(f form, text string) made {
 	var t identity.Text
 	switch f {
 	case sexForm:
 		sex := identity.ParseSex([]byte(text)).String()
-		return sex, sex, identity.Unicode
+		return made{canonical: sex, toneless: sex}
 	case wardForm, wardBeforeForm:
 		period := identity.WardsToday
 		if f == wardBeforeForm {
 			period = identity.WardsBefore
 		}
 		ward := identity.ParseWard([]byte(text), period).String()
-		return ward, ward, identity.Unicode
+		return made{canonical: ward, toneless: ward}
 	case addressForm:
 		t = identity.FoldAddress(text)
 	default:
 		t = identity.Fold(text)
 	}
-	if f == nameForm && t.NoName() {
-		return "", "", t.Was
+	m := made{canonical: t.Canonical, toneless: t.Toneless, converted: t.Was != identity.Unicode}
+	if f == nameForm {
+		m.organisation = t.Organisation()
+		if t.NoName() {
+			m.canonical, m.toneless = "", ""
+		}
 	}
-	return t.Canonical, t.Toneless, t.Was
+	return m
 }
 
 const zerosRestored = identity.CCCDRestored | identity.CMNDRestored | identity.InsuranceRestored

@@ -15,7 +15,7 @@ import (
 // cell is a value of a record, of 16 bytes, so that records lie side by side
 // and a pair is compared without following a pointer. The zero cell is missing.
 //
-//	text:   a = id | toneless id<<32, b = sorted id | rarity<<32 | rarity of the toneless<<48
+//	text:   a = id | toneless id<<32, b = sorted id | organisation<<31 | rarity<<32 | rarity of the toneless<<48
 //	date:   a = identity.Date,        b = rarity<<32
 //	number: a = the number,           b = restored (0 or 1) | rarity<<32
 //
@@ -23,12 +23,17 @@ import (
 // with this value), in steps of 1/rarityStep bits, a signed 16-bit number.
 type cell struct{ a, b uint64 }
 
-const rarityStep = 512
+const (
+	rarityStep = 512
+	// organisationBit tells the name of an organisation; ids of texts are smaller.
+	organisationBit = 1 << 31
+)
 
 func (c cell) missing() bool       { return c.a == 0 }
 func (c cell) id() uint32          { return uint32(c.a) }
 func (c cell) toneless() uint32    { return uint32(c.a >> 32) }
-func (c cell) sorted() uint32      { return uint32(c.b) }
+func (c cell) sorted() uint32      { return uint32(c.b) &^ organisationBit }
+func (c cell) organisation() bool  { return uint32(c.b)&organisationBit != 0 }
 func (c cell) restored() bool      { return c.b&1 == 1 }
 func (c cell) date() identity.Date { return identity.Date(c.a) }
 func (c cell) rarity() float32     { return float32(int16(c.b>>32)) / rarityStep }
@@ -60,9 +65,9 @@ type rawText struct {
 
 // written is a text as it is written, and its forms once they are known.
 type written struct {
-	text, canonical, toneless string
-	form                      form
-	was                       identity.Encoding
+	text string
+	form form
+	made made
 }
 
 // normalised is what a text became.
@@ -102,23 +107,30 @@ func (x *texts) normalise() []normalised {
 	const part = 4096
 	each((len(x.written)+part-1)/part, func(i int) {
 		for at := i * part; at < min((i+1)*part, len(x.written)); at++ {
-			w := &x.written[at]
-			w.canonical, w.toneless, w.was = forms(w.form, w.text)
+			x.written[at].made = forms(x.written[at].form, x.written[at].text)
 		}
 	})
 	all := make([]normalised, len(x.written)+1)
 	for i := range x.written {
-		if w := &x.written[i]; w.canonical != "" {
-			folded := x.intern(w.toneless)
-			x.analyse(folded)
-			all[i+1] = normalised{
-				cell{a: uint64(x.intern(w.canonical)) | uint64(folded)<<32, b: uint64(x.sorted[folded])},
-				w.was != identity.Unicode,
-			}
-		}
+		m := &x.written[i].made
+		all[i+1] = normalised{x.cell(m), m.converted}
 	}
 	x.raw, x.written, x.ids = nil, nil, nil
 	return all
+}
+
+// cell makes the cell of a text, missing when it says nothing.
+func (x *texts) cell(m *made) cell {
+	if m.canonical == "" {
+		return cell{}
+	}
+	folded := x.intern(m.toneless)
+	x.analyse(folded)
+	c := cell{a: uint64(x.intern(m.canonical)) | uint64(folded)<<32, b: uint64(x.sorted[folded])}
+	if m.organisation {
+		c.b |= organisationBit
+	}
+	return c
 }
 
 // maxWords bounds the work on a text.
@@ -465,6 +477,9 @@ func (t *Table) normalise() {
 			}
 			if n.converted {
 				in.Converted++
+			}
+			if n.cell.organisation() {
+				in.Organisations++
 			}
 		}
 	}

@@ -251,6 +251,7 @@ func (x *training) round(round int) {
 		m.add(&e, match, e.share[match]*float64(r.report.Pairs))
 	}
 	m.into(&x.p[match], x.levels)
+	x.atLeast()
 	if round == 0 {
 		for q := range x.levels {
 			if m.weights[q] == 0 {
@@ -305,6 +306,32 @@ func (x *training) round(round int) {
 	}
 	e.run(x.random)
 	x.p[stranger] = e.p[stranger]
+}
+
+// atLeast gives levels the m that the model says they have at the least, and
+// takes it from the others in proportion.
+func (x *training) atLeast() {
+	for q, levels := range x.levels {
+		p := &x.p[match][q]
+		given, rest := 0.0, 0.0
+		for l := 1; l <= levels; l++ {
+			if least := x.t.model.spec.Comparisons[q].Levels[l-1].MAtLeast; p[l] < least {
+				given += least
+			} else {
+				rest += p[l]
+			}
+		}
+		if given == 0 {
+			continue
+		}
+		for l := 1; l <= levels; l++ {
+			if least := x.t.model.spec.Comparisons[q].Levels[l-1].MAtLeast; p[l] < least {
+				p[l] = least
+			} else {
+				p[l] *= (1 - given) / rest
+			}
+		}
+	}
 }
 
 // marginals begins kin with what the pairs of a rule show, matches and all: EM
