@@ -62,7 +62,7 @@ BEGIN
   EXCEPTION WHEN invalid_column_reference OR object_not_in_prerequisite_state THEN
     GET STACKED DIAGNOSTICS detail = PG_EXCEPTION_DETAIL;
     RAISE EXCEPTION 'published so, the application''s own UPDATE and DELETE on table % would fail, so it is left as it was: %', target, concat_ws(': ', SQLERRM, nullif(rtrim(detail, '.'), ''))
-      USING HINT = 'It needs a replica identity that holds the columns of its row filter and is held by its column list: see ALTER TABLE ... REPLICA IDENTITY';
+      USING HINT = 'It needs a replica identity that holds the columns of its row filter and is held by its column list: see ALTER TABLE ... REPLICA IDENTITY; hopluu connector check prints the statement';
   END;
   RETURN target || ': published anew';
 END $hopluu$;
