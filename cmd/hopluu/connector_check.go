@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/hopluu/hopluu/cmd/hopluu/config"
 	"github.com/hopluu/hopluu/connectors"
@@ -31,6 +32,7 @@ type sourceReport struct {
 
 func (a *app) connectorCheck() *cobra.Command {
 	var asJSON bool
+	var admin string
 	command := &cobra.Command{
 		Use:   "check [SOURCE...]",
 		Short: "Look at the sources and at Kafka, and say what stands in the way",
@@ -45,8 +47,11 @@ columns of the sector file.
 Every finding is a fault (capture would not start, lose events, or harm the
 database), a warning (it may later), or a note, with the statement that mends it.
 What SQL or the rights of the source's role do not show is said too, with how to
-see it. Exits with 1 when there is a fault.`,
+see it. With --admin one database is looked at through an administrator's
+connection, which sees more, and needs no role of ours: to see what there is to do
+before 'hopluu connector enable'. Exits with 1 when there is a fault.`,
 		Example: `  hopluu connector check
+  hopluu connector check health --admin postgres://postgres@db1/health
   hopluu connector check health --json | jq '.sources[].findings'`,
 		ValidArgsFunction: a.completeSources(false),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -58,6 +63,9 @@ see it. Exits with 1 when there is a fault.`,
 			if err != nil {
 				return err
 			}
+			if admin != "" && (len(args) != 1 || sources[0].files()) {
+				return errors.New("--admin looks at one database: name its source")
+			}
 			report := checkReport{OK: true, Common: []postgres.Finding{}, Sources: []sourceReport{}}
 			common, err := commonFindings(cmd.Context(), c, sources)
 			if err != nil {
@@ -66,7 +74,12 @@ see it. Exits with 1 when there is a fault.`,
 			report.Common = append(report.Common, common...)
 			report.OK = len(faults(common)) == 0
 			for _, s := range sources {
-				found := lookAt(cmd.Context(), c, s, true)
+				found := sourceReport{}
+				if admin == "" {
+					found = lookAt(cmd.Context(), c, s, true)
+				} else if found, err = lookAsAdmin(cmd.Context(), s, admin); err != nil {
+					return err
+				}
 				if cmd.Context().Err() != nil {
 					return cmd.Context().Err()
 				}
@@ -76,6 +89,7 @@ see it. Exits with 1 when there is a fault.`,
 			return printCheck(cmd.OutOrStdout(), report, asJSON)
 		},
 	}
+	command.Flags().StringVar(&admin, "admin", "", "look through an administrator's connection string; its password may come from PGPASSWORD or ~/.pgpass")
 	command.Flags().BoolVar(&asJSON, "json", false, "print the report as JSON: ok, common and sources with their findings")
 	return command
 }
@@ -91,9 +105,41 @@ func lookAt(ctx context.Context, c config.Config, s source, contents bool) sourc
 	found, err := preflight(ctx, s)
 	if err != nil {
 		found.Source = s.Name
-		found.Findings = append(found.Findings, postgres.Finding{Level: postgres.Fault, What: oneLine(err)})
+		fault := postgres.Finding{Level: postgres.Fault, What: oneLine(err)}
+		var unmended *postgres.ConfigError
+		if errors.As(err, &unmended) && unmended.Refused != "" {
+			fault.Advice = fmt.Sprintf("if there is no such role yet: 'hopluu connector enable %s' makes it, and 'hopluu connector check %s --admin postgres://…' looks before that", s.Name, s.Name)
+		}
+		found.Findings = append(found.Findings, fault)
 	}
 	return sourceReport{Kind: config.KindPostgres, Report: found}
+}
+
+// lookAsAdmin looks at one database through an administrator's connection, and
+// tries whether the source's own is let in.
+func lookAsAdmin(ctx context.Context, s source, admin string) (sourceReport, error) {
+	report := sourceReport{Kind: config.KindPostgres}
+	setup, err := setupOf(s)
+	if err != nil {
+		return report, err
+	}
+	err = asAdmin(ctx, admin, setup, func(conn *pgx.Conn) (err error) {
+		bound, cancel := context.WithTimeout(ctx, startBound)
+		defer cancel()
+		report.Report, err = postgres.Preflight(bound, conn, postgres.Target{Source: s.Name, Slot: s.Slot, Publication: s.Publication, Sector: s.Described, Role: setup.Role})
+		return err
+	})
+	if err != nil || slices.ContainsFunc(report.Findings, func(f postgres.Finding) bool { return f.Check == postgres.RoleAbsent }) {
+		return report, err
+	}
+	bound, cancel := context.WithTimeout(ctx, startBound)
+	defer cancel()
+	conn, err := connectSource(bound, s)
+	if err != nil {
+		report.Findings = append(report.Findings, postgres.Finding{Level: postgres.Fault, What: oneLine(err)})
+		return report, nil
+	}
+	return report, conn.Close(ctx)
 }
 
 // commonFindings looks at what all sources need.

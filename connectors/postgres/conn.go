@@ -89,6 +89,9 @@ func set(params map[string]string) {
 type ConfigError struct {
 	Reason string
 	Err    error
+	// Refused is the role that the server does not let in, which may not be there
+	// yet; empty when that is not what is wrong.
+	Refused string
 }
 
 func (e *ConfigError) Error() string {
@@ -106,7 +109,7 @@ func connectError(host string, port uint16, database, user string, err error) er
 	if errors.As(err, &pgErr) {
 		switch {
 		case strings.HasPrefix(pgErr.Code, "28"):
-			return &ConfigError{Reason: fmt.Sprintf("%s refuses user %s (%s): set the right user and password in the source's dsn, and a pg_hba.conf line that lets it in", where, user, pgErr.Message)}
+			return &ConfigError{Reason: fmt.Sprintf("%s refuses user %s (%s): set the right user and password in the source's dsn, and a pg_hba.conf line that lets it in", where, user, pgErr.Message), Refused: user}
 		case pgErr.Code == "42501": // a replication connection of a role that may not
 			return &ConfigError{Reason: fmt.Sprintf("%s: user %s may not replicate: run 'hopluu connector enable' for this source", where, user), Err: err}
 		case pgErr.Code == "3D000":

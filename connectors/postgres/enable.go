@@ -40,7 +40,7 @@ func ownRole(role string) string {
 }
 
 // EnableScript gives the least that a connector needs: a role that may
-// replicate and read the named tables, or of a narrow one the named columns,
+// replicate and read the named tables, or of a private one the named columns,
 // and a publication of the same. Run again, it changes what differs from the
 // sector file and touches nothing else.
 func (s Setup) EnableScript() []Statement {
@@ -74,19 +74,22 @@ func (s Setup) EnableScript() []Statement {
 	return append(script, s.unpublishOthers())
 }
 
-// grant lets the role read a table, or of a narrow one its captured columns and
+// grantLock: before PostgreSQL 18 a GRANT locks nothing.
+const grantLock = "ACCESS SHARE on this table for a moment, as a reader has (PostgreSQL 18; none before)"
+
+// grant lets the role read a table, or of a private one its captured columns and
 // the place of a row, by which the snapshot cuts it into ranges.
 func grant(t sectors.Table, role string) Statement {
 	name := pgx.Identifier{t.Schema, t.Name}.Sanitize()
-	if !t.Narrow() {
-		return Statement{SQL: fmt.Sprintf("GRANT SELECT ON TABLE %s TO %s", name, role), Why: "read only, this table only; no lock that readers or writers notice"}
+	if !t.Private() {
+		return Statement{SQL: fmt.Sprintf("GRANT SELECT ON TABLE %s TO %s", name, role), Why: "read only, this table only; " + grantLock}
 	}
 	columns := []string{"ctid"}
 	for _, c := range t.Captured() {
 		columns = append(columns, pgx.Identifier{c}.Sanitize())
 	}
 	return Statement{SQL: do("REVOKE SELECT ON TABLE %[1]s FROM %[2]s; GRANT SELECT (%[3]s) ON TABLE %[1]s TO %[2]s;", name, role, strings.Join(columns, ", ")),
-		Why: "read only, these columns only; no lock that readers or writers notice"}
+		Why: "read only, these columns only; " + grantLock}
 }
 
 // publishFunction publishes one table as it should be and tells what it did. It
@@ -189,7 +192,7 @@ func (s Setup) DisableScript() []Statement {
 		{SQL: "SET search_path = pg_catalog", Why: "names mean what they say, whatever else is called so"},
 		{SQL: fmt.Sprintf("SELECT pg_terminate_backend(active_pid, 10000) FROM pg_replication_slots WHERE slot_name = %s AND active", literal(s.Slot)), Why: "ends a connector that still streams, and waits for its end"},
 		{SQL: fmt.Sprintf("SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = %s", literal(s.Slot)), Why: "lets the WAL go that the slot kept"},
-		{SQL: fmt.Sprintf("DROP PUBLICATION IF EXISTS %s", pgx.Identifier{s.Publication}.Sanitize()), Why: "no lock that readers or writers notice"},
+		{SQL: fmt.Sprintf("DROP PUBLICATION IF EXISTS %s", pgx.Identifier{s.Publication}.Sanitize()), Why: "no lock on tables"},
 		{SQL: doDeclare("owned text;", "IF EXISTS (%[1]s) THEN "+
 			"SELECT string_agg(CASE WHEN d.dbid IN (0, b.oid) THEN pg_describe_object(d.classid, d.objid, d.objsubid) ELSE 'an object of database ' || (SELECT datname FROM pg_database WHERE oid = d.dbid) END, ', ') INTO owned"+
 			" FROM pg_shdepend d, pg_database b WHERE b.datname = current_database() AND d.refclassid = 'pg_authid'::regclass AND d.refobjid = (SELECT oid FROM pg_roles WHERE rolname = %[2]s) AND d.deptype = 'o'; "+
@@ -243,11 +246,17 @@ func Apply(ctx context.Context, conn *pgx.Conn, script []Statement) error {
 				// Our own words, which need no statement beside them.
 				return errors.New(strings.TrimSpace(refused.Message + ". " + refused.Hint))
 			}
+			if refused != nil && refused.Code == lockNotAvailable {
+				return fmt.Errorf("another session held a lock for longer than %s, so this step gave up: %s; 'hopluu connector check' names who holds it: run this again at its end, what is done already is not done twice", setupLockTimeout, firstLine(s.SQL))
+			}
 			return fmt.Errorf("%s: %w", firstLine(s.SQL), err)
 		}
 	}
 	return nil
 }
+
+// lockNotAvailable is the SQLSTATE of a lock_timeout that passed.
+const lockNotAvailable = "55P03"
 
 // raised is the SQLSTATE of RAISE EXCEPTION: raise_exception.
 const raised = "P0001"

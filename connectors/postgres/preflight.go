@@ -75,6 +75,9 @@ func (r Report) OK() bool {
 type Target struct {
 	Source, Slot, Publication string
 	Sector                    sectors.Sector
+	// Role is the one that will capture, when the connection is an
+	// administrator's and not the role's own: it need not be there yet.
+	Role string
 	// Patience is the age at which an open or a prepared transaction is told; 0
 	// for five minutes.
 	Patience time.Duration
@@ -93,6 +96,7 @@ type preflight struct {
 	version int // server_version_num
 	role    string
 	super   bool
+	absent  bool // the role is not there yet
 	// locked are the tables, and partitions, that someone holds in ACCESS
 	// EXCLUSIVE, and the tables that have such a partition: what would
 	// wait for them is left out.
@@ -100,7 +104,8 @@ type preflight struct {
 }
 
 // Preflight looks at the database, through the connection of the role that will
-// capture it, without changing anything.
+// capture it, or of an administrator (Target.Role), without changing anything.
+// The connection is not fit for anything else then.
 func Preflight(ctx context.Context, conn *pgx.Conn, target Target) (Report, error) {
 	if target.Patience == 0 {
 		target.Patience = patience
@@ -110,7 +115,7 @@ func Preflight(ctx context.Context, conn *pgx.Conn, target Target) (Report, erro
 	if _, err := conn.Exec(ctx, "SET lock_timeout = '"+setupLockTimeout+"'"); err != nil {
 		return p.Report, fmt.Errorf("preflight: %w", err)
 	}
-	for _, look := range []func(context.Context) error{p.server, p.rights, p.ownSlot, p.otherSlots, p.transactions, p.bloat, p.tables} {
+	for _, look := range []func(context.Context) error{p.server, p.otherSlots, p.transactions, p.bloat, p.become, p.rights, p.ownSlot, p.tables} {
 		if err := look(ctx); err != nil {
 			return p.Report, fmt.Errorf("preflight: %w", err)
 		}

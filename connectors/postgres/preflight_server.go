@@ -54,8 +54,45 @@ func (p *preflight) server(ctx context.Context) error {
 	return nil
 }
 
+// RoleAbsent is the Check of a role that enable has still to make.
+const RoleAbsent = "role_absent"
+
+// become goes on with the rights of the role that will capture, once what an
+// administrator sees was seen.
+func (p *preflight) become(ctx context.Context) error {
+	if p.Role == "" {
+		return nil
+	}
+	var there, wal bool
+	err := p.conn.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1), has_function_privilege('pg_catalog.pg_ls_waldir()', 'EXECUTE')`, p.Role).Scan(&there, &wal)
+	if err != nil {
+		return err
+	}
+	if wal {
+		if err := p.sizeOfWAL(ctx); err != nil {
+			return err
+		}
+	}
+	p.role, p.absent = p.Role, !there
+	if p.absent {
+		p.add(Finding{Level: Fault, Check: RoleAbsent, Mend: p.enable()}, "role %s is not there yet", p.Role)
+		return nil
+	}
+	if _, err := p.conn.Exec(ctx, "SET ROLE "+pgx.Identifier{p.Role}.Sanitize()); err != nil {
+		return fmt.Errorf("look with the rights of role %s, which a superuser may: %w", p.Role, err)
+	}
+	return nil
+}
+
+func (p *preflight) sizeOfWAL(ctx context.Context) error {
+	return p.conn.QueryRow(ctx, `SELECT coalesce(sum(size), 0)::bigint FROM pg_ls_waldir()`).Scan(&p.Disk.WAL)
+}
+
 // rights looks at the role that captures, and what it may see.
 func (p *preflight) rights(ctx context.Context) error {
+	if p.absent {
+		return nil
+	}
 	var replication, stats, wal bool
 	err := p.conn.QueryRow(ctx, `
 		SELECT rolname::text, rolsuper, rolreplication OR rolsuper, pg_has_role(current_user, 'pg_read_all_stats', 'USAGE'), has_function_privilege('pg_catalog.pg_ls_waldir()', 'EXECUTE')
@@ -70,15 +107,15 @@ func (p *preflight) rights(ctx context.Context) error {
 	if p.super {
 		p.add(Finding{Level: Warning, Check: "role", Advice: "name a role of its own in the source's dsn, then: " + p.enable()}, "role %s is a superuser: capture needs to read the described tables and to replicate, and nothing else", p.role)
 	}
-	if !stats {
+	if !stats && p.Role == "" {
 		p.Unseen = append(p.Unseen, Unseen{"transactions of other roles that are open for long", "GRANT pg_read_all_stats TO " + role + ";"})
 	}
-	if !wal {
+	switch {
+	case p.Disk.WAL != nil: // an administrator saw it
+	case wal:
+		return p.sizeOfWAL(ctx)
+	default:
 		p.Unseen = append(p.Unseen, Unseen{"how much pg_wal takes", "GRANT EXECUTE ON FUNCTION pg_catalog.pg_ls_waldir() TO " + role + ";"})
-		return nil
-	}
-	if err := p.conn.QueryRow(ctx, `SELECT coalesce(sum(size), 0)::bigint FROM pg_ls_waldir()`).Scan(&p.Disk.WAL); err != nil {
-		return err
 	}
 	return nil
 }

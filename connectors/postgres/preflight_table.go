@@ -40,13 +40,13 @@ type unique struct {
 
 func (p *preflight) facts(ctx context.Context, relation Relation) (f tableFacts, err error) {
 	err = p.conn.QueryRow(ctx, `
-		SELECT c.relpersistence = 'u', row_security_active(c.oid), has_schema_privilege(c.relnamespace, 'USAGE'), has_table_privilege(c.oid, 'SELECT'),
+		SELECT c.relpersistence = 'u', CASE WHEN $3 THEN c.relrowsecurity ELSE row_security_active(c.oid) END, has_schema_privilege(c.relnamespace, 'USAGE'), has_table_privilege(c.oid, 'SELECT'),
 		       has_table_privilege(c.oid, 'INSERT, UPDATE, DELETE, TRUNCATE'),
 		       EXISTS (SELECT FROM aclexplode(c.relacl) g WHERE g.grantee = (SELECT oid FROM pg_roles WHERE rolname = current_user) AND g.privilege_type IN ('INSERT', 'UPDATE', 'DELETE', 'TRUNCATE')),
 		       CASE WHEN $2 THEN 0 ELSE coalesce(pg_total_relation_size(c.oid), 0) END::bigint, EXISTS (SELECT FROM pg_inherits i JOIN pg_class k ON k.oid = i.inhrelid WHERE i.inhparent = c.oid AND NOT k.relispartition),
 		       coalesce((SELECT array_agg(a.attname::text ORDER BY a.attnum) FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attgenerated <> '' AND NOT a.attisdropped), '{}'),
 		       coalesce((SELECT array_agg(a.attname::text) FROM pg_attribute a WHERE a.attrelid = c.oid AND NOT a.attisdropped AND has_column_privilege(c.oid, a.attnum, 'SELECT')), '{}')
-		FROM pg_class c WHERE c.oid = $1`, relation.OID, p.locked[relation.OID]).
+		FROM pg_class c WHERE c.oid = $1`, relation.OID, p.locked[relation.OID], p.absent).
 		Scan(&f.unlogged, &f.hidden, &f.usage, &f.read, &f.writes, &f.granted, &f.bytes, &f.children, &f.generated, &f.readable)
 	if err != nil {
 		return f, err
@@ -285,6 +285,9 @@ func (p *preflight) identity(t sectors.Table, relation Relation, f tableFacts, p
 
 // privileges looks for what the role lacks, and for what it has too much.
 func (p *preflight) privileges(t sectors.Table, relation Relation, f tableFacts) {
+	if p.absent {
+		return
+	}
 	name := relation.Name()
 	if !f.usage {
 		p.add(Finding{Level: Fault, Check: "privilege", Mend: p.enable()}, "schema %s may not be used by role %s", t.Schema, p.role)
@@ -301,7 +304,7 @@ func (p *preflight) privileges(t sectors.Table, relation Relation, f tableFacts)
 	if p.super {
 		return
 	}
-	if t.Narrow() {
+	if t.Private() {
 		if kept := slices.DeleteFunc(slices.Clone(f.readable), func(c string) bool {
 			_, column := find(relation.Columns, c)
 			return !column || t.Captures(c)
@@ -419,7 +422,11 @@ func (p *preflight) columns(t sectors.Table, relation Relation, f tableFacts) {
 	}
 	for _, column := range t.Columns {
 		if _, ok := find(relation.Columns, column.Name); !ok && !slices.Contains(f.generated, column.Name) {
-			p.add(Finding{Level: Warning, Check: "description", Advice: "take it out of the sector file, or correct its name"}, "column %s of %s is described in the sector file but not in the database", column.Name, name)
+			advice := "take it out of the sector file, or correct its name"
+			if t.Private() {
+				advice += ": 'enable' cannot grant it"
+			}
+			p.add(Finding{Level: Warning, Check: "description", Advice: advice}, "column %s of %s is described in the sector file but not in the database", column.Name, name)
 		}
 	}
 }

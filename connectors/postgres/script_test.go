@@ -33,6 +33,8 @@ func TestScripts(t *testing.T) {
 		Tables: []sectors.Table{
 			{Schema: "public", Name: "patient", Where: "closed_on IS NULL OR note <> 'it''s'", Columns: []sectors.Column{{Name: "patient_id"}, {Name: "hiv_test", Privacy: sectors.Drop}, {Name: "birth_date", Privacy: sectors.Mask}}},
 			{Schema: "public", Name: "card", Undescribed: sectors.Drop, Columns: []sectors.Column{{Name: "card_no"}}},
+			{Schema: "public", Name: "visit", Columns: []sectors.Column{{Name: "visit_id"}, {Name: "doctor", Privacy: sectors.TokenOnly}}},
+			{Schema: "public", Name: "room", Undescribed: sectors.Skip, Columns: []sectors.Column{{Name: "room_id"}}},
 		}}
 	for name, got := range map[string]string{
 		"enable-private.sql": script(private.EnableScript()),

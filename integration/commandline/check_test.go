@@ -49,6 +49,18 @@ func TestCheckEnableDisable(t *testing.T) {
 	report := parse[checkReport](t, d.stdout)
 	require.False(t, report.OK)
 	require.Contains(t, strings.Join(report.faults(), "\n"), "password", "the role is not there yet")
+	require.Contains(t, w.run("connector", "check").stdout, "note: if there is no such role yet: 'hopluu connector enable "+w.source+"' makes it")
+	// An administrator sees what there is to do before anything was done.
+	w.exec("ALTER TABLE room REPLICA IDENTITY NOTHING")
+	d = w.run("connector", "check", w.source, "--json", "--admin", w.admin)
+	require.Equal(t, 1, d.code, d.stdout+d.stderr)
+	report = parse[checkReport](t, d.stdout)
+	require.Len(t, report.faults(), 3, d.stdout)
+	require.Contains(t, report.faults()[0], "role hopluu_"+w.source+" is not there yet; hopluu connector enable "+w.source)
+	require.Contains(t, report.faults()[1], "publication hopluu_"+w.source+" is missing; hopluu connector enable "+w.source)
+	w.exec(report.Sources[0].Findings[2].Mend)
+	require.NotContains(t, w.run("connector", "check", w.source, "--admin", w.admin).stdout, "pg_wal ?")
+	w.refused([]string{"connector", "check", "--admin", w.admin}, "name its source")
 
 	// The script is for reading: a reason and a lock for each statement.
 	script := w.good("connector", "enable", w.source)
@@ -63,6 +75,14 @@ func TestCheckEnableDisable(t *testing.T) {
 	}
 	// As printed it runs, and again.
 	w.exec(script)
+	w.exec(script)
+	require.True(t, parse[checkReport](t, w.good("connector", "check", "--json", w.source, "--admin", w.admin)).OK)
+	w.exec("REVOKE SELECT ON patient FROM hopluu_" + w.source + "; ALTER ROLE hopluu_" + w.source + " NOREPLICATION PASSWORD 'another'")
+	d = w.run("connector", "check", w.source, "--admin", w.admin)
+	for _, fault := range []string{"may not replicate", "it lacks SELECT on ctid, patient_id", "password authentication failed"} {
+		require.Contains(t, d.stdout, fault, "the rights are those of the role that will capture")
+	}
+	w.exec("ALTER ROLE hopluu_" + w.source + " REPLICATION")
 	w.exec(script)
 	report = parse[checkReport](t, w.good("connector", "check", "--json", w.source))
 	require.True(t, report.OK)

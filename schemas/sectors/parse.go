@@ -64,6 +64,9 @@ func Parse(file string, data []byte) (*Sector, error) {
 		if t.System == 0 {
 			t.System = s.System
 		}
+		if t.Undescribed == "" {
+			t.Undescribed = s.Undescribed
+		}
 		if t.Owner == (Text{}) {
 			t.Owner = s.Owner
 		}

@@ -82,7 +82,8 @@ func TestParseFaults(t *testing.T) {
 		{"unfit of the key", "{name: id, type: bigint, sensitivity: internal, meaning: {vi: Số, en: Number}}\n      - {name: patient", "{name: id, type: bigint, sensitivity: internal, unfit: text, meaning: {vi: Số, en: Number}}\n      - {name: patient", "clinic.yaml:16: table visit: key column id has unfit, but a row is known by its key"},
 		{"unfit under a name that is taken", "{name: patient, type: bigint, sensitivity: internal,", "{name: patient, type: bigint, sensitivity: internal, unfit: text, meaning: {vi: Người bệnh, en: Patient}}\n      - {name: patient_unfit, type: bigint, sensitivity: internal,", "table visit: column patient has unfit, whose values go to patient_unfit, and there is a column of that name"},
 		{"key dropped", "    key: [id]", "    key: [who]", "clinic.yaml:16: table visit: key column who"},
-		{"undescribed", "    key: [id]", "    undescribed: mask", `clinic.yaml:16: table visit: undescribed is "mask"; write drop`},
+		{"undescribed", "    key: [id]", "    undescribed: mask", `clinic.yaml:16: table visit: undescribed is "mask"; write drop, skip or capture`},
+		{"undescribed of all", "system: 5\n", "system: 5\nundescribed: never\n", `clinic.yaml:3: undescribed is "never"; write drop, skip or capture`},
 		{"where: two statements", "    key: [id]", "    where: \"true); DROP TABLE x; (true\"", "clinic.yaml:16: table visit: where closes a parenthesis that it did not open; write one condition of SQL"},
 		{"where: semicolon", "    key: [id]", "    where: \"id > 5; SELECT 1\"", "clinic.yaml:16: table visit: where holds a semicolon"},
 		{"where: comment", "    key: [id]", "    where: id > 5 -- all", "clinic.yaml:16: table visit: where holds a semicolon, a dollar sign or a comment"},
@@ -125,7 +126,7 @@ func TestPrivacy(t *testing.T) {
 	require.Empty(t, who.TokenDomain())
 
 	require.False(t, visit.Narrow())
-	require.Nil(t, visit.Captured())
+	require.Equal(t, []string{"id", "patient"}, visit.Captured())
 	require.False(t, visit.Captures("undescribed"), "a renamed column must not become plain")
 	key, _ := visit.Column("patient")
 	require.Equal(t, "patient", key.TokenDomain())
@@ -133,6 +134,29 @@ func TestPrivacy(t *testing.T) {
 	require.True(t, visit.Narrow())
 	require.False(t, visit.Captures("undescribed"))
 	require.Equal(t, []string{"id", "patient"}, visit.Captured())
+}
+
+// What becomes of columns that the file does not describe, of all tables or of
+// one.
+func TestUndescribed(t *testing.T) {
+	s, err := Parse("clinic.yaml", []byte(small))
+	require.NoError(t, err)
+	require.False(t, s.Tables[1].Private())
+	require.Nil(t, s.Tables[1].Captured(), "every column")
+	require.True(t, s.Tables[1].Captures("later"))
+	s, err = Parse("clinic.yaml", []byte(strings.NewReplacer("system: 5\n", "system: 5\nundescribed: drop\n", "    key: [id]", "    key: [id]\n    undescribed: skip").Replace(small)))
+	require.NoError(t, err)
+	patient, visit := s.Tables[0], s.Tables[1]
+	require.True(t, patient.Narrow())
+	require.True(t, patient.Vault())
+	require.False(t, visit.Narrow(), "no list of the publication, which would keep the application from dropping a column")
+	require.True(t, visit.Private())
+	require.False(t, visit.Captures("later"))
+	require.Equal(t, []string{"id", "patient"}, visit.Captured())
+	s, err = Parse("clinic.yaml", []byte(strings.NewReplacer("system: 5\n", "system: 5\nundescribed: drop\n", "    key: [id]", "    key: [id]\n    undescribed: capture").Replace(small)))
+	require.NoError(t, err)
+	require.True(t, s.Tables[0].Private())
+	require.False(t, s.Tables[1].Private())
 }
 
 func TestParseTellsAllFaults(t *testing.T) {

@@ -28,10 +28,12 @@ type Sector struct {
 	// Sector is the name, which is also the file's name: "health" of health.yaml.
 	Sector string `yaml:"sector"`
 	// System is the row of the strategy's table of systems, 1 to 29.
-	System int     `yaml:"system"`
-	Name   Text    `yaml:"name"`
-	Owner  Text    `yaml:"owner"` // the department that owns the data
-	Tables []Table `yaml:"tables"`
+	System int  `yaml:"system"`
+	Name   Text `yaml:"name"`
+	Owner  Text `yaml:"owner"` // the department that owns the data
+	// Undescribed is that of the tables which do not say otherwise.
+	Undescribed string  `yaml:"undescribed"`
+	Tables      []Table `yaml:"tables"`
 }
 
 // Table finds a table by its name.
@@ -59,8 +61,9 @@ type Table struct {
 	// Where is a condition in SQL on the row's own columns: rows that do not
 	// meet it stay with their owner. Empty for all rows.
 	Where string `yaml:"where"`
-	// Undescribed is Drop when columns that the file does not describe stay with
-	// their owner too; else they are captured.
+	// Undescribed says what becomes of columns that the file does not describe:
+	// Drop keeps them in the database; with Skip the stream sends them, and the
+	// connector, which may not read them, leaves them out; else they are captured.
 	Undescribed string   `yaml:"undescribed"`
 	Columns     []Column `yaml:"columns"`
 }
@@ -93,9 +96,11 @@ func (t *Table) Narrow() bool {
 	return t.Undescribed == Drop || slices.ContainsFunc(t.Columns, func(c Column) bool { return c.Privacy == Drop })
 }
 
-// Private tells whether the owner keeps back something of the table's columns.
+// Private tells whether the owner keeps back something of the table's columns:
+// the connector's role may then read those that are captured, by name, and no
+// other.
 func (t *Table) Private() bool {
-	return t.Undescribed == Drop || slices.ContainsFunc(t.Columns, func(c Column) bool { return c.Privacy != "" })
+	return t.Undescribed == Drop || t.Undescribed == Skip || slices.ContainsFunc(t.Columns, func(c Column) bool { return c.Privacy != "" })
 }
 
 // Captures tells whether a column leaves its database's connector. Of a table
@@ -109,10 +114,10 @@ func (t *Table) Captures(column string) bool {
 	return c.Privacy != Drop
 }
 
-// Captured are the columns of the list that a narrow table is published with;
-// nil for every column.
+// Captured are the columns of a private table that leave its database's
+// connector; nil for every column.
 func (t *Table) Captured() []string {
-	if !t.Narrow() {
+	if !t.Private() {
 		return nil
 	}
 	var names []string
@@ -192,6 +197,15 @@ const (
 	Mask = "mask"
 	// TokenOnly leaves a keyed token, which still joins and counts.
 	TokenOnly = "token"
+)
+
+// What Table.Undescribed may say, beside Drop.
+const (
+	// Skip leaves such columns out in the connector. They are not granted, but
+	// there is no list of columns, which keeps the application from dropping one.
+	Skip = "skip"
+	// Capture takes them, as when nothing is said; it overrides the sector's.
+	Capture = "capture"
 )
 
 // The sensitivities, from what anyone may read to what only the vault holds in

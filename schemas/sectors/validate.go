@@ -81,6 +81,7 @@ func (c *checker) sector(s *Sector) {
 	}
 	c.text("$.name", "", "name", s.Name)
 	c.text("$.owner", "", "owner", s.Owner)
+	c.undescribed("$.undescribed", "", s.Undescribed)
 	if len(s.Tables) == 0 {
 		c.fail("$.tables", "", "no tables; describe at least one")
 	}
@@ -150,11 +151,15 @@ func (c *checker) table(yamlPath string, s *Sector, t *Table) {
 	c.person(yamlPath+".person", at, s, t, matches)
 }
 
+func (c *checker) undescribed(yamlPath, at, value string) {
+	if !slices.Contains([]string{"", Capture, Skip, Drop}, value) {
+		c.fail(yamlPath, at, "undescribed is %q; write drop, skip or capture", value)
+	}
+}
+
 // privacy checks what the table's owner keeps back.
 func (c *checker) privacy(yamlPath, at string, t *Table) {
-	if t.Undescribed != "" && t.Undescribed != Drop {
-		c.fail(yamlPath+".undescribed", at, "undescribed is %q; write drop, or leave it away to capture such columns", t.Undescribed)
-	}
+	c.undescribed(yamlPath+".undescribed", at, t.Undescribed)
 	if why := whereFault(t.Where); why != "" {
 		c.fail(yamlPath+".where", at, "where %s; write one condition of SQL on columns of the key, such as facility_id <> 99", why)
 	}
@@ -168,7 +173,7 @@ func (c *checker) privacy(yamlPath, at string, t *Table) {
 			c.fail(yamlPath+".person", at, "person goes via column %s, which has privacy %s; remove one of the two", p.Via, col.Privacy)
 		}
 	}
-	if len(t.Columns) > 0 && t.Narrow() && len(t.Captured()) == 0 {
+	if len(t.Columns) > 0 && t.Private() && len(t.Captured()) == 0 {
 		c.fail(yamlPath+".columns", at, "every column is dropped; leave one, or take the table out")
 	}
 }

@@ -8,10 +8,14 @@ DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'hopluu_health')
 GRANT CONNECT ON DATABASE "health" TO "hopluu_health";
 -- no lock on tables
 GRANT USAGE ON SCHEMA "public" TO "hopluu_health";
--- read only, these columns only; no lock that readers or writers notice
+-- read only, these columns only; ACCESS SHARE on this table for a moment, as a reader has (PostgreSQL 18; none before)
 DO $$ BEGIN REVOKE SELECT ON TABLE "public"."patient" FROM "hopluu_health"; GRANT SELECT (ctid, "patient_id", "birth_date") ON TABLE "public"."patient" TO "hopluu_health"; END $$;
--- read only, these columns only; no lock that readers or writers notice
+-- read only, these columns only; ACCESS SHARE on this table for a moment, as a reader has (PostgreSQL 18; none before)
 DO $$ BEGIN REVOKE SELECT ON TABLE "public"."card" FROM "hopluu_health"; GRANT SELECT (ctid, "card_no") ON TABLE "public"."card" TO "hopluu_health"; END $$;
+-- read only, these columns only; ACCESS SHARE on this table for a moment, as a reader has (PostgreSQL 18; none before)
+DO $$ BEGIN REVOKE SELECT ON TABLE "public"."visit" FROM "hopluu_health"; GRANT SELECT (ctid, "visit_id", "doctor") ON TABLE "public"."visit" TO "hopluu_health"; END $$;
+-- read only, these columns only; ACCESS SHARE on this table for a moment, as a reader has (PostgreSQL 18; none before)
+DO $$ BEGIN REVOKE SELECT ON TABLE "public"."room" FROM "hopluu_health"; GRANT SELECT (ctid, "room_id") ON TABLE "public"."room" TO "hopluu_health"; END $$;
 -- an empty publication; no lock on tables
 DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_publication WHERE pubname = 'hopluu_health') THEN CREATE PUBLICATION "hopluu_health"; END IF; END $$;
 -- no kind of change is left out, also of a publication that was there; no lock on tables
@@ -70,5 +74,9 @@ END $hopluu$;
 SELECT pg_temp.hopluu_publish('hopluu_health', '"public"."patient"', ARRAY['patient_id', 'birth_date'], 'closed_on IS NULL OR note <> ''it''''s''');
 -- unless it is published so already: SHARE UPDATE EXCLUSIVE on this table for a moment (reads and writes go on, VACUUM and ALTER TABLE wait), and ROW EXCLUSIVE, as a writer has
 SELECT pg_temp.hopluu_publish('hopluu_health', '"public"."card"', ARRAY['card_no'], NULL);
+-- unless it is published so already: SHARE UPDATE EXCLUSIVE on this table for a moment (reads and writes go on, VACUUM and ALTER TABLE wait), and ROW EXCLUSIVE, as a writer has
+SELECT pg_temp.hopluu_publish('hopluu_health', '"public"."visit"', NULL, NULL);
+-- unless it is published so already: SHARE UPDATE EXCLUSIVE on this table for a moment (reads and writes go on, VACUUM and ALTER TABLE wait), and ROW EXCLUSIVE, as a writer has
+SELECT pg_temp.hopluu_publish('hopluu_health', '"public"."room"', NULL, NULL);
 -- tables that the sector file does not name leave the publication: SHARE UPDATE EXCLUSIVE on each of them for a moment
-DO $$ DECLARE other text; BEGIN FOR other IN SELECT format('%I.%I', n.nspname, c.relname) FROM pg_publication_rel r JOIN pg_publication p ON p.oid = r.prpubid JOIN pg_class c ON c.oid = r.prrelid JOIN pg_namespace n ON n.oid = c.relnamespace WHERE p.pubname = 'hopluu_health' AND (n.nspname, c.relname) NOT IN (('public', 'patient'), ('public', 'card')) LOOP EXECUTE format('ALTER PUBLICATION %I DROP TABLE ONLY %s', 'hopluu_health', other); END LOOP; END $$;
+DO $$ DECLARE other text; BEGIN FOR other IN SELECT format('%I.%I', n.nspname, c.relname) FROM pg_publication_rel r JOIN pg_publication p ON p.oid = r.prpubid JOIN pg_class c ON c.oid = r.prrelid JOIN pg_namespace n ON n.oid = c.relnamespace WHERE p.pubname = 'hopluu_health' AND (n.nspname, c.relname) NOT IN (('public', 'patient'), ('public', 'card'), ('public', 'visit'), ('public', 'room')) LOOP EXECUTE format('ALTER PUBLICATION %I DROP TABLE ONLY %s', 'hopluu_health', other); END LOOP; END $$;

@@ -10,7 +10,7 @@ DO $_$ BEGIN IF EXISTS (SELECT rolname FROM pg_roles WHERE rolname =  E'o''ro\\l
 GRANT CONNECT ON DATABASE "he""alth" TO "o'ro\le$$";
 -- no lock on tables
 GRANT USAGE ON SCHEMA "Schema" TO "o'ro\le$$";
--- read only, this table only; no lock that readers or writers notice
+-- read only, this table only; ACCESS SHARE on this table for a moment, as a reader has (PostgreSQL 18; none before)
 GRANT SELECT ON TABLE "Schema"."ta""ble" TO "o'ro\le$$";
 -- an empty publication; no lock on tables
 DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_publication WHERE pubname = 'pub"l''ic') THEN CREATE PUBLICATION "pub""l'ic"; END IF; END $$;

@@ -10,13 +10,13 @@ DO $$ BEGIN IF EXISTS (SELECT rolname FROM pg_roles WHERE rolname = 'hopluu_heal
 GRANT CONNECT ON DATABASE "health" TO "hopluu_health";
 -- no lock on tables
 GRANT USAGE ON SCHEMA "public" TO "hopluu_health";
--- read only, this table only; no lock that readers or writers notice
+-- read only, this table only; ACCESS SHARE on this table for a moment, as a reader has (PostgreSQL 18; none before)
 GRANT SELECT ON TABLE "public"."patient" TO "hopluu_health";
--- read only, this table only; no lock that readers or writers notice
+-- read only, this table only; ACCESS SHARE on this table for a moment, as a reader has (PostgreSQL 18; none before)
 GRANT SELECT ON TABLE "public"."visit" TO "hopluu_health";
 -- no lock on tables
 GRANT USAGE ON SCHEMA "billing" TO "hopluu_health";
--- read only, this table only; no lock that readers or writers notice
+-- read only, this table only; ACCESS SHARE on this table for a moment, as a reader has (PostgreSQL 18; none before)
 GRANT SELECT ON TABLE "billing"."payment" TO "hopluu_health";
 -- an empty publication; no lock on tables
 DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_publication WHERE pubname = 'hopluu_health') THEN CREATE PUBLICATION "hopluu_health"; END IF; END $$;
