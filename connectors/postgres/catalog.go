@@ -170,10 +170,70 @@ func (c *Catalog) Shapes(ctx context.Context, publication string, tables ...stri
 		shapes[table] = shape
 		return nil
 	})
+	if err == nil {
+		err = c.prints(ctx, shapes)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("describe the tables: %w", err)
 	}
 	return shapes, nil
+}
+
+// ownTypes is the first number of the types that a database has of its own.
+const ownTypes = 16384
+
+// prints fills in what the text of the columns' own types depends on: labels of
+// enums and fields of composites, also those within arrays, domains, ranges and
+// composites.
+func (c *Catalog) prints(ctx context.Context, shapes map[string]checkpoint.Shape) error {
+	var types []int64
+	for _, shape := range shapes {
+		for _, column := range shape.Columns {
+			if column.Type >= ownTypes && !slices.Contains(types, int64(column.Type)) {
+				types = append(types, int64(column.Type))
+			}
+		}
+	}
+	if len(types) == 0 {
+		return nil
+	}
+	rows, err := c.conn.Query(ctx, `
+		WITH RECURSIVE used(of, typ) AS (
+			SELECT typ, typ FROM unnest($1::bigint[]::oid[]) typ
+			UNION
+			SELECT used.of, part.typ FROM used JOIN pg_type t ON t.oid = used.typ CROSS JOIN LATERAL (
+				SELECT t.typelem UNION ALL SELECT t.typbasetype
+				UNION ALL SELECT r.rngsubtype FROM pg_range r WHERE t.oid IN (r.rngtypid, r.rngmultitypid)
+				UNION ALL SELECT a.atttypid FROM pg_attribute a WHERE a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped) part(typ)
+			WHERE part.typ >= $2)
+		SELECT used.of, e.oid, e.enumlabel::text FROM used JOIN pg_enum e ON e.enumtypid = used.typ
+		UNION ALL
+		SELECT used.of, t.oid, string_agg(a.attnum || ' ' || a.atttypid || ' ' || a.atttypmod, ',' ORDER BY a.attnum)
+		FROM used JOIN pg_type t ON t.oid = used.typ JOIN pg_attribute a ON a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped
+		GROUP BY used.of, t.oid
+		ORDER BY 1, 2`, types, ownTypes)
+	if err != nil {
+		return err
+	}
+	byType := map[uint32][]checkpoint.Print{}
+	var of uint32
+	var p checkpoint.Print
+	if _, err := pgx.ForEachRow(rows, []any{&of, &p.OID, &p.Text}, func() error {
+		byType[of] = append(byType[of], p)
+		return nil
+	}); err != nil {
+		return err
+	}
+	for name, shape := range shapes {
+		shape.Prints = map[int16][]checkpoint.Print{}
+		for _, column := range shape.Columns {
+			if prints := byType[column.Type]; len(prints) > 0 {
+				shape.Prints[column.Number] = prints
+			}
+		}
+		shapes[name] = shape
+	}
+	return nil
 }
 
 type typeRow struct {

@@ -2,6 +2,7 @@ package checkpoint
 
 import (
 	"fmt"
+	"hash/fnv"
 	"slices"
 )
 
@@ -17,6 +18,11 @@ type Column struct {
 	Made uint32 `json:"made,omitempty"`
 	// Generated columns are not captured.
 	Generated bool `json:"generated,omitempty"`
+	// Prints sums up what the text of the values depends on beside the type's
+	// number: labels and fields of own types up to the number LastPrint (Print).
+	// 0 is none, or not known.
+	Prints    uint64 `json:"prints,omitempty"`
+	LastPrint uint32 `json:"last_print,omitempty"`
 	// Filled is true when rows older than the column read its default
 	// (pg_attribute.atthasmissing).
 	Filled bool `json:"-"`
@@ -38,6 +44,26 @@ type Part struct {
 	Born bool `json:"born,omitempty"`
 }
 
+// Print is an entry of the catalogue that the text of a type's values depends
+// on: a label of an enum, by its number, or all the fields of a composite, by
+// that of the type.
+type Print struct {
+	OID  uint32
+	Text string
+}
+
+// printsUpTo sums up the entries up to a number. A value that is added to an
+// enum changes no row, and has a higher number than the others.
+func printsUpTo(prints []Print, last uint32) uint64 {
+	sum := fnv.New64a()
+	for _, p := range prints {
+		if p.OID <= last {
+			_, _ = fmt.Fprintf(sum, "%d %q,", p.OID, p.Text) // a hash takes all
+		}
+	}
+	return sum.Sum64()
+}
+
 // Shape is what the database says of a table now.
 type Shape struct {
 	// OID is 0 when there is no such table.
@@ -46,8 +72,25 @@ type Shape struct {
 	// Published is 0 when the table is not in the publication.
 	Published uint32
 	Columns   []Column
+	// Prints are those of columns of own types, by the number of the column, in
+	// the order of their numbers.
+	Prints map[int16][]Print
 	// Parts are the table's partitions, in the order of their OIDs.
 	Parts []Part
+}
+
+// noted are the columns as a checkpoint keeps them.
+func (s Shape) noted() []Column {
+	columns := slices.Clone(s.Columns)
+	for i := range columns {
+		c := &columns[i]
+		c.Filled = false
+		if prints := s.Prints[c.Number]; len(prints) > 0 {
+			c.LastPrint = prints[len(prints)-1].OID
+			c.Prints = printsUpTo(prints, c.LastPrint)
+		}
+	}
+	return columns
 }
 
 // Outdated tells why the topic no longer says what the table holds although
@@ -82,6 +125,8 @@ func (t Table) Outdated(now Shape) string {
 			return fmt.Sprintf("column %s is now called %s", was.Name, c.Name)
 		case ok && (was.Type != c.Type && !sameText(was.Type, c.Type) || rewritten && (was.Type != c.Type || was.Typmod != c.Typmod)):
 			return fmt.Sprintf("column %s has another type", c.Name)
+		case ok && was.Prints != 0 && was.Prints != printsUpTo(now.Prints[c.Number], was.LastPrint):
+			return fmt.Sprintf("the type of column %s prints in another way: a label or a field of it was changed", c.Name)
 		case ok && rewritten && was.touched(c):
 			return fmt.Sprintf("the table was rewritten, and column %s may have other values without an event", c.Name)
 		case !ok && names[c.Name]:
@@ -130,10 +175,7 @@ func (t Table) repartitioned(now Shape) string {
 // Seen takes over how the table looks, when that outdates nothing. Dropped
 // columns stay: what the topic says of them must not return under their name.
 func (t Table) Seen(now Shape) Table {
-	columns := slices.Clone(now.Columns)
-	for i := range columns {
-		columns[i].Filled = false
-	}
+	columns := now.noted()
 	for _, was := range t.Columns {
 		if !slices.ContainsFunc(columns, func(c Column) bool { return c.Number == was.Number }) {
 			columns = append(columns, was)
@@ -152,8 +194,7 @@ func (t Table) Knows(now Shape) bool {
 	for _, c := range t.Columns {
 		known[c.Number] = c
 	}
-	for _, c := range now.Columns {
-		c.Filled = false
+	for _, c := range now.noted() {
 		if known[c.Number] != c {
 			return false
 		}

@@ -50,6 +50,23 @@ func TestCase36Outdated(t *testing.T) {
 	}
 	dropped := known.Seen(Shape{Relfilenode: 5, Published: 7, Columns: []Column{id}})
 	require.Contains(t, dropped.Outdated(Shape{Relfilenode: 5, Published: 7, Columns: []Column{id, with(paid, func(c *Column) { c.Number = 4 })}}), "made anew")
+	mood := Column{Name: "mood", Number: 1, Type: 16400, Typmod: -1, Made: 700}
+	felt := func(prints ...Print) Shape {
+		return Shape{Published: 7, Columns: []Column{mood}, Prints: map[int16][]Print{1: prints}}
+	}
+	moods := Table{Published: 7, Columns: []Column{mood}}
+	was := felt(Print{16401, "vui"}, Print{16403, "buồn"})
+	require.Empty(t, moods.Outdated(was), "not known so far")
+	require.False(t, moods.Knows(was))
+	moods = moods.Seen(was)
+	require.True(t, moods.Knows(was))
+	more := felt(Print{16401, "vui"}, Print{16403, "buồn"}, Print{16405, "lo"})
+	require.Empty(t, moods.Outdated(more), "a value that no row has")
+	require.False(t, moods.Knows(more))
+	require.Contains(t, moods.Outdated(felt(Print{16401, "mừng"}, Print{16403, "buồn"})), "column mood prints in another way")
+	require.Contains(t, moods.Seen(more).Outdated(was), "column mood prints in another way")
+	require.Contains(t, moods.Outdated(Shape{Published: 7, Columns: []Column{mood}}), "column mood prints in another way")
+
 	older := Table{Complete: true, Relfilenode: 5, Published: 7, Columns: []Column{{Name: "id", Number: 1, Type: 20, Typmod: -1}}}
 	now := Shape{Relfilenode: 6, Published: 7, Columns: []Column{id, twice}}
 	require.Empty(t, older.Outdated(now), "an older program did not note who made a column")

@@ -31,6 +31,18 @@ func FuzzAppend(f *testing.F) {
 		codec, err := Lookup(Column{Name: "c", OID: oid, Typmod: typmod, TypeName: "some"})
 		require.NoError(t, err)
 		b, err := codec.Append(nil, text)
+		typed, beside := Unfit(codec)
+		here, errHere := typed.Append([]byte("x"), text)
+		there, errThere := beside.Append([]byte("x"), text)
+		if utf8.Valid(text) {
+			require.Equal(t, errHere == nil, errors.Is(errThere, avro.ErrAbsent), "it is in one of the two: %v, %v", errHere, errThere)
+			require.Equal(t, errThere == nil, errors.Is(errHere, avro.ErrAbsent))
+		}
+		if errHere == nil {
+			require.Equal(t, "x"+string(b), string(here))
+		} else if errThere == nil {
+			require.Equal(t, "x"+string(avro.AppendBytes(nil, string(text))), string(there))
+		}
 		var textErr *TextError
 		if err != nil {
 			require.True(t, errors.As(err, &textErr), "%v", err)
