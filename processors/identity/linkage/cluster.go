@@ -129,9 +129,12 @@ func (c *clusters) join(x, y int32) bool {
 
 // forbidden tells whether two clusters, by their first records, cannot be one.
 func (c *clusters) forbidden(a, b int32) bool {
-	if c.groups[a].forbids(&c.groups[b]) {
-		return true
-	}
+	return c.groups[a].forbids(&c.groups[b]) || c.apart(a, b)
+}
+
+// apart tells whether a person said that two clusters, by their first records,
+// are different.
+func (c *clusters) apart(a, b int32) bool {
 	for _, d := range c.different {
 		if x, y := c.find(d[0]), c.find(d[1]); x == a && y == b || x == b && y == a {
 			return true

@@ -54,6 +54,7 @@ type Engine struct {
 	causes   map[string]struct{} // records that changed since Solve
 
 	conflicts map[[2]string]struct{}
+	reviews   reviews
 	stats     stats
 	scratch
 }
@@ -154,8 +155,8 @@ func NewEngine(m *Model, f *Frequencies) (*Engine, error) {
 		graves: map[string]event.Position{}, floors: map[*identity.Origin]event.Position{},
 		decisions: map[[2]string]Decision{}, decided: map[string][]string{},
 		suspects: map[identifier]struct{}{}, gone: map[string]identity.PersonID{}, causes: map[string]struct{}{},
-		conflicts: map[[2]string]struct{}{},
-		words:     newEvidenceWords(m),
+		conflicts: map[[2]string]struct{}{}, reviews: newReviews(),
+		words: newEvidenceWords(m),
 	}
 	if e.fields, err = bind(m); err != nil {
 		return nil, err
@@ -298,6 +299,7 @@ func (e *Engine) remove(i int32) {
 		e.touch(other)
 		delete(e.conflicts, (&Decision{A: n.id, B: other}).pair())
 	}
+	e.reviews.forget(n.id)
 	delete(e.byID, n.id)
 	*n = node{}
 	e.free = append(e.free, i)

@@ -195,7 +195,7 @@ func newEvidenceWords(m *Model) evidenceWords {
 	for i := range m.Comparisons {
 		s := &m.Comparisons[i]
 		name := string(appendJSON(nil, s.Name)) + ":"
-		levels := []string{name + `"contested"`}
+		levels := []string{name + `"` + levelContested + `"`}
 		for k := range s.Levels {
 			levels = append(levels, name+string(appendJSON(nil, s.Levels[k].text(s.Column))))
 		}

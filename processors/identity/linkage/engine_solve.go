@@ -253,6 +253,7 @@ func (e *Engine) solveComponent(emit func(*Change) error) error {
 	}
 	e.findLeaders()
 	e.findReasons()
+	e.reviewComponent()
 	for place, i := range e.component {
 		if err := e.publish(int32(place), i, emit); err != nil {
 			return err

@@ -1,6 +1,7 @@
 package linkage
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"strings"
@@ -55,44 +56,83 @@ func (t *Table) Find(name string) (int32, error) {
 
 // Explain tells how the weight of a pair comes about.
 func (t *Table) Explain(a, b int32) (Explanation, error) {
-	m := t.model.spec
-	if !m.Trained() {
+	if !t.model.spec.Trained() {
 		return Explanation{}, ErrUntrained
 	}
 	if err := t.Close(); err != nil {
 		return Explanation{}, err
 	}
 	w := t.weights()
-	p, rarity := newComparer(t).compare(t.row(a), t.row(b))
-	e := Explanation{Prior: float64(t.priorOf(w, a, b))}
-	sum := e.Prior
-	x, y := t.row(a), t.row(b)
-	for k := range m.Comparisons {
-		s := Step{Name: m.Comparisons[k].Name, Level: levelMissing}
-		if n := p.level(k); n > 0 {
-			l, c := &m.Comparisons[k].Levels[n-1], &t.model.comparisons[k].levels[n-1]
-			s.Level, s.M, s.U = l.text(m.Comparisons[k].Column), l.M, l.U
-			if c.frequency {
-				s.Rarity = float64(c.rarity(x[c.column], y[c.column]))
-			}
-			s.Bits = float64(w.m[k][n]-w.u[k][n]) + s.Rarity
-		}
-		sum += s.Bits
-		e.Steps = append(e.Steps, s)
-	}
-	e.Weight = e.Prior + float64(w.ratio(p, rarity))
-	if w.hasKin {
-		e.Steps = append(e.Steps, Step{Name: StepHousehold, Level: "what kin share", Bits: e.Weight - sum})
-	}
-	e.Probability = 1 / (1 + math.Exp2(-e.Weight))
+	e := explain(newComparer(t), w, t.row(a), t.row(b), t.priorOf(w, a, b), 0)
 	blocks := newBlocks(t)
 	for r := range blocks.rules {
 		if k := blocks.keys[int(a)*len(blocks.rules)+r]; k != 0 && k == blocks.keys[int(b)*len(blocks.rules)+r] {
-			e.Blocks = append(e.Blocks, m.Blocking[r].Name)
+			e.Blocks = append(e.Blocks, t.model.spec.Blocking[r].Name)
 		}
 	}
 	return e, nil
 }
+
+// ErrUnknownRecord is the error of a record that an Engine does not have.
+var ErrUnknownRecord = errors.New("there is no such record: it was never seen, or is deleted")
+
+// Explain tells how the weight of a pair comes about. An identifier that is no
+// evidence, as others hold it too, is at the level "contested" and adds nothing.
+func (e *Engine) Explain(a, b string) (Explanation, error) {
+	var places [2]int32
+	for side, id := range [2]string{a, b} {
+		var ok bool
+		if places[side], ok = e.byID[id]; !ok {
+			return Explanation{}, fmt.Errorf("record %q: %w", id, ErrUnknownRecord)
+		}
+	}
+	i, j := places[0], places[1]
+	x, y := e.row(i), e.row(j)
+	prior := e.prior(e.at(i).origin.Register || e.at(j).origin.Register)
+	out := explain(e.comparer(), e.w, x, y, prior, e.live.without(e.contested, x, y))
+	for r := range e.model.rules {
+		rule := &e.model.rules[r]
+		if k := rule.of(&e.t.texts, x); k != 0 && k == rule.of(&e.t.texts, y) && int(e.blocks[blockKey(r, k)].count) <= rule.max {
+			out.Blocks = append(out.Blocks, e.model.spec.Blocking[r].Name)
+		}
+	}
+	return out, nil
+}
+
+// explain tells how the weight of two rows comes about; what the comparisons in
+// without compare is no evidence.
+func explain(c *comparer, w *weights, x, y []cell, prior float32, without pattern) Explanation {
+	m := c.model.spec
+	p, _ := c.compare(x, y)
+	counting, rarity := c.compareWithout(x, y, without)
+	e := Explanation{Prior: float64(prior)}
+	sum := e.Prior
+	for k := range m.Comparisons {
+		s := Step{Name: m.Comparisons[k].Name, Level: levelMissing}
+		switch n := counting.level(k); {
+		case n > 0:
+			l, compiled := &m.Comparisons[k].Levels[n-1], &c.model.comparisons[k].levels[n-1]
+			s.Level, s.M, s.U = l.text(m.Comparisons[k].Column), l.M, l.U
+			if compiled.frequency {
+				s.Rarity = float64(compiled.rarity(x[compiled.column], y[compiled.column]))
+			}
+			s.Bits = float64(w.m[k][n]-w.u[k][n]) + s.Rarity
+		case p.level(k) > 0:
+			s.Level = levelContested
+		}
+		sum += s.Bits
+		e.Steps = append(e.Steps, s)
+	}
+	e.Weight = e.Prior + float64(w.ratio(counting, rarity))
+	if w.hasKin {
+		e.Steps = append(e.Steps, Step{Name: StepHousehold, Level: "what kin share", Bits: e.Weight - sum})
+	}
+	e.Probability = 1 / (1 + math.Exp2(-e.Weight))
+	return e
+}
+
+// levelContested is the level of what both records hold and others do too.
+const levelContested = "contested"
 
 // text tells a level in a word or two.
 func (l *LevelSpec) text(column string) string {
