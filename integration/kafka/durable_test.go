@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -39,7 +38,7 @@ func TestCase31CommitWaitsForAllReplicas(t *testing.T) {
 	put(t, p, part, "later on both")
 	committed := make(chan error, 1)
 	go func() { committed <- p.Commit(ctx) }()
-	harness.Eventually(t, time.Minute, func(context.Context) error {
+	harness.Eventually(t, within, func(context.Context) error {
 		if err := c.Trouble(0); err == nil || !strings.Contains(err.Error(), "[19]") && !strings.Contains(err.Error(), "[20]") { // not enough replicas, before or after the append
 			return fmt.Errorf("it does not say that replicas are missing, but: %v", err)
 		}
@@ -54,7 +53,7 @@ func TestCase31CommitWaitsForAllReplicas(t *testing.T) {
 	require.NoError(t, second.Restart(ctx))
 	require.NoError(t, <-committed)
 	// The batch may have been taken before the other's record, and refused after.
-	harness.Eventually(t, time.Minute, func(ctx context.Context) error {
+	harness.Eventually(t, within, func(ctx context.Context) error {
 		got, err := values(ctx, c, part)
 		slices.Sort(got)
 		if want := []string{"later on both", "on both", "on one"}; err == nil && !slices.Equal(got, want) {

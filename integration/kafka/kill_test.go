@@ -1,11 +1,14 @@
 package kafka
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -31,10 +34,11 @@ func TestBrokerIsKilledInTheMiddle(t *testing.T) {
 	p := newProducer(t, c, name)
 
 	stop := make(chan struct{})
+	var sofar atomic.Uint64 // records committed
 	var total atomic.Uint64 // records committed in all, 0 while the writer writes
 	work, ctx := errgroup.WithContext(testContext(t))
 	work.Go(func() error {
-		committed, err := writeTransactions(ctx, p, name, partitions, stop)
+		committed, err := writeTransactions(ctx, p, name, partitions, &sofar, stop)
 		total.Store(committed)
 		return err
 	})
@@ -42,7 +46,11 @@ func TestBrokerIsKilledInTheMiddle(t *testing.T) {
 	work.Go(func() error {
 		defer close(stop)
 		for range kills {
-			if err := pass(ctx, time.Duration(300+rand.IntN(900))*time.Millisecond); err != nil {
+			if err := furtherThan(ctx, &sofar, sofar.Load()); err != nil {
+				return err
+			}
+			// Somewhere in the transactions that follow.
+			if err := pass(ctx, time.Duration(rand.IntN(900))*time.Millisecond); err != nil {
 				return err
 			}
 			if err := broker.Kill(); err != nil {
@@ -52,7 +60,7 @@ func TestBrokerIsKilledInTheMiddle(t *testing.T) {
 				return err
 			}
 		}
-		return pass(ctx, time.Second)
+		return furtherThan(ctx, &sofar, sofar.Load())
 	})
 	require.NoError(t, work.Wait())
 
@@ -60,6 +68,16 @@ func TestBrokerIsKilledInTheMiddle(t *testing.T) {
 	require.NoError(t, c.ReadAll(testContext(t), name, func(topic.Record) error { n++; return nil }))
 	require.Equal(t, total.Load(), n)
 	require.Greater(t, n, uint64(kills*perTransaction))
+}
+
+// furtherThan waits until more is committed than was.
+func furtherThan(ctx context.Context, committed *atomic.Uint64, was uint64) error {
+	return harness.Poll(ctx, func(context.Context) error {
+		if n := committed.Load(); n <= was {
+			return fmt.Errorf("nothing is committed since the %dth record", n)
+		}
+		return nil
+	})
 }
 
 const perTransaction = 2000
@@ -75,9 +93,9 @@ func pass(ctx context.Context, d time.Duration) error {
 }
 
 // writeTransactions writes the numbers from 0 on, round the partitions, until
-// stop is closed, and gives how many it committed. A record is its number,
-// then 1 if it is to be aborted, then noise.
-func writeTransactions(ctx context.Context, p *topic.Producer, name string, partitions uint64, stop <-chan struct{}) (uint64, error) {
+// stop is closed, and gives how many it committed, which sofar tells meanwhile. A
+// record is its number, then 1 if it is to be aborted, then noise.
+func writeTransactions(ctx context.Context, p *topic.Producer, name string, partitions uint64, sofar *atomic.Uint64, stop <-chan struct{}) (uint64, error) {
 	committed := uint64(0)
 	random := rand.NewChaCha8([32]byte{})
 	value := make([]byte, 300)
@@ -111,6 +129,7 @@ func writeTransactions(ctx context.Context, p *topic.Producer, name string, part
 			return committed, fmt.Errorf("commit after %d: %w", committed, err)
 		}
 		committed += perTransaction
+		sofar.Store(committed)
 	}
 }
 
@@ -169,6 +188,7 @@ func TestBatchThatIsGivenUp(t *testing.T) {
 			put(t, p, part, large("late"), large("late")) // enrolled, and connected
 			put(t, p, part, "late")
 			require.NoError(t, broker.Signal(syscall.SIGSTOP))
+			stopped(t, broker.PID())
 			hasty, cancel := context.WithTimeout(ctx, 300*time.Millisecond)
 			defer cancel()
 			require.ErrorIs(t, p.Commit(hasty), topic.ErrMustAbort)
@@ -181,4 +201,26 @@ func TestBatchThatIsGivenUp(t *testing.T) {
 			requireValues(t, c, part, "1", "2", "3")
 		})
 	}
+}
+
+// stopped waits until a process that was sent SIGSTOP is: a busy machine takes
+// its time to stop all of its threads.
+func stopped(t *testing.T, pid int) {
+	t.Helper()
+	harness.Eventually(t, within, func(context.Context) error {
+		threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+		if err != nil {
+			return err
+		}
+		for _, thread := range threads {
+			stat, err := os.ReadFile(thread)
+			if err != nil {
+				return err
+			}
+			if !bytes.Contains(stat, []byte(") T ")) {
+				return fmt.Errorf("it runs: %s", stat)
+			}
+		}
+		return nil
+	})
 }

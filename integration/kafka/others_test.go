@@ -67,7 +67,7 @@ func TestJavaReadsOurs(t *testing.T) {
 	}
 	out, err := exec.CommandContext(ctx, paths.Java, "-Xmx128m", "-cp", paths.Kafka+"/*", "org.apache.kafka.tools.consumer.ConsoleConsumer",
 		"--bootstrap-server", broker.Addr, "--topic", part.Topic, "--from-beginning", "--max-messages", fmt.Sprint(len(want)),
-		"--timeout-ms", "30000", "--consumer-property", "isolation.level=read_committed").Output()
+		"--timeout-ms", "180000", "--consumer-property", "isolation.level=read_committed").Output()
 	require.NoError(t, err)
 	require.Equal(t, want, strings.Split(strings.TrimSuffix(string(out), "\n"), "\n"))
 }
@@ -122,7 +122,7 @@ func TestCompactedTopicIsReadToItsEnd(t *testing.T) {
 		return state, records, err
 	}
 	n := rounds
-	harness.Eventually(t, 90*time.Second, func(ctx context.Context) error {
+	harness.Eventually(t, within, func(ctx context.Context) error {
 		state, records, err := read(ctx)
 		if err != nil {
 			return err
@@ -179,7 +179,7 @@ func TestCase24OutOfRange(t *testing.T) {
 	rp.Offset = 7
 	rt.Partitions = append(rt.Partitions, rp)
 	req.Topics = append(req.Topics, rt)
-	harness.Eventually(t, time.Minute, func(ctx context.Context) error {
+	harness.Eventually(t, within, func(ctx context.Context) error {
 		if _, err := req.RequestWith(ctx, cl); err != nil {
 			return err
 		}

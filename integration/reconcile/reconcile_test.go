@@ -3,8 +3,8 @@ package reconcile
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
-	"time"
 
 	"github.com/hopluu/hopluu/integration/harness"
 	"github.com/jackc/pgx/v5"
@@ -155,15 +155,21 @@ func (c *city) sinkAway(t *testing.T) {
 	c.t = t
 	sink, ok := c.stack.Process("sink")
 	require.True(t, ok)
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*within)
 	defer cancel()
 	require.NoError(t, sink.Stop(ctx))
 	c.exec("INSERT INTO work_kind (code, name) VALUES ('zz', 'Thử')")
-	stdout, stderr, code, err := harness.Hopluu(t).Run(ctx, []string{"reconcile", "--catch-up", "2s", "-c", c.stack.ConfigPath})
-	require.NoError(t, err)
-	require.Equal(t, 2, code, stdout+stderr)
-	require.Contains(t, stderr, "the sink did not catch up within 2s")
-	require.Contains(t, stderr, "--catch-up")
+	// The connector may be late, too, on a busy machine.
+	require.NoError(t, harness.Poll(ctx, func(ctx context.Context) error {
+		stdout, stderr, code, err := harness.Hopluu(t).Run(ctx, []string{"reconcile", "--catch-up", "2s", "-c", c.stack.ConfigPath})
+		require.NoError(t, err)
+		require.Equal(t, 2, code, stdout+stderr)
+		require.Contains(t, stderr, "--catch-up")
+		if !strings.Contains(stderr, "the sink did not catch up within 2s") {
+			return errors.New(stderr)
+		}
+		return nil
+	}))
 	require.NoError(t, sink.Restart(ctx))
 	c.reconcile(0)
 }

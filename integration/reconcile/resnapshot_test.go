@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"testing"
-	"time"
 
 	"github.com/hopluu/hopluu/connectors"
 	"github.com/hopluu/hopluu/connectors/postgres"
@@ -36,7 +35,7 @@ func TestCase35SilverIsNeverShort(t *testing.T) {
 		INSERT INTO public.room SELECT n, 1, repeat('x', 300) FROM generate_series(1, %d) n`, roomRows), 1)
 	s := r.sources[0]
 	c := r.connector(s, connectors.Load{})
-	harness.Eventually(t, time.Minute, func(context.Context) error { return c.Ready() })
+	harness.Eventually(t, within, func(context.Context) error { return c.Ready() })
 	r.sink()
 	r.agree()
 	c.stop()
@@ -48,11 +47,11 @@ func TestCase35SilverIsNeverShort(t *testing.T) {
 	r.exec(s, `DELETE FROM public.room WHERE room_id % 4 = 0`)
 	const left = roomRows * 3 / 4
 	require.NoError(t, connectors.Resnapshot(t.Context(), r.config.Kafka, s.Name))
-	c = r.connector(s, connectors.Load{Connections: 2, RowsPerSecond: 300})
+	c = r.connector(s, connectors.Load{Connections: 2, RowsPerSecond: 100})
 
 	sql := "SELECT toString(count()) || ' ' || toString(countIf(room_id % 4 != 0)) FROM silver." + r.dataset("public.room") + " FINAL"
 	stopped := false
-	harness.Eventually(t, 2*time.Minute, func(ctx context.Context) error {
+	harness.Eventually(t, within, func(ctx context.Context) error {
 		var all, found int
 		_, err := fmt.Sscan(texts(t, r.config.ClickHouse, sql)[0], &all, &found)
 		require.NoError(t, err)

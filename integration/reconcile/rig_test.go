@@ -58,7 +58,7 @@ func newRig(t testing.TB, file, tables string, sources int) *rig {
 	r.config.ClickHouse, err = clickhouse.Open(harness.ClickHouse(t).Options())
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, r.config.ClickHouse.Close()) })
-	r.config.Group, r.config.CatchUp = harness.Name("sink"), time.Minute
+	r.config.Group, r.config.CatchUp = harness.Name("sink"), within
 	for range sources {
 		source, dsn := harness.Postgres(t).NewDatabase(t)
 		s := reconcile.Source{Name: source, DSN: dsn, Slot: "slot_" + source, Publication: "pub_" + source, Sector: r.sector}
@@ -68,7 +68,7 @@ func newRig(t testing.TB, file, tables string, sources int) *rig {
 		setup := postgres.Setup{Database: source, Role: "role_" + source, Slot: s.Slot, Publication: "pub_" + source, Tables: r.sector.Tables}
 		require.NoError(t, postgres.Apply(t.Context(), conn, setup.EnableScript()))
 		t.Cleanup(func() {
-			ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+			ctx, cancel := context.WithTimeout(context.Background(), within)
 			defer cancel()
 			admin, err := postgres.Connect(ctx, dsn)
 			require.NoError(t, err)
@@ -101,7 +101,7 @@ func (r *rig) run() {
 	r.t.Helper()
 	for _, s := range r.sources {
 		c := r.connector(s, connectors.Load{})
-		harness.Eventually(r.t, time.Minute, func(context.Context) error { return c.Ready() })
+		harness.Eventually(r.t, within, func(context.Context) error { return c.Ready() })
 	}
 	r.sink()
 }
