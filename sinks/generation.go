@@ -31,7 +31,9 @@ type generation struct {
 	*Sink
 	gen       *topic.Generation
 	positions map[topic.Partition]int64 // where to read on
-	reread    bool                      // the reader stands elsewhere than positions, or reads paused lanes
+	held      map[topic.Partition]int64 // below it the store has the records for good
+	unsettled []unsettled
+	reread    bool // the reader stands elsewhere than positions, or reads paused lanes
 	lanes     map[string]*lane
 	group     *errgroup.Group
 	slots     chan struct{} // one for each batch that may be written at a time
@@ -41,6 +43,15 @@ type generation struct {
 
 	mu      sync.Mutex
 	written map[topic.Partition]int64 // the offset after what is written
+	kept    map[topic.Partition]int64 // the offset after what the store keeps
+}
+
+// unsettled is a range that an earlier owner of its partition may have sent, and
+// that the store does not have.
+type unsettled struct {
+	topic.Partition
+	committed int64
+	note      note
 }
 
 // lane is the way of one data set: an open batch, one that waits and one being
@@ -52,6 +63,8 @@ type lane struct {
 	from  map[topic.Partition]int64
 	next  map[topic.Partition]int64
 	work  chan sealedBatch
+	// settle are the batches of unsettled ranges, which go before all others.
+	settle []sealedBatch
 
 	// stuck: the store takes no batch of this lane for a reason of the lane's
 	// own. trouble is signalled when it becomes so.
@@ -61,11 +74,13 @@ type lane struct {
 	paused bool
 }
 
-// sealedBatch is a batch with the offsets at which its records begin, and
-// those after them.
+// sealedBatch is a batch with the offsets at which its records begin, those
+// after them, and what of them is new to the store.
 type sealedBatch struct {
 	Batch
 	from, next map[topic.Partition]int64
+	ranges     map[topic.Partition]Range
+	rewound    bool // nothing below its ranges was read: the offset stays
 }
 
 func (s *Sink) generation(ctx context.Context, gen *topic.Generation) error {
@@ -84,7 +99,7 @@ func (s *Sink) generation(ctx context.Context, gen *topic.Generation) error {
 	}
 	err := g.resume(ctx)
 	if err == nil {
-		g.written = maps.Clone(g.positions)
+		g.written, g.kept = maps.Clone(g.positions), maps.Clone(g.held)
 		s.working.Store(true)
 		var inner context.Context
 		g.group, inner = errgroup.WithContext(ctx)
@@ -103,42 +118,117 @@ func (s *Sink) generation(ctx context.Context, gen *topic.Generation) error {
 	return err
 }
 
-// resume finds where to read on: after what the group committed, or after what
-// the store holds, whichever is more. A crash between the write and the commit
-// leaves the store ahead.
+// resume finds where to read on: at the committed offset, which an operator may
+// have set (case 26), unless the note beside it names a range that was pending
+// and that the store turns out to have. Where none was committed the store says
+// where to go on. It is asked after the rebalance, when no earlier owner can
+// leave a note any more.
 func (g *generation) resume(ctx context.Context) error {
-	assigned := g.gen.Assigned()
-	parts := slices.SortedFunc(maps.Keys(assigned), comparePartitions)
-	var held map[topic.Partition]int64
-	var starts map[topic.Partition]int64
-	err := g.Health.Retry(ctx, "the store", func(ctx context.Context) (err error) {
-		held, err = g.store.Resume(ctx, parts)
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	err = g.Health.Retry(ctx, "Kafka", func(ctx context.Context) (err error) {
+	parts := slices.SortedFunc(maps.Keys(g.gen.Assigned()), comparePartitions)
+	var noted map[topic.Partition]topic.Noted
+	var starts, ends map[topic.Partition]int64
+	err := g.Health.Retry(ctx, "Kafka", func(ctx context.Context) (err error) {
+		if noted, err = g.Kafka.CommittedNoted(ctx, g.Group, parts...); err != nil {
+			return err
+		}
 		starts, err = g.Kafka.StartOffsets(ctx, parts...)
 		return err
 	})
 	if err != nil {
 		return err
 	}
+	err = g.Health.Retry(ctx, "the store", func(ctx context.Context) (err error) {
+		g.held, err = g.store.Resume(ctx, parts)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	err = g.Health.Retry(ctx, "Kafka", func(ctx context.Context) (err error) {
+		ends, err = g.Kafka.EndOffsets(ctx, parts...)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	for _, p := range parts {
+		// A topic that ends before what the store has of it is another one: its
+		// records would be taken for those that the store has.
+		if g.held[p] > ends[p] {
+			return fmt.Errorf("sink: %w", &topic.OutOfRangeError{Partition: p, Offset: g.held[p], Start: starts[p], End: ends[p]})
+		}
+	}
+	notes, err := g.notes(ctx, noted)
+	if err != nil {
+		return err
+	}
 	g.positions = make(map[topic.Partition]int64, len(parts))
 	for _, p := range parts {
-		at := max(assigned[p], held[p])
-		if at <= 0 { // nothing was ever read of it
-			at = starts[p]
-			if at > 0 && p.Topic != topic.IdentityLink {
-				g.Log.Error("the topic's first records are gone by its retention: the store will lack them until a new snapshot is taken",
-					"topic", p.Topic, "partition", p.ID, "first", at)
-			}
-		}
-		g.positions[p] = at
+		g.positions[p] = g.position(p, noted[p].Offset, notes[p], starts[p])
 	}
-	g.Log.Info("partitions assigned", "partitions", len(parts))
+	g.Log.Info("partitions assigned", "partitions", len(parts), "unsettled", len(g.unsettled))
 	return nil
+}
+
+// notes reads the notes beside the offsets. Where one says that ranges may be
+// written again on purpose, a new epoch begins (case 27).
+func (g *generation) notes(ctx context.Context, noted map[topic.Partition]topic.Noted) (map[topic.Partition]note, error) {
+	notes := make(map[topic.Partition]note, len(noted))
+	why, above := "", uint32(0)
+	for p, at := range noted {
+		n, ours, err := parseNote(at.Note)
+		if err != nil {
+			return nil, fmt.Errorf("sink: group %s, %s: %w", g.Group, p, err)
+		}
+		notes[p] = n
+		above = max(above, n.Epoch)
+		switch {
+		case n.Rewound:
+			why = "an operator rewound the group's offsets"
+		case why != "":
+		case at.Offset >= 0 && !ours:
+			why = "the group's offsets were set by another program, or by an earlier release"
+		case n.Epoch > g.store.Epoch():
+			why = "the store's epoch is older than that beside the group's offsets: it was lost, or restored from a backup"
+		}
+	}
+	if why == "" {
+		return notes, nil
+	}
+	return notes, g.Health.Retry(ctx, "the store", func(ctx context.Context) error { return g.store.NewEpoch(ctx, above, why) })
+}
+
+// position is where to read a partition on.
+func (g *generation) position(p topic.Partition, committed int64, n note, start int64) int64 {
+	held := g.held[p]
+	if n.Held > held && !n.pending() {
+		g.Log.Error("the store lacks records that it had: it was restored or emptied. Stop the sinks and write them again with `hopluu sink rewind`",
+			"topic", p.Topic, "partition", p.ID, "from_offset", held, "to_offset", n.Held)
+	}
+	switch {
+	case n.pending() && held <= n.First:
+		g.unsettled = append(g.unsettled, unsettled{p, committed, n})
+		if !n.Rewound {
+			return n.Next
+		}
+	case n.pending() && !n.Rewound:
+		return n.Next // a range arrives as a whole
+	}
+	switch {
+	case committed >= 0:
+		if committed < held {
+			g.Log.Info("records that the store has are read again, for the rows as they are", "topic", p.Topic, "partition", p.ID, "from_offset", committed, "to_offset", held)
+		}
+		return committed
+	case held > 0:
+		g.Log.Warn("the group has no offset of this partition; it goes on after what the store has", "topic", p.Topic, "partition", p.ID, "offset", held)
+		return held
+	}
+	if start > 0 && p.Topic != topic.IdentityLink {
+		g.Log.Error("the topic's first records are gone by its retention: the store will lack them until a new snapshot is taken",
+			"topic", p.Topic, "partition", p.ID, "first", start)
+	}
+	return start
 }
 
 func comparePartitions(a, b topic.Partition) int {
@@ -156,9 +246,19 @@ func comparePartitions(a, b topic.Partition) int {
 func (g *generation) read(ctx context.Context) error {
 	defer func() {
 		for _, l := range g.lanes {
-			close(l.work)
+			if l.work != nil {
+				close(l.work)
+			}
 		}
 	}()
+	for _, u := range g.unsettled {
+		if err := g.settle(ctx, u); err != nil {
+			return err
+		}
+	}
+	for _, u := range g.unsettled {
+		g.lane(ctx, u.Topic)
+	}
 	reader := g.Kafka.NewReader(g.positions)
 	defer func() { _ = reader.Close() }() // only gives up what is in flight; it cannot fail
 	for {
@@ -217,7 +317,7 @@ func (g *generation) pauseStuck() {
 func (g *generation) pause(l *lane) {
 	l.paused, g.reread = true, true
 	maps.Copy(g.positions, l.from)
-	l.open, l.from, l.next, l.since = g.store.Open(l.name), map[topic.Partition]int64{}, map[topic.Partition]int64{}, time.Time{}
+	g.fresh(l)
 	select {
 	case waiting := <-l.work:
 		g.sealed.Add(-int64(waiting.Bytes()))
@@ -283,15 +383,16 @@ func (g *generation) moved(l *lane, p topic.Partition, next int64) {
 }
 
 func (g *generation) lane(ctx context.Context, topicName string) *lane {
-	name := g.store.Lane(topicName)
-	l, ok := g.lanes[name]
-	if !ok {
-		l = &lane{
-			name: name, open: g.store.Open(name), from: map[topic.Partition]int64{}, next: map[topic.Partition]int64{},
-			work: make(chan sealedBatch, 1), trouble: make(chan struct{}, 1),
-		}
-		g.lanes[name] = l
+	l := g.named(topicName)
+	if l.work == nil {
+		l.work = make(chan sealedBatch, 1)
 		g.group.Go(func() error {
+			for _, b := range l.settle {
+				if err := g.write(ctx, l, b); err != nil {
+					return err
+				}
+			}
+			l.settle = nil
 			for b := range l.work {
 				if err := g.write(ctx, l, b); err != nil {
 					return err
@@ -301,6 +402,23 @@ func (g *generation) lane(ctx context.Context, topicName string) *lane {
 		})
 	}
 	return l
+}
+
+// named gives a lane, whose writer may not have begun.
+func (g *generation) named(topicName string) *lane {
+	name := g.store.Lane(topicName)
+	l, ok := g.lanes[name]
+	if !ok {
+		l = &lane{name: name, trouble: make(chan struct{}, 1)}
+		g.fresh(l)
+		g.lanes[name] = l
+	}
+	return l
+}
+
+// fresh gives a lane an open batch without records.
+func (g *generation) fresh(l *lane) {
+	l.open, l.from, l.next, l.since = g.store.Open(l.name), map[topic.Partition]int64{}, map[topic.Partition]int64{}, time.Time{}
 }
 
 // sealDue hands over the batches whose time has come, and the largest ones
@@ -341,7 +459,12 @@ func (g *generation) sealDue(ctx context.Context) error {
 // seal hands the open batch to the lane's writer, waiting while that has one
 // waiting already, unless the lane is stuck.
 func (g *generation) seal(ctx context.Context, l *lane) error {
-	b := sealedBatch{Batch: l.open, from: l.from, next: l.next}
+	b := sealedBatch{Batch: l.open, from: l.from, next: l.next, ranges: map[topic.Partition]Range{}}
+	for p, next := range b.next {
+		if first := max(b.from[p], g.held[p]); first < next {
+			b.ranges[p] = Range{Epoch: g.store.Epoch(), First: first, Next: next}
+		}
+	}
 	select {
 	case l.work <- b:
 	default:
@@ -359,7 +482,7 @@ func (g *generation) seal(ctx context.Context, l *lane) error {
 		}
 	}
 	g.sealed.Add(int64(b.Bytes()))
-	l.open, l.from, l.next, l.since = g.store.Open(l.name), map[topic.Partition]int64{}, map[topic.Partition]int64{}, time.Time{}
+	g.fresh(l)
 	return nil
 }
 
@@ -384,15 +507,20 @@ func (g *generation) write(ctx context.Context, l *lane, b sealedBatch) error {
 	if newest > 0 {
 		g.metrics.lag.WithLabelValues(name).Set(time.Since(time.UnixMicro(newest)).Seconds())
 	}
+	done := make(map[topic.Partition]topic.Noted, len(b.next))
 	g.mu.Lock()
 	maps.Copy(g.written, b.next)
+	for p, next := range b.next {
+		g.kept[p] = max(g.kept[p], b.Held(p))
+		done[p] = topic.Noted{Offset: next, Note: note{Epoch: g.store.Epoch(), Held: g.kept[p]}.String()}
+	}
 	g.mu.Unlock()
-	if err := g.gen.Commit(ctx, b.next); err != nil {
+	if err := g.gen.CommitNoted(ctx, done); err != nil {
 		if errors.Is(err, topic.ErrGenerationEnded) {
 			return errGeneration
 		}
-		// Not lost: the next batch commits a higher offset, and a restart
-		// resumes after what the store holds.
+		// Not lost: the next batch commits a higher offset, and whoever resumes
+		// finds that the store has the pending range.
 		if ctx.Err() == nil {
 			g.Log.Warn("offsets are not committed; the next batch commits them too", "dataset", name, "error", err)
 		}
@@ -400,7 +528,11 @@ func (g *generation) write(ctx context.Context, l *lane, b sealedBatch) error {
 	return nil
 }
 
-// attempt tries to write a batch once, with one of the writers' slots.
+// attempt tries to write a batch once, with one of the writers' slots. What is
+// about to be sent is noted first, durably and under the generation: a member
+// that was paused, or cut off, and lost its partitions meanwhile is refused
+// here (P2, case 23). If it comes to a stop between this and its last byte, its
+// successor sends the same range under the same name, and the store keeps one.
 func (g *generation) attempt(ctx context.Context, l *lane, b sealedBatch) error {
 	select {
 	case g.slots <- struct{}{}:
@@ -408,7 +540,13 @@ func (g *generation) attempt(ctx context.Context, l *lane, b sealedBatch) error 
 		return context.Cause(ctx)
 	}
 	defer func() { <-g.slots }()
-	err := b.Write(ctx, b.next)
+	if b.Rows() == 0 {
+		return nil // tombstones and markers: only the offsets move
+	}
+	if err := g.note(ctx, b); err != nil {
+		return err
+	}
+	err := b.Write(ctx, b.next, b.ranges)
 	var unavailable *Unavailable
 	if err == nil || ctx.Err() != nil || errors.As(err, &unavailable) {
 		return err
@@ -418,6 +556,28 @@ func (g *generation) attempt(ctx context.Context, l *lane, b sealedBatch) error 
 		signal(l.trouble)
 	}
 	return err
+}
+
+// note makes the ranges of a batch pending.
+func (g *generation) note(ctx context.Context, b sealedBatch) error {
+	pending := make(map[topic.Partition]topic.Noted, len(b.next))
+	g.mu.Lock()
+	for p := range b.next {
+		r, ok := b.ranges[p]
+		if !ok { // the store has all of it
+			r.Epoch = g.store.Epoch()
+		}
+		pending[p] = topic.Noted{Offset: b.from[p], Note: note{Epoch: r.Epoch, First: r.First, Next: r.Next, Held: g.kept[p], Rewound: b.rewound}.String()}
+	}
+	g.mu.Unlock()
+	switch err := g.gen.CommitNoted(ctx, pending); {
+	case errors.Is(err, topic.ErrGenerationEnded):
+		return &Permanent{Err: errGeneration}
+	case err != nil && ctx.Err() == nil:
+		return &Unavailable{What: "Kafka", Err: err}
+	default:
+		return err
+	}
 }
 
 // release gives back the memory that a batch was counted with.

@@ -14,8 +14,8 @@ func (a *app) sinkCommand() *cobra.Command {
 	return group(&cobra.Command{
 		Use:     "sink",
 		Short:   "Land the topics in ClickHouse",
-		Example: "  hopluu sink run --http :9466",
-	}, a.sinkRun())
+		Example: "  hopluu sink run --http :9466\n  hopluu sink status",
+	}, a.sinkRun(), a.sinkStatus(), a.sinkRewind())
 }
 
 func (a *app) sinkRun() *cobra.Command {

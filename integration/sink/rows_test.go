@@ -82,7 +82,6 @@ func TestCase16TruncateInItsPlace(t *testing.T) {
 	// Again from the start, into the same silver.
 	require.NoError(t, w.conn.Exec(t.Context(), "TRUNCATE TABLE bronze."+dataset))
 	w.group = harness.Name("sink")
-	require.NoError(t, w.conn.Exec(t.Context(), "INSERT INTO ops.sink_epoch SELECT '"+w.group+"', 2, now64(6), 'test'"))
 	w.run()
 	w.noDuplicates(dataset, 47)
 	w.expect("SELECT id, body FROM silver."+dataset+" FINAL ORDER BY id, body", want...)

@@ -40,6 +40,9 @@ type world struct {
 	sources    []clickhouse.SourceRef
 	group      string
 	log        *slog.Logger
+	// where the parts are, for programs
+	brokers     []string
+	registryURL string
 }
 
 // gate lets requests through while it is open.
@@ -87,6 +90,7 @@ func newWorldOn(t testing.TB, set *sectors.Set, kafka *harness.KafkaBroker, opts
 	front := httptest.NewServer(w.down)
 	t.Cleanup(front.Close)
 	w.registry = registry.New(front.URL)
+	w.brokers, w.registryURL = kafka.Brokers(), front.URL
 	w.conn, err = ch.Open(w.clickhouse.Options())
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, w.conn.Close()) })

@@ -9,7 +9,6 @@ import (
 	"github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/protocol/createtopics"
 	"github.com/segmentio/kafka-go/protocol/listoffsets"
-	"github.com/segmentio/kafka-go/protocol/offsetfetch"
 )
 
 // Spec is a topic as it should be. Config holds Kafka's topic settings, such
@@ -128,6 +127,13 @@ func (c *Client) StartOffsets(ctx context.Context, parts ...Partition) (map[Part
 	return c.offsets(ctx, earliestOffset, parts)
 }
 
+// OffsetsAt gives for each partition the offset of the first record whose
+// timestamp is timestampMs or later, in milliseconds since 1970-01-01 UTC, -1
+// when there is none.
+func (c *Client) OffsetsAt(ctx context.Context, timestampMs int64, parts ...Partition) (map[Partition]int64, error) {
+	return c.offsets(ctx, max(timestampMs, 0), parts)
+}
+
 // EndOffsets gives the last stable offset of each partition: every record
 // below it is committed or aborted.
 func (c *Client) EndOffsets(ctx context.Context, parts ...Partition) (map[Partition]int64, error) {
@@ -164,44 +170,6 @@ func (c *Client) offsets(ctx context.Context, at int64, parts []Partition) (map[
 		for _, p := range parts {
 			if _, ok := offsets[p]; !ok {
 				return nil, fmt.Errorf("offsets of %s cannot be listed: %w", p, kafka.UnknownTopicOrPartition)
-			}
-		}
-		return offsets, nil
-	})
-}
-
-// Committed gives the offset that group committed for each partition, -1 when
-// it committed none.
-func (c *Client) Committed(ctx context.Context, group string, parts ...Partition) (map[Partition]int64, error) {
-	if len(parts) == 0 {
-		return map[Partition]int64{}, nil
-	}
-	return retry(ctx, c, func(ctx context.Context) (map[Partition]int64, error) {
-		req := &offsetfetch.Request{GroupID: group}
-		for topic, ids := range byTopic(parts) {
-			req.Topics = append(req.Topics, offsetfetch.RequestTopic{Name: topic, PartitionIndexes: ids})
-		}
-		res, err := ask[*offsetfetch.Response](ctx, c, req)
-		if err == nil {
-			err = makeError(res.ErrorCode)
-		}
-		if err != nil && !errors.Is(err, kafka.GroupIdNotFound) {
-			return nil, fmt.Errorf("the offsets of group %s cannot be read: %w", group, err)
-		}
-		offsets := make(map[Partition]int64, len(parts))
-		for _, p := range parts {
-			offsets[p] = -1
-		}
-		if err != nil { // nobody of the group was ever here
-			return offsets, nil
-		}
-		for _, t := range res.Topics {
-			for _, p := range t.Partitions {
-				part := Partition{t.Name, p.PartitionIndex}
-				if err := makeError(p.ErrorCode); err != nil {
-					return nil, fmt.Errorf("the offset of group %s in %s cannot be read: %w", group, part, err)
-				}
-				offsets[part] = p.CommittedOffset
 			}
 		}
 		return offsets, nil

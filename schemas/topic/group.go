@@ -163,32 +163,16 @@ func (gen *Generation) Done() <-chan struct{} { return gen.done }
 // Commit notes the offsets at which the group goes on. It is refused with
 // ErrGenerationEnded when a rebalance has left this member behind.
 func (gen *Generation) Commit(ctx context.Context, offsets map[Partition]int64) error {
-	if len(offsets) == 0 {
-		return nil
-	}
-	topics := make(map[string][]kafka.OffsetCommit)
+	noted := make(map[Partition]Noted, len(offsets))
 	for p, offset := range offsets {
-		topics[p.Topic] = append(topics[p.Topic], kafka.OffsetCommit{Partition: int(p.ID), Offset: offset})
+		noted[p] = Noted{Offset: offset}
 	}
-	_, err := retry(ctx, gen.group.c, func(ctx context.Context) (struct{}, error) {
-		res, err := gen.group.c.kafka.OffsetCommit(ctx, &kafka.OffsetCommitRequest{
-			GroupID:      gen.group.config.ID,
-			GenerationID: int(gen.inner.ID),
-			MemberID:     gen.inner.MemberID,
-			Topics:       topics,
-		})
-		if err != nil {
-			return struct{}{}, err
-		}
-		for topic, parts := range res.Topics {
-			for _, p := range parts {
-				if p.Error != nil {
-					return struct{}{}, fmt.Errorf("offset of %s: %w", Partition{topic, int32(p.Partition)}, p.Error)
-				}
-			}
-		}
-		return struct{}{}, nil
-	})
+	return gen.CommitNoted(ctx, noted)
+}
+
+// CommitNoted is Commit with a note beside each offset.
+func (gen *Generation) CommitNoted(ctx context.Context, offsets map[Partition]Noted) error {
+	err := gen.group.c.commit(ctx, gen.group.config.ID, int(gen.inner.ID), gen.inner.MemberID, offsets)
 	switch {
 	case err == nil:
 		return nil

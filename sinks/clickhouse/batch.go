@@ -17,7 +17,7 @@ import (
 type batch struct {
 	store *store
 	lane  *lane
-	parts map[topic.Partition]*part
+	parts map[partKey]*part
 	order []*part // in the order in which they came
 	rows  int
 	bytes int // about; counted from the messages, to be cheap for every row
@@ -33,12 +33,19 @@ type batch struct {
 	silverWritten bool
 }
 
+// partKey tells apart what bronze has already and what is new to it.
+type partKey struct {
+	topic.Partition
+	again bool
+}
+
 // part is what a batch holds of one partition: what becomes one block of one
-// insert in bronze.
+// insert in bronze, unless it is read again and bronze has it (case 26).
 type part struct {
 	topic.Partition
-	route       *route
-	first, last int64 // offsets
+	again bool
+	route *route
+	held  int64 // the offset after the last that leaves a row, 0 when none does
 	// rows are in the shape that the lane had when the first of them came; nil
 	// before that.
 	rows *tables.Buffer
@@ -53,7 +60,7 @@ type part struct {
 
 // Open implements sinks.Store.
 func (s *store) Open(name string) sinks.Batch {
-	return &batch{store: s, lane: s.lanes[name], parts: map[topic.Partition]*part{}, unknown: map[uint32]error{}}
+	return &batch{store: s, lane: s.lanes[name], parts: map[partKey]*part{}, unknown: map[uint32]error{}}
 }
 
 func (b *batch) Rows() int     { return b.rows }
@@ -72,9 +79,10 @@ func (e *badRecord) Error() string { return e.reason.Error() }
 // Add implements sinks.Batch: decodes a record into columns, or into the dead
 // letters when it cannot be (P3). What can be waited for is waited for.
 func (b *batch) Add(ctx context.Context, r *topic.Record) error {
-	p := b.parts[r.Partition]
+	key := partKey{r.Partition, r.Offset < b.store.held[r.Partition]}
+	p := b.parts[key]
 	if p == nil {
-		p = &part{Partition: r.Partition, route: b.store.routes[r.Topic], first: r.Offset}
+		p = &part{Partition: r.Partition, again: key.again, route: b.store.routes[r.Topic]}
 	}
 	err := b.add(ctx, p, r)
 	var bad *badRecord
@@ -85,11 +93,10 @@ func (b *batch) Add(ctx context.Context, r *topic.Record) error {
 	case err != nil:
 		return err
 	}
-	if b.parts[r.Partition] == nil {
-		b.parts[r.Partition] = p
+	if b.parts[key] == nil {
+		b.parts[key] = p
 		b.order = append(b.order, p)
 	}
-	p.last = r.Offset
 	b.bytes += len(r.Key) + len(r.Value) + rowOverhead
 	return nil
 }
@@ -243,7 +250,7 @@ func (b *batch) append(p *part, v *valueSchema, cells []avro.Cell, meta *tables.
 	if err := p.rows.Append(v.mapping, cells, meta); err != nil {
 		return &badRecord{err, schemaID}
 	}
-	b.counted(p, meta.CommitMicros)
+	b.counted(p, meta)
 	return nil
 }
 
@@ -281,13 +288,22 @@ func (b *batch) addTruncate(ctx context.Context, p *part, r *topic.Record, v *va
 	p.truncation = append(p.truncation, tables.Truncation{
 		Op: d.Op, Source: p.route.source, Topic: p.Topic, Partition: p.ID, Offset: r.Offset, Position: d.Position, CommitMicros: d.CommitMicros, Last: last, Within: within,
 	})
-	b.counted(p, d.CommitMicros)
+	b.counted(p, &meta)
 	return nil
 }
 
-func (b *batch) counted(p *part, commitMicros int64) {
+func (b *batch) counted(p *part, meta *tables.Meta) {
 	b.rows++
-	b.newest = max(b.newest, commitMicros)
-	p.newest = max(p.newest, commitMicros)
-	b.store.read(p.route.source, commitMicros)
+	p.held = meta.Offset + 1
+	b.newest = max(b.newest, meta.CommitMicros)
+	p.newest = max(p.newest, meta.CommitMicros)
+	b.store.read(p.route.source, meta.CommitMicros)
+}
+
+// Held implements sinks.Batch.
+func (b *batch) Held(p topic.Partition) int64 {
+	if part := b.parts[partKey{p, false}]; part != nil {
+		return part.held
+	}
+	return 0
 }

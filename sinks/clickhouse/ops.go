@@ -3,8 +3,6 @@ package clickhouse
 import (
 	"context"
 
-	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
-
 	"github.com/hopluu/hopluu/schemas/sectors"
 )
 
@@ -112,23 +110,6 @@ INNER JOIN (SELECT DISTINCT topic, dataset FROM ops.topic) AS t ON t.topic = p.t
 LEFT JOIN (SELECT topic, partition, commit_time FROM ops.freshness FINAL) AS f ON f.topic = p.topic AND f.partition = p.partition
 GROUP BY t.dataset
 COMMENT 'Độ tươi của từng bộ dữ liệu — How fresh each data set is'`,
-}
-
-// readEpoch reads the sink's epoch, which begins at 1.
-func (s *store) readEpoch(ctx context.Context) error {
-	var epoch uint32
-	err := s.server.query(ctx, "SELECT toUInt32(max(epoch)) FROM ops.sink_epoch WHERE consumer_group = "+quote(s.group), func(rows driver.Rows) error {
-		return rows.Scan(&epoch)
-	})
-	if err != nil {
-		return err
-	}
-	if epoch == 0 {
-		epoch = 1
-		err = s.server.exec(ctx, "INSERT INTO ops.sink_epoch SELECT "+quote(s.group)+", 1, now64(6), 'first start'")
-	}
-	s.epoch = epoch
-	return err
 }
 
 // writeCatalogue writes the sector files into ops.catalogue, and the topics

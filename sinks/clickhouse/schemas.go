@@ -151,28 +151,43 @@ func withKey(columns, key []avro.Column) []avro.Column {
 // the schema's failure, and its rows' reason to go to the dead letters: the
 // other tables go on (P3).
 func (s *store) evolve(ctx context.Context, r *route, l *lane, v *valueSchema, batchHasRows bool) error {
-	var next *tables.Table
-	var changes []tables.Change
-	if l.table == nil {
-		next, v.failed = tables.New(r.desc, v.columns)
-	} else {
-		next, changes, v.failed = l.table.Evolve(r.desc, v.columns)
-	}
+	next, changes := l.grown(r, v)
 	if v.failed != nil || l.table != nil && len(changes) == 0 {
 		return nil
 	}
 	if batchHasRows {
 		return sinks.ErrFull
 	}
-	err := s.health.Retry(ctx, "data set "+l.dataset, func(ctx context.Context) error { return s.reshape(ctx, l, next, changes) })
-	if err != nil {
+	err := s.health.Retry(ctx, "data set "+l.dataset, func(ctx context.Context) error {
+		// Another sink may have altered the tables: by what this one remembers
+		// of them, it could make a column narrow again.
+		if err := s.refresh(ctx, l.dataset); err != nil {
+			return err
+		}
+		if next, changes = l.grown(r, v); v.failed != nil || l.table != nil && len(changes) == 0 {
+			return nil
+		}
+		return s.reshape(ctx, l, next, changes)
+	})
+	if err != nil || v.failed != nil {
 		return err
 	}
 	for _, c := range changes {
 		s.log.Info("column "+map[bool]string{true: "added", false: "widened"}[c.Added], "dataset", l.dataset, "column", c.Column.Name, "type", c.Column.SQLType(), "topic", r.topic)
 	}
 	if len(changes) == 0 {
-		s.log.Info("tables made", "dataset", l.dataset, "keyed", next.Keyed())
+		s.log.Info("tables made", "dataset", l.dataset, "keyed", l.table.Keyed())
 	}
 	return nil
+}
+
+// grown gives the shape that also holds a schema's rows, or the reason why
+// there is none, in v.
+func (l *lane) grown(r *route, v *valueSchema) (next *tables.Table, changes []tables.Change) {
+	if l.table == nil {
+		next, v.failed = tables.New(r.desc, v.columns)
+		return next, nil
+	}
+	next, changes, v.failed = l.table.Evolve(r.desc, v.columns)
+	return next, changes
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
@@ -32,15 +33,18 @@ type store struct {
 	log      *slog.Logger
 	metrics  *metrics
 	gold     *gold
-	epoch    uint32 // of the sink; part of every deduplication token
+	epoch    atomic.Uint32 // of the sink; part of every deduplication token
 
-	lanes   map[string]*lane
-	values  map[schemaKey]*valueSchema
-	keys    map[uint32]*keySchema
-	decoded avro.Decoded
-	cells   []avro.Cell
-	keyRow  []avro.Cell
-	record  []byte
+	lanes map[string]*lane
+	// descriptions are the sector files' of the data sets.
+	descriptions map[string]tables.Description
+	held         map[topic.Partition]int64 // below it bronze has the records of a partition
+	values       map[schemaKey]*valueSchema
+	keys         map[uint32]*keySchema
+	decoded      avro.Decoded
+	cells        []avro.Cell
+	keyRow       []avro.Cell
+	record       []byte
 
 	mu    sync.Mutex
 	mark  sinks.Mark
@@ -84,13 +88,21 @@ func (s *store) start(ctx context.Context) error {
 	})
 }
 
-// restore learns the tables that exist.
-func (s *store) restore(ctx context.Context) error {
+// shapes reads what tables there are in bronze and silver, by database and
+// table. Without data sets it reads all.
+func (s *store) shapes(ctx context.Context, datasets ...string) (map[string]map[string][]tables.Existing, error) {
 	existing := map[string]map[string][]tables.Existing{tables.Bronze: {}, tables.Silver: {}}
+	only := ""
+	for i, d := range datasets {
+		only += map[bool]string{true: " AND c.table IN (", false: ", "}[i == 0] + quote(d)
+	}
+	if only != "" {
+		only += ")"
+	}
 	err := s.server.query(ctx, `SELECT c.database, c.table, c.name, c.type, c.comment, c.is_in_sorting_key
 FROM system.columns AS c
 INNER JOIN system.tables AS t ON t.database = c.database AND t.name = c.table
-WHERE c.database IN ('bronze', 'silver') AND t.engine LIKE '%MergeTree'
+WHERE c.database IN ('bronze', 'silver') AND t.engine LIKE '%MergeTree'`+only+`
 ORDER BY c.database, c.table, c.position`, func(rows driver.Rows) error {
 		var database, table string
 		var c tables.Existing
@@ -102,12 +114,43 @@ ORDER BY c.database, c.table, c.position`, func(rows driver.Rows) error {
 		existing[database][table] = append(existing[database][table], c)
 		return nil
 	})
+	return existing, err
+}
+
+// refresh learns what other sinks of the group did to tables that this one
+// knows, so that nothing is altered, or written, by a shape that is old.
+func (s *store) refresh(ctx context.Context, datasets ...string) error {
+	existing, err := s.shapes(ctx, datasets...)
+	if err != nil {
+		return err
+	}
+	for _, dataset := range datasets {
+		columns, ok := existing[tables.Bronze][dataset]
+		if !ok {
+			continue
+		}
+		l := s.lanes[dataset]
+		t, err := tables.Restore(s.descriptions[dataset], columns)
+		if err != nil {
+			return &sinks.Permanent{Err: err}
+		}
+		if l.table == nil || !l.table.SameColumns(t) {
+			l.become(t)
+		}
+	}
+	return nil
+}
+
+// restore learns the tables that exist.
+func (s *store) restore(ctx context.Context) error {
+	existing, err := s.shapes(ctx)
 	if err != nil {
 		return err
 	}
 	s.lanes = map[string]*lane{}
-	datasets := s.routes.datasets()
-	for dataset, r := range datasets {
+	s.descriptions = map[string]tables.Description{}
+	for dataset, r := range s.routes.datasets() {
+		s.descriptions[dataset] = r.desc
 		l := &lane{dataset: dataset}
 		s.lanes[dataset] = l
 		columns, ok := existing[tables.Bronze][dataset]
@@ -235,12 +278,17 @@ func (s *store) Lane(topicName string) string { return s.routes[topicName].datas
 // Why that is enough (P2): a batch is written to silver first and to bronze
 // last, and a partition's part of it goes into bronze as one block of one
 // insert, so all of it is there or nothing. An offset that bronze holds
-// therefore proves that every record up to it is in bronze and in silver.
-// What silver has beyond it, from a batch that did not get as far as bronze,
-// is read again and changes nothing there: a row's version comes from its
-// source. Records that leave no row in bronze (tombstones, dead letters) are
-// read again at worst up to the committed offset.
+// therefore proves that every record up to it is in bronze and in silver, and
+// one within a pending range proves the whole range. What silver has beyond it,
+// from a batch that did not get as far as bronze, is read again and changes
+// nothing there: a row's version comes from its source. Records that leave no
+// row in bronze (tombstones, dead letters) are read again at worst up to the
+// committed offset.
 func (s *store) Resume(ctx context.Context, parts []topic.Partition) (map[topic.Partition]int64, error) {
+	s.held = map[topic.Partition]int64{}
+	if len(parts) == 0 {
+		return map[topic.Partition]int64{}, nil // a member may be assigned nothing
+	}
 	topics := map[string][]string{}
 	for _, p := range parts {
 		dataset := s.routes[p.Topic].dataset
@@ -248,21 +296,20 @@ func (s *store) Resume(ctx context.Context, parts []topic.Partition) (map[topic.
 			topics[dataset] = append(topics[dataset], p.Topic)
 		}
 	}
+	if err := s.refresh(ctx, slices.Sorted(maps.Keys(topics))...); err != nil {
+		return nil, err
+	}
 	var queries []string
 	for dataset, names := range topics {
 		if t := s.lanes[dataset].table; t != nil {
 			queries = append(queries, t.Resume(names))
 		}
 	}
-	next := map[topic.Partition]int64{}
-	if len(parts) == 0 {
-		return next, nil // a member may be assigned nothing
-	}
 	if err := s.notePartitions(ctx, parts); err != nil {
 		return nil, err
 	}
 	if err := s.readFreshness(ctx); err != nil || len(queries) == 0 {
-		return next, err
+		return maps.Clone(s.held), err
 	}
 	err := s.server.query(ctx, strings.Join(queries, "\nUNION ALL\n"), func(rows driver.Rows) error {
 		var p topic.Partition
@@ -270,8 +317,11 @@ func (s *store) Resume(ctx context.Context, parts []topic.Partition) (map[topic.
 		if err := rows.Scan(&p.Topic, &p.ID, &last); err != nil {
 			return err
 		}
-		next[p] = last + 1
+		s.held[p] = last + 1
 		return nil
 	})
-	return next, err
+	return maps.Clone(s.held), err
 }
+
+// Hold implements sinks.Store.
+func (s *store) Hold(p topic.Partition, next int64) { s.held[p] = next }

@@ -8,6 +8,7 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
 	"github.com/hopluu/hopluu/schemas/topic"
+	"github.com/hopluu/hopluu/sinks"
 	"github.com/hopluu/hopluu/sinks/clickhouse/tables"
 )
 
@@ -26,10 +27,7 @@ const lookupHoles = 500
 //
 // The caller commits the offsets after that. After an error it calls Write
 // again, and what is done is not done twice.
-func (b *batch) Write(ctx context.Context, next map[topic.Partition]int64) error {
-	if b.rows == 0 {
-		return nil // tombstones and markers: only the offsets move
-	}
+func (b *batch) Write(ctx context.Context, next map[topic.Partition]int64, ranges map[topic.Partition]sinks.Range) error {
 	if err := b.writeDeadLetters(ctx); err != nil {
 		return err
 	}
@@ -43,7 +41,7 @@ func (b *batch) Write(ctx context.Context, next map[topic.Partition]int64) error
 		}
 	}
 	if table != nil {
-		if err := b.writeBronze(ctx, table); err != nil {
+		if err := b.writeBronze(ctx, table, ranges); err != nil {
 			return err
 		}
 	}
@@ -92,10 +90,10 @@ func (b *batch) writeSilver(ctx context.Context, table *tables.Table) error {
 	return nil
 }
 
-func (b *batch) writeBronze(ctx context.Context, table *tables.Table) error {
+func (b *batch) writeBronze(ctx context.Context, table *tables.Table, ranges map[topic.Partition]sinks.Range) error {
 	insert := table.InsertBronze()
 	for _, p := range b.order {
-		if p.written {
+		if p.written || p.again {
 			continue
 		}
 		var buffers []*tables.Buffer
@@ -105,7 +103,7 @@ func (b *batch) writeBronze(ctx context.Context, table *tables.Table) error {
 			}
 		}
 		if len(buffers) > 0 {
-			if err := b.store.server.insert(ctx, insert, buffers, b.token(p)); err != nil {
+			if err := b.store.server.insert(ctx, insert, buffers, token(p.Partition, ranges[p.Partition])); err != nil {
 				return err
 			}
 		}
@@ -115,10 +113,11 @@ func (b *batch) writeBronze(ctx context.Context, table *tables.Table) error {
 }
 
 // token names a block, so that ClickHouse drops it when an insert that seemed
-// to fail is sent again. The epoch keeps a replay of the same offsets from
-// being dropped too.
-func (b *batch) token(p *part) string {
-	return fmt.Sprintf("sink:%d:%s-%d:%d-%d", b.store.epoch, p.Topic, p.ID, p.first, p.last)
+// to fail, or that an earlier owner of the partition had under way, is sent
+// again. The epoch keeps a replay of the same offsets from being dropped too
+// (case 27).
+func token(p topic.Partition, r sinks.Range) string {
+	return fmt.Sprintf("sink:%d:%s-%d:%d-%d", r.Epoch, p.Topic, p.ID, r.First, r.Next-1)
 }
 
 // complete gives unchanged values their last known ones (P4). The lane's

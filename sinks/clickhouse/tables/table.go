@@ -47,6 +47,14 @@ func (t *Table) column(name string) int {
 	return slices.IndexFunc(t.Columns, func(c Column) bool { return c.Name == name })
 }
 
+// SameColumns tells whether two shapes have the same columns of the same types
+// in the same order.
+func (t *Table) SameColumns(o *Table) bool {
+	return slices.EqualFunc(t.Columns, o.Columns, func(a, b Column) bool {
+		return a.Name == b.Name && a.Key == b.Key && a.Nullable == b.Nullable && a.Type.equal(b.Type)
+	})
+}
+
 // Description is what the sector file says of a data set, for New and Evolve.
 type Description struct {
 	Sector, Name string
