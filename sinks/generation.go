@@ -259,6 +259,7 @@ func (g *generation) read(ctx context.Context) error {
 	for _, u := range g.unsettled {
 		g.lane(ctx, u.Topic)
 	}
+	var prepared time.Time
 	reader := g.Kafka.NewReader(g.positions)
 	defer func() { _ = reader.Close() }() // only gives up what is in flight; it cannot fail
 	for {
@@ -289,6 +290,12 @@ func (g *generation) read(ctx context.Context) error {
 		}
 		if err := g.sealDue(ctx); err != nil {
 			return err
+		}
+		if time.Since(prepared) >= watchInterval {
+			prepared = time.Now()
+			if err := g.store.Prepare(ctx); err != nil {
+				return err
+			}
 		}
 		g.pauseStuck()
 		if g.reread {

@@ -11,8 +11,8 @@ import (
 // batch, such as the first one of a new schema. It was not added.
 var ErrFull = errors.New("the record belongs into the next batch")
 
-// Store keeps what a sink reads. One goroutine calls Lane, Resume, Hold, Open
-// and Batch.Add; Batch.Write, Mark and CaughtUp run beside it, but never two
+// Store keeps what a sink reads. One goroutine calls Lane, Resume, Hold,
+// Prepare, Open and Batch.Add; Batch.Write, Mark and CaughtUp run beside it, but never two
 // writes of one lane.
 type Store interface {
 	// Lane names the batches that the records of a topic go to: a data set,
@@ -30,6 +30,8 @@ type Store interface {
 	// number, and says why.
 	Epoch() uint32
 	NewEpoch(ctx context.Context, above uint32, reason string) error
+	// Prepare is called now and then between reads.
+	Prepare(ctx context.Context) error
 	// Open begins a batch of a lane.
 	Open(lane string) Batch
 	// Mark gives, for each source, the newest commit time read so far, in

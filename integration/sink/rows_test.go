@@ -206,15 +206,34 @@ func TestCase22ASchemaThatChangesWhileRowsFlow(t *testing.T) {
 	w.expect("SELECT id, new FROM silver.v_"+dataset+" WHERE id = 4", "(4,'2024-05-01')")
 	require.NoError(t, sink.stop())
 
-	// A type that the column cannot take goes to the dead letters, and only it;
-	// where the registry lets it in at all.
+	// A type that the column cannot take goes on in a new column, and the view
+	// keeps the old name; where the registry lets it in at all.
 	require.NoError(t, w.registry.SetCompatibility(t.Context(), f.topic+"-value", "NONE"))
 	f.shape(id, column{"n", "bigint", false}, column{"new", "boolean", false})
 	f.create(5, "1", "t")
 	f.commit()
 	w.run()
-	w.expect("SELECT count() FROM ops.dead_letter FINAL WHERE dataset = '"+dataset+"' AND reason LIKE '%new%'", "(1)")
-	w.expect("SELECT id, gone, n, new FROM silver."+dataset+" FINAL ORDER BY id", want...)
+	w.noDuplicates(dataset, 6)
+	f.shape(id, column{"n", "numeric(12,2)", false}, column{"new", "text", false})
+	f.create(6, "12.5", "long")
+	f.update(5, "2.25", nil)
+	f.commit()
+	w.noDuplicates(dataset, 8)
+	w.expect("SELECT id, gone, n, toString(n__v2), new, new__v2, new__v3 FROM silver."+dataset+" FINAL ORDER BY id",
+		"(1,NULL,6,NULL,NULL,NULL,NULL)", "(2,'y',8,NULL,NULL,NULL,NULL)", "(3,'z',9,NULL,NULL,NULL,NULL)", "(4,NULL,5000000000,NULL,'2024-05-01',NULL,NULL)",
+		"(5,NULL,NULL,'2.25',NULL,NULL,NULL)", "(6,NULL,NULL,'12.5',NULL,NULL,'long')")
+	w.expect("SELECT id, toString(n), n__v1, new, new__v1 FROM silver.v_"+dataset+" ORDER BY id",
+		"(1,'6',6,NULL,NULL)", "(2,'8',8,NULL,NULL)", "(3,'9',9,NULL,NULL)", "(4,'5000000000',5000000000,'2024-05-01','2024-05-01')",
+		"(5,'2.25',NULL,NULL,NULL)", "(6,'12.5',NULL,'long',NULL)")
+	w.expect("SELECT id, toString(n), new FROM silver."+dataset+"_history WHERE id = 5 ORDER BY _version", "(5,'1','true')", "(5,'2.25',NULL)")
+	w.expect("SELECT count() FROM ops.dead_letter FINAL WHERE dataset = '"+dataset+"'", "(0)")
+
+	// A key is not followed: its rows are dead letters, and other rows go on.
+	require.NoError(t, w.registry.SetCompatibility(t.Context(), f.topic+"-key", "NONE"))
+	f.shape(column{"id", "text", true}, column{"n", "numeric(12,2)", false}, column{"new", "text", false})
+	f.create("seven", "1", "x")
+	f.commit()
+	w.expect("SELECT count() FROM ops.dead_letter FINAL WHERE dataset = '"+dataset+"' AND reason LIKE '%column id%'", "(1)")
 }
 
 // P3: what cannot be decoded, or held, goes to the dead letters with its bytes
@@ -290,6 +309,20 @@ func TestARegistryThatIsAway(t *testing.T) {
 	w.expect("SELECT id FROM silver."+sector+"_note FINAL", "(1)")
 	w.expect("SELECT count() FROM ops.dead_letter WHERE dataset = '"+sector+"_note'", "(0)")
 	harness.Eventually(t, within, func(context.Context) error { return sink.Ready() })
+}
+
+// A table that has a schema and no events yet is there, empty.
+func TestATableWithoutEvents(t *testing.T) {
+	set, sector := notes()
+	w := newWorld(t, set)
+	f := w.feed(harness.Name("his"), sector, "note", 1, shortColumns...)
+	w.run()
+	w.expect("SELECT count() FROM silver.v_"+sector+"_note", "(0)")
+	w.expect("SELECT name, type, is_in_sorting_key FROM system.columns WHERE database = 'silver' AND table = '"+sector+"_note' AND name IN ('id', 'body') ORDER BY position",
+		"('id','Int64',1)", "('body','Nullable(String)',0)")
+	f.create(1, "a")
+	f.commit()
+	w.noDuplicates(sector+"_note", 1)
 }
 
 // A table without a key is kept in bronze alone.

@@ -107,6 +107,23 @@ func (c *Client) Schema(ctx context.Context, id uint32) (string, error) {
 	return schema.Schema, nil
 }
 
+// Latest gives the newest schema of a subject; ok is false when the registry
+// has no such subject.
+func (c *Client) Latest(ctx context.Context, subject string) (schema string, ok bool, err error) {
+	if c.failure != nil {
+		return "", false, c.wrap(c.failure)
+	}
+	latest, err := c.sr.SchemaByVersion(ctx, subject, -1)
+	var answer *sr.ResponseError
+	if errors.As(err, &answer) && answer.StatusCode == http.StatusNotFound {
+		return "", false, nil
+	}
+	if err != nil {
+		return "", false, c.wrap(fmt.Errorf("subject %s: %w", subject, err))
+	}
+	return latest.Schema.Schema, true, nil
+}
+
 // SetCompatibility sets a subject's level; the empty subject is the default of
 // all.
 func (c *Client) SetCompatibility(ctx context.Context, subject string, level Level) error {

@@ -173,7 +173,15 @@ func (s *store) evolve(ctx context.Context, r *route, l *lane, v *valueSchema, b
 		return err
 	}
 	for _, c := range changes {
-		s.log.Info("column "+map[bool]string{true: "added", false: "widened"}[c.Added], "dataset", l.dataset, "column", c.Column.Name, "type", c.Column.SQLType(), "topic", r.topic)
+		switch {
+		case c.Of != "":
+			s.log.Warn("a column changed to a type that its values have no room in: it goes on in a new column, and the views show both under the old name; take a new snapshot of the table to have all of it in the new one",
+				"dataset", l.dataset, "column", c.Of, "goes_on_in", c.Column.Name, "type", c.Column.SQLType(), "topic", r.topic)
+		case c.Added:
+			s.log.Info("column added", "dataset", l.dataset, "column", c.Column.Name, "type", c.Column.SQLType(), "topic", r.topic)
+		default:
+			s.log.Info("column widened", "dataset", l.dataset, "column", c.Column.Name, "type", c.Column.SQLType(), "topic", r.topic)
+		}
 	}
 	if len(changes) == 0 {
 		s.log.Info("tables made", "dataset", l.dataset, "keyed", l.table.Keyed())

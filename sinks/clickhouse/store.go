@@ -39,6 +39,7 @@ type store struct {
 	// descriptions are the sector files' of the data sets.
 	descriptions map[string]tables.Description
 	held         map[topic.Partition]int64 // below it bronze has the records of a partition
+	reading      []string                  // the topics of the generation's partitions
 	values       map[schemaKey]*valueSchema
 	keys         map[uint32]*keySchema
 	decoded      avro.Decoded
@@ -285,7 +286,7 @@ func (s *store) Lane(topicName string) string { return s.routes[topicName].datas
 // row in bronze (tombstones, dead letters) are read again at worst up to the
 // committed offset.
 func (s *store) Resume(ctx context.Context, parts []topic.Partition) (map[topic.Partition]int64, error) {
-	s.held = map[topic.Partition]int64{}
+	s.held, s.reading = map[topic.Partition]int64{}, nil
 	if len(parts) == 0 {
 		return map[topic.Partition]int64{}, nil // a member may be assigned nothing
 	}
@@ -294,6 +295,7 @@ func (s *store) Resume(ctx context.Context, parts []topic.Partition) (map[topic.
 		dataset := s.routes[p.Topic].dataset
 		if !slices.Contains(topics[dataset], p.Topic) {
 			topics[dataset] = append(topics[dataset], p.Topic)
+			s.reading = append(s.reading, p.Topic)
 		}
 	}
 	if err := s.refresh(ctx, slices.Sorted(maps.Keys(topics))...); err != nil {

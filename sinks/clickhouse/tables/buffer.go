@@ -27,14 +27,14 @@ func (t *Table) Map(cols []avro.Column) (*Mapping, error) {
 		m.from[i] = -1
 	}
 	for i := range cols {
-		at := t.column(safeColumn(cols[i].Name))
 		typ, err := TypeOf(cols[i].Type)
 		if err != nil {
 			return nil, err
 		}
-		if at < 0 || !t.Columns[at].Type.holds(typ) {
+		at := t.holder(safeColumn(cols[i].Name), typ)
+		if at < 0 {
 			have := "missing"
-			if at >= 0 {
+			if at := t.column(safeColumn(cols[i].Name)); at >= 0 {
 				have = t.Columns[at].SQLType()
 			}
 			return nil, &Incompatible{t.Dataset(), cols[i].Name, have, typ.String()}

@@ -63,9 +63,9 @@ type Description struct {
 }
 
 // safeColumn keeps a source's column apart from the sink's own, which begin
-// with an underscore.
+// with an underscore, and from later versions of another column.
 func safeColumn(name string) string {
-	if isOwn(name) {
+	if isOwn(name) || versionName.MatchString(name) {
 		return name + "_"
 	}
 	return name
@@ -82,11 +82,12 @@ func New(d Description, cols []avro.Column) (*Table, error) {
 type Change struct {
 	Column Column
 	Added  bool   // else the type was widened
+	Of     string // the column of which an added one is the next version, else ""
 	After  string // an added column's place: the column before it, "" when it is the first
 }
 
-// Incompatible is a column whose values the table's column cannot hold, nor be
-// widened to hold. The rows that bring it go to the dead letters (P3).
+// Incompatible is a change of the key, which a table cannot follow. The rows
+// that bring it go to the dead letters (P3).
 type Incompatible struct {
 	Dataset, Column string
 	Have, Got       string
@@ -126,37 +127,49 @@ func (t *Table) grow(d Description, cols []avro.Column, first bool) (*Table, []C
 		if c.Key {
 			keys++
 		}
-		at := next.column(col.Name)
-		if at < 0 {
+		versions := next.versions(col.Name)
+		if len(versions) == 0 {
 			if col.Key && !first {
 				return nil, nil, &Incompatible{t.Dataset(), col.Name, "no part of the key", "a column of the key"}
 			}
-			after := ""
-			if n := len(next.Columns); n > 0 {
-				after = next.Columns[n-1].Name
-			}
-			next.Columns = append(next.Columns, col)
-			changes = append(changes, Change{Column: col, Added: true, After: after})
+			changes = append(changes, next.add(col, ""))
 			continue
 		}
-		have := &next.Columns[at]
-		have.Local, have.Comment = col.Local, col.Comment
-		if have.Key != col.Key {
+		if have := &next.Columns[versions[0]]; have.Key != col.Key {
 			return nil, nil, &Incompatible{t.Dataset(), col.Name, keyWord(have.Key), keyWord(col.Key)}
 		}
+		if at := next.holder(col.Name, typ); at >= 0 {
+			have := &next.Columns[at]
+			have.Local, have.Comment = col.Local, col.Comment
+			continue
+		}
+		have := &next.Columns[versions[len(versions)-1]]
 		wide, ok := have.Type.widened(typ)
 		switch {
-		case !ok, have.Key && !wide.equal(have.Type): // ClickHouse cannot alter a column of the sorting key
+		case have.Key: // ClickHouse cannot alter a column of the sorting key
 			return nil, nil, &Incompatible{t.Dataset(), col.Name, have.SQLType(), col.SQLType()}
-		case !wide.equal(have.Type):
-			have.Type = wide
+		case ok:
+			have.Local, have.Comment, have.Type = col.Local, col.Comment, wide
 			changes = append(changes, Change{Column: *have})
+		default:
+			col.Name = versioned(col.Name, len(versions)+1)
+			changes = append(changes, next.add(col, have.Name))
 		}
 	}
 	if !first && keyed && keys != countKeys(t.Columns) {
 		return nil, nil, &Incompatible{t.Dataset(), "(key)", fmt.Sprintf("%d columns", countKeys(t.Columns)), fmt.Sprintf("%d columns", keys)}
 	}
 	return &next, changes, nil
+}
+
+// add puts a column behind the others.
+func (t *Table) add(col Column, of string) Change {
+	after := ""
+	if n := len(t.Columns); n > 0 {
+		after = t.Columns[n-1].Name
+	}
+	t.Columns = append(t.Columns, col)
+	return Change{Column: col, Added: true, Of: of, After: after}
 }
 
 func countKeys(cols []Column) (n int) {
@@ -198,7 +211,8 @@ func Restore(d Description, cols []Existing) (*Table, error) {
 		}
 		col := Column{Name: c.Name, Type: typ, Nullable: nullable || typ.Kind == Array && !c.Key, Key: c.Key, Comment: c.Comment}
 		if d.Table != nil {
-			if sc, ok := d.Table.Column(c.Name); ok {
+			base, _ := version(c.Name)
+			if sc, ok := d.Table.Column(base); ok {
 				col.Local = localTimestamp(sc.Type)
 			}
 		}

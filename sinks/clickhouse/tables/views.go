@@ -129,27 +129,57 @@ func (c *Column) toastable() bool {
 	return !c.Key && (c.Type.Kind == String || c.Type.Kind == Decimal || c.Type.Kind == Array)
 }
 
+// viewColumns shows the table's columns. One that has later versions stands for
+// all of them; each version is there under a name of its own, too.
 func (t *Table) viewColumns(expr func(*Column) string) []viewColumn {
-	var cols []viewColumn
+	var cols, apart []viewColumn
 	for i := range t.Columns {
 		c := &t.Columns[i]
-		vc := viewColumn{c.Name, c.SQLType(), expr(c), c.Comment}
-		if c.Type.Kind == DateTime {
-			vc.sqlType = localType
-			if c.Nullable {
-				vc.sqlType = "Nullable(" + localType + ")"
+		base, n := version(c.Name)
+		versions := t.versions(base)
+		switch {
+		case n > 1 && len(versions) >= n:
+			apart = append(apart, c.shown(expr(c)))
+		case len(versions) > 1:
+			var all []*Column
+			var shown []string
+			for _, at := range versions {
+				all = append(all, &t.Columns[at])
+				shown = append(shown, t.Columns[at].shown(expr(&t.Columns[at])).expr)
 			}
-			if c.Local {
-				// Digits without a zone are the source's local time already:
-				// they are read as such, not moved.
-				vc.expr = "toDateTime64(toString(" + vc.expr + "), 6, '" + TimeZone + "')"
-			} else {
-				vc.expr = "toTimeZone(" + vc.expr + ", '" + TimeZone + "')"
+			newest := all[len(all)-1].shown("")
+			target := newest.sqlType
+			if inner, ok := wrapped(target, "Nullable"); ok {
+				target = inner
 			}
+			cols = append(cols, viewColumn{c.Name, newest.sqlType, joined(all, shown, target), c.Comment})
+			first := c.shown(expr(c))
+			first.name = c.Name + "__v1"
+			apart = append(apart, first)
+		default:
+			cols = append(cols, c.shown(expr(c)))
 		}
-		cols = append(cols, vc)
 	}
-	return cols
+	return append(cols, apart...)
+}
+
+// shown is how a view shows a column's value: times in TimeZone.
+func (c *Column) shown(expr string) viewColumn {
+	vc := viewColumn{c.Name, c.SQLType(), expr, c.Comment}
+	if c.Type.Kind == DateTime {
+		vc.sqlType = localType
+		if c.Nullable {
+			vc.sqlType = "Nullable(" + localType + ")"
+		}
+		if c.Local {
+			// Digits without a zone are the source's local time already:
+			// they are read as such, not moved.
+			vc.expr = "toDateTime64(toString(" + vc.expr + "), 6, '" + TimeZone + "')"
+		} else {
+			vc.expr = "toTimeZone(" + vc.expr + ", '" + TimeZone + "')"
+		}
+	}
+	return vc
 }
 
 // personRecord is the expression for the name of the record whose link a row

@@ -65,14 +65,19 @@ func layoutOf(relation postgres.Relation, t sectors.Table, landed map[string]str
 	return l, nil
 }
 
-// landedName is the name under which a column lands: what Avro allows, and with
-// an underscore more where it would be one of the sink's own columns.
+// landedName is the name under which a column lands: what Avro allows, with an
+// underscore more where it would be one of the sink's own columns, and the
+// newest version of one whose type changed (docs/sink.md).
 func landedName(name string, landed map[string]string) string {
 	name = avro.SafeName(name)
-	if strings.HasPrefix(name, "_") && landed[name+"_"] != "" {
-		return name + "_"
+	if landed[name+"_"] != "" && (strings.HasPrefix(name, "_") || strings.Contains(name, "__v")) {
+		name += "_"
 	}
-	return name
+	newest := name
+	for n := 2; landed[fmt.Sprintf("%s__v%d", name, n)] != ""; n++ {
+		newest = fmt.Sprintf("%s__v%d", name, n)
+	}
+	return newest
 }
 
 // keyText names a row by its key, its parts told apart as in the names of
