@@ -413,6 +413,15 @@ func (p *preflight) columns(t sectors.Table, relation Relation, f tableFacts) {
 		if ok && slices.Contains(relation.Primary, column.Name) && len(t.Key) == 0 && (described.Privacy == sectors.Drop || described.Privacy == sectors.Mask) {
 			p.add(Finding{Level: Fault, Check: "key", Advice: "give it privacy: token in the sector file, or name another key there"}, "column %s of %s has privacy %s, but rows are known by it", column.Name, name, described.Privacy)
 		}
+		if !ok || described.Unfit == "" {
+			continue
+		}
+		if slices.Contains(relation.Primary, column.Name) && len(t.Key) == 0 {
+			p.add(Finding{Level: Fault, Check: "key", Advice: "take unfit out of the sector file, or name another key there"}, "column %s of %s has unfit, but rows are known by it", column.Name, name)
+		}
+		if _, taken := find(relation.Columns, described.UnfitName()); taken {
+			p.add(Finding{Level: Fault, Check: "description", Advice: "rename that column, or take unfit out of the sector file"}, "column %s of %s has unfit, whose values go to %s, and the table has a column of that name", column.Name, name, described.UnfitName())
+		}
 	}
 	if len(texts) > 0 {
 		p.add(Finding{Level: Note, Check: "type"}, "columns of %s whose types have no Avro form of their own are carried as their text: %s", name, strings.Join(texts, ", "))

@@ -195,6 +195,10 @@ func TestPreflightOfPrivacy(t *testing.T) {
 	require.NotNil(t, found(r.preflight(), `the row filter person_id < nowhere of table public.person: column "nowhere" does not exist`))
 	r.config.Sector.Tables[0].Columns[0].Privacy = sectors.Mask
 	require.NotNil(t, found(r.preflight(), "column person_id of public.person has privacy mask, but rows are known by it"))
+	r.config.Sector.Tables[0].Columns[0].Privacy, r.config.Sector.Tables[0].Columns[0].Unfit = "", sectors.UnfitText
+	require.NotNil(t, found(r.preflight(), "column person_id of public.person has unfit, but rows are known by it"))
+	r.exec(`ALTER TABLE public.person ADD COLUMN person_id_unfit text`)
+	require.NotNil(t, found(r.preflight(), "column person_id of public.person has unfit, whose values go to person_id_unfit, and the table has a column of that name"))
 }
 
 // Who stands in the way now is named, and how to end it; a check waits for

@@ -23,8 +23,8 @@ var (
 
 var (
 	errNull     = errors.New("NULL in a column of the key")
-	errDate     = errors.New("a date outside ClickHouse's 1900-01-01 to 2299-12-31 (infinity among them)")
-	errDateTime = errors.New("a time outside ClickHouse's 1900-01-01 to 2261-12-31 (infinity among them)")
+	errDate     = errors.New("a date outside ClickHouse's 1900-01-01 to 2299-12-31 (infinity among them): unfit: text in the sector file makes a place for such values")
+	errDateTime = errors.New("a time outside ClickHouse's 1900-01-01 to 2261-12-31 (infinity among them): unfit: text in the sector file makes a place for such values")
 	errZoned    = errors.New("not a time of the form 2006-01-02T15:04:05.999999Z")
 	errUUID     = errors.New("not a UUID")
 	errBits     = errors.New("bits that are not as many as the column's schema says")
