@@ -171,7 +171,7 @@ func (p *preflight) tables(ctx context.Context) error {
 			continue
 		}
 		// Without a publication there is one finding, not one a table.
-		if err := p.table(ctx, p.Sector.Tables[i], relation, !state.exists || shapes[relation.Name()].Published != 0); err != nil {
+		if err := p.table(ctx, p.Sector.Tables[i], relation, shapes[relation.Name()].Published != 0, state.exists); err != nil {
 			return err
 		}
 	}

@@ -110,9 +110,9 @@ func (p *preflight) parts(ctx context.Context, oid uint32) ([]part, error) {
 	return parts, err
 }
 
-// table looks at one table. published is false when the publication is there
-// and the table is not in it.
-func (p *preflight) table(ctx context.Context, t sectors.Table, relation Relation, published bool) error {
+// table looks at one table; published tells whether it is in the publication,
+// and publication whether there is one.
+func (p *preflight) table(ctx context.Context, t sectors.Table, relation Relation, published, publication bool) error {
 	f, err := p.facts(ctx, relation)
 	if err != nil {
 		return err
@@ -131,11 +131,10 @@ func (p *preflight) table(ctx context.Context, t sectors.Table, relation Relatio
 		return err
 	}
 	p.privileges(t, relation, f)
-	if published {
-		if err := p.published(ctx, t, relation); err != nil {
-			return err
-		}
-	} else {
+	if err := p.published(ctx, t, relation, published); err != nil {
+		return err
+	}
+	if publication && !published {
 		p.add(Finding{Level: Fault, Check: "publication", Mend: p.enable()}, "table %s is not in the publication: its changes would not be sent", name)
 	}
 	if relation.Partitioned {
@@ -322,10 +321,17 @@ func (p *preflight) privileges(t sectors.Table, relation Relation, f tableFacts)
 }
 
 // published compares what the publication sends of a table with what the sector
-// file lets go.
-func (p *preflight) published(ctx context.Context, t sectors.Table, relation Relation) error {
+// file lets go, once it is in the publication.
+func (p *preflight) published(ctx context.Context, t sectors.Table, relation Relation, is bool) error {
 	if (t.Narrow() || t.Where != "") && p.version < 150000 {
 		p.add(Finding{Level: Fault, Check: "version", Advice: "upgrade the server, or take privacy: drop, undescribed and where out of the sector file"}, "table %s is to be published in part, which needs PostgreSQL 15", relation.Name())
+		return nil
+	}
+	if !is {
+		if t.Where != "" && !p.locked[relation.OID] {
+			_, err := p.sameFilter(ctx, t, t.Where) // whether the server takes it
+			return err
+		}
 		return nil
 	}
 	sent, err := p.catalog.Narrow(ctx, p.Publication, relation)

@@ -190,6 +190,17 @@ func TestPreflightOfPrivacy(t *testing.T) {
 			require.Nil(t, found(r.preflight(), c.what))
 		})
 	}
+	// What is not published at all is not called published wrongly.
+	bare := newBareRig(t, source(t), harness.Kafka(t), private, privateSQL)
+	conn := bare.connect()
+	bare.config.Sector.Tables[0].Where = "person_id < nowhere"
+	target := postgres.Target{Source: bare.config.Source, Slot: bare.config.Slot, Publication: bare.config.Publication, Sector: bare.config.Sector, Role: bare.setup.Role}
+	report, err := postgres.Preflight(t.Context(), conn, target)
+	require.NoError(t, err)
+	require.NotNil(t, found(report, "is missing"))
+	require.NotNil(t, found(report, "is not there yet"))
+	require.NotNil(t, found(report, `column "nowhere" does not exist`))
+	require.Nil(t, found(report, "published with"), "%+v", report.Findings)
 	r := newRigOf(t, source(t), harness.Kafka(t), private, privateSQL)
 	r.config.Sector.Tables[0].Where = "person_id < nowhere"
 	require.NotNil(t, found(r.preflight(), `the row filter person_id < nowhere of table public.person: column "nowhere" does not exist`))
