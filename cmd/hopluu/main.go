@@ -41,7 +41,7 @@ func exitCode(ctx context.Context, err error, stderr io.Writer) int {
 	switch {
 	case err == nil:
 		return 0
-	case err == errFound:
+	case errors.Is(err, errFound) && err.Error() == errFound.Error(): // nothing was said beside it
 		return exitFound
 	case errors.Is(err, context.Canceled) && ctx.Err() != nil:
 		fmt.Fprintln(stderr, "hopluu: interrupted")

@@ -68,6 +68,7 @@ func TestExitCodes(t *testing.T) {
 	}{
 		{t.Context(), nil, 0, ""},
 		{t.Context(), errFound, 1, ""},
+		{t.Context(), errors.Join(errFound, nil), 1, ""},
 		{t.Context(), fmt.Errorf("still there: a: %w", errFound), 1, "hopluu: still there: a: something was found\n"},
 		{t.Context(), errors.New("a\nb"), 2, "hopluu: a; b\n"},
 		{t.Context(), context.Canceled, 2, "hopluu: context canceled\n"},
