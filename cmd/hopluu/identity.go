@@ -19,17 +19,18 @@ import (
 	"golang.org/x/term"
 )
 
-func identityCommand() *cobra.Command {
+func (a *app) identityCommand() *cobra.Command {
 	return group(&cobra.Command{
 		Use:   "identity",
-		Short: "Link the records of any CSV files, and say how right the links are",
-		Long: `Link the records of any CSV files by a model that names columns, levels of comparison
-and blocking; train it without labels; hold the result against a truth; explain a pair.
-It needs no configuration and no server.`,
+		Short: "Link the records of any CSV files or ClickHouse tables, and say how right the links are",
+		Long: `Link the records of any CSV files or ClickHouse tables by a model that names columns,
+levels of comparison and blocking; train it without labels; hold the result against a
+truth; explain a pair; say what another model would change. Files need no configuration
+and no server.`,
 		Example: `  hopluu identity model city > model.yaml
   hopluu identity link --model model.yaml --train --input a.csv --input b.csv --output links.csv
   hopluu identity evaluate --links links.csv --truth truth.csv`,
-	}, identityLinkCommand(), identityEvaluateCommand(), identityExplainCommand(), identityModelCommand())
+	}, a.identityLinkCommand(), identityEvaluateCommand(), a.identityExplainCommand(), a.identityDiffCommand(), identityModelCommand())
 }
 
 // linkResult is what 'identity link' prints.
@@ -51,17 +52,20 @@ type linkSeconds struct {
 	Read, Train, Link, Write float64
 }
 
-func identityLinkCommand() *cobra.Command {
+func (a *app) identityLinkCommand() *cobra.Command {
 	var model, output, clusters, saveModel string
 	var inputs []string
 	var train, asJSON bool
 	var threshold, review float64
 	command := &cobra.Command{
 		Use:   "link --model MODEL --input A.csv [--input B.csv ...] --output links.csv",
-		Short: "Link records of CSV files, within and across them",
-		Long: `Link records of CSV files, within and across them. MODEL is a file, or the name of a
-model that comes with the program (see 'hopluu identity model'). The files have a
-header; a model says by which columns a record is named, compared and brought together.
+		Short: "Link records of CSV files or ClickHouse tables, within and across them",
+		Long: `Link records of CSV files or ClickHouse tables, within and across them. MODEL is a file,
+or the name of a model that comes with the program (see 'hopluu identity model'). The
+files have a header; a model says by which columns a record is named, compared and
+brought together.
+
+` + inputHelp + `
 
 With --train the weights are found from the files themselves, without labels, and
 --save-model keeps them with a report of the training; the same files and seed give
@@ -71,7 +75,8 @@ The links say the match weight in bits (log2 of the odds): link at the model's l
 threshold or above, review between that and its review threshold.`,
 		Example: `  hopluu identity link --model city --input records.csv --output links.csv --clusters persons.csv
   hopluu identity link --model febrl --input a.csv --input b.csv --train \
-      --save-model trained.yaml --output links.csv`,
+      --save-model trained.yaml --output links.csv
+  hopluu identity link --model mine.yaml --input clickhouse:silver.tax_taxpayer -o links.csv`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if model == "" || len(inputs) == 0 || output == "" {
@@ -102,7 +107,7 @@ threshold or above, review between that and its review threshold.`,
 			}
 			show := progressTo(os.Stderr, asJSON)
 			result, err := uninterrupted(cmd.Context(), func() (linkResult, error) {
-				return linkFiles(m, inputs, output, clusters, saveModel, train, show)
+				return a.linkFiles(cmd.Context(), m, inputs, output, clusters, saveModel, train, show)
 			})
 			show.end()
 			if err != nil {
@@ -116,7 +121,7 @@ threshold or above, review between that and its review threshold.`,
 	}
 	flags := command.Flags()
 	flags.StringVarP(&model, "model", "m", "", "model file, or the name of a model that comes with the program")
-	flags.StringArrayVarP(&inputs, "input", "i", nil, "CSV file with a header; may be given several times")
+	flags.StringArrayVarP(&inputs, "input", "i", nil, "CSV file with a header, or clickhouse:TABLE or clickhouse:QUERY; may be given several times")
 	flags.StringVarP(&output, "output", "o", "", "file for the links")
 	flags.StringVar(&clusters, "clusters", "", "file for the clusters: source, id, cluster")
 	flags.StringVar(&saveModel, "save-model", "", "file for the trained model")
@@ -127,14 +132,14 @@ threshold or above, review between that and its review threshold.`,
 	return command
 }
 
-func linkFiles(m *linkage.Model, inputs []string, output, clusters, saveModel string, train bool, show *progress) (linkResult, error) {
+func (a *app) linkFiles(ctx context.Context, m *linkage.Model, inputs []string, output, clusters, saveModel string, train bool, show *progress) (linkResult, error) {
 	var result linkResult
 	last := time.Now()
 	took := func(into *float64) {
 		now := time.Now()
 		*into, last = now.Sub(last).Seconds(), now
 	}
-	t, err := readTable(m, inputs, show)
+	t, err := a.readTable(ctx, m, inputs, show)
 	if err != nil {
 		return result, err
 	}
@@ -157,14 +162,11 @@ func linkFiles(m *linkage.Model, inputs []string, output, clusters, saveModel st
 		}
 	}
 	result.Prior = m.Prior
-	edges, err := t.Candidates(show.tell)
+	outcome, err := t.Link(show.tell)
 	if err != nil {
 		return result, err
 	}
-	links, err := t.Resolve(edges)
-	if err != nil {
-		return result, err
-	}
+	links := outcome.Links
 	took(&result.Seconds.Link)
 	for _, l := range links.Edges {
 		if l.Review {
@@ -225,35 +227,6 @@ func printIntake(w io.Writer, intake []linkage.ColumnIntake) error {
 		}
 	}
 	return nil
-}
-
-// readTable reads all files. A file is a source by its name without its ending.
-func readTable(m *linkage.Model, inputs []string, show *progress) (*linkage.Table, error) {
-	t, err := linkage.NewTable(m)
-	if err != nil {
-		return nil, err
-	}
-	seen := map[string]string{}
-	for _, path := range inputs {
-		name := strings.TrimSuffix(filepath.Base(path), filepath.Ext(path))
-		if other, again := seen[name]; again {
-			return nil, fmt.Errorf("%s and %s are both named %s, which is their source in the links: rename one", other, path, name)
-		}
-		seen[name] = path
-		if err := readInput(t, name, path, show); err != nil {
-			return nil, err
-		}
-	}
-	return t, t.Close()
-}
-
-func readInput(t *linkage.Table, name, path string, show *progress) (err error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	return tablefile.Read(t, name, f, func(rows int64) { show.tell("reading "+path, rows, 0) })
 }
 
 // loadModel reads a model's file, or gives one that comes with the program.
@@ -434,13 +407,13 @@ func printEvaluation(w io.Writer, e linkage.Evaluation) error {
 	return err
 }
 
-func identityExplainCommand() *cobra.Command {
+func (a *app) identityExplainCommand() *cobra.Command {
 	var model string
 	var inputs []string
 	var asJSON bool
 	command := &cobra.Command{
 		Use:   "explain --model MODEL --input A.csv RECORD RECORD",
-		Short: "Draw the waterfall of weights of two records of CSV files",
+		Short: "Draw the waterfall of weights of two records",
 		Long: `Draw the waterfall of weights of two records: what is believed of any pair, what each
 comparison adds in bits, and the sum. A record is named by its id, or by source/id.
 All of the files are read, as how rare a value is depends on the others.`,
@@ -463,7 +436,7 @@ All of the files are read, as how rare a value is depends on the others.`,
 				return linkage.ErrUntrained
 			}
 			show := progressTo(os.Stderr, asJSON)
-			e, err := uninterrupted(cmd.Context(), func() (linkage.Explanation, error) { return explainFiles(m, inputs, args, show) })
+			e, err := uninterrupted(cmd.Context(), func() (linkage.Explanation, error) { return a.explainFiles(cmd.Context(), m, inputs, args, show) })
 			show.end()
 			if err != nil {
 				return err
@@ -475,29 +448,29 @@ All of the files are read, as how rare a value is depends on the others.`,
 		},
 	}
 	command.Flags().StringVarP(&model, "model", "m", "", "model file with weights, or the name of a model that comes with the program")
-	command.Flags().StringArrayVarP(&inputs, "input", "i", nil, "CSV file with a header; may be given several times")
+	command.Flags().StringArrayVarP(&inputs, "input", "i", nil, "CSV file with a header, or clickhouse:TABLE or clickhouse:QUERY; may be given several times")
 	command.Flags().BoolVar(&asJSON, "json", false, "print the result as JSON")
 	return command
 }
 
-func explainFiles(m *linkage.Model, inputs, records []string, show *progress) (linkage.Explanation, error) {
+func (a *app) explainFiles(ctx context.Context, m *linkage.Model, inputs, records []string, show *progress) (linkage.Explanation, error) {
 	var none linkage.Explanation
-	t, err := readTable(m, inputs, show)
+	t, err := a.readTable(ctx, m, inputs, show)
 	if err != nil {
 		return none, err
 	}
-	a, err := t.Find(records[0])
+	x, err := t.Find(records[0])
 	if err != nil {
 		return none, err
 	}
-	b, err := t.Find(records[1])
+	y, err := t.Find(records[1])
 	if err != nil {
 		return none, err
 	}
-	if a == b {
+	if x == y {
 		return none, fmt.Errorf("%s and %s are the same record", records[0], records[1])
 	}
-	return t.Explain(a, b)
+	return t.Explain(x, y)
 }
 
 func printExplanation(w io.Writer, m *linkage.Model, e linkage.Explanation) error {

@@ -70,6 +70,36 @@ func TestIdentityLinkTrains(t *testing.T) {
 	require.NoError(t, err)
 }
 
+// What a new model would move is told, and nothing is written.
+func TestIdentityDiff(t *testing.T) {
+	dir := t.TempDir()
+	records, strict := filepath.Join(dir, "records.csv"), filepath.Join(dir, "strict.yaml")
+	require.NoError(t, os.WriteFile(records, []byte(identityRecords), 0o600))
+	m, err := linkage.Default("city")
+	require.NoError(t, err)
+	m.Version, m.Thresholds.Link = "strict-1", 60
+	text, err := m.Marshal()
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(strict, text, 0o600))
+	before, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	out, err := hopluuIdentity(t, "diff", "city", strict, "--input", records)
+	require.NoError(t, err)
+	require.Contains(t, out, "4 of 4 records would move: 0 times clusters merge, 2 split, 0 regroup")
+	require.Contains(t, out, "split: {")
+	out, err = hopluuIdentity(t, "diff", strict, "city", "--input", records, "--json", "--samples", "1")
+	require.NoError(t, err)
+	var d linkage.Difference
+	require.NoError(t, json.Unmarshal([]byte(out), &d))
+	require.Equal(t, 2, d.Merged)
+	require.Equal(t, int64(2), d.LinksGained)
+	require.Len(t, d.Samples, 1)
+	require.NotNil(t, d.Samples[0].Deciding)
+	after, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	require.Len(t, after, len(before), "nothing is written")
+}
+
 func TestIdentityErrorsAreOneLine(t *testing.T) {
 	dir := t.TempDir()
 	write := func(name, text string) string {
@@ -94,6 +124,14 @@ func TestIdentityErrorsAreOneLine(t *testing.T) {
 		{[]string{"link", "--model", "city", "--input", write("few.csv", "record_id,cccd\n1,2\n2,3\n"), "--output", links}, "column cmnd is in no file"},
 		{[]string{"link", "--model", "city", "--input", records, "--output", links, "--review", "99"}, "above the link threshold"},
 		{[]string{"link", "--model", "city", "--input", records, "--output", links, "--save-model", links}, "give both"},
+		{[]string{"link", "--model", "city", "--input", dir, "--output", links}, "is a folder"},
+		{[]string{"link", "--model", "city", "--input", records, "--output", filepath.Join(dir, "no", "links.csv")}, "no such file or directory"},
+		{[]string{"link", "--model", write("unknown.yaml", "version: x\nid: [id]\ncolour: red\n"), "--input", records, "--output", links}, "unknown.yaml: model: line 3: there is no key \"colour\" here"},
+		{[]string{"link", "--model", write("broken.yaml", "version: [x\n"), "--input", records, "--output", links}, "broken.yaml: model: line 1"},
+		{[]string{"diff", "city"}, "needs two models"},
+		{[]string{"diff", "city", "city"}, "needs --input"},
+		{[]string{"diff", "city", "febrl", "--input", records}, "febrl: the model has no weights"},
+		{[]string{"diff", "city", "city", "--input", records, "--samples", "-1"}, "give 0 or more"},
 		{[]string{"evaluate", "--links", links}, "needs --links and --truth"},
 		{[]string{"explain", "--model", "city", "--input", records, "1"}, "needs two records"},
 		{[]string{"explain", "--model", "city", "--input", records, "1", "9"}, `no file has a record "9"`},

@@ -48,7 +48,7 @@ Commands named run work until SIGTERM or Ctrl-C, which ends them with 0.`,
 		SilenceErrors: true,
 	},
 		a.connectorCommand(), a.processorCommand(), a.sinkCommand(), a.registryCommand(),
-		a.topicsCommand(), a.reconcileCommand(), identityCommand(), a.configCommand(), devCommand(), embeddedCommand(), versionCommand(),
+		a.topicsCommand(), a.reconcileCommand(), a.identityCommand(), a.configCommand(), devCommand(), embeddedCommand(), versionCommand(),
 	)
 	root.SetVersionTemplate("hopluu {{.Version}}\n")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {

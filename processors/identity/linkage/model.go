@@ -149,16 +149,30 @@ type Prior struct {
 // ParseModel reads a model strictly: unknown keys are refused with their line.
 func ParseModel(text []byte) (*Model, error) {
 	if err := plainYAML(text); err != nil {
-		return nil, fmt.Errorf("model: %w", err)
+		return nil, fmt.Errorf("model: %w", atLine(err))
 	}
 	var m Model
 	if err := yaml.UnmarshalWithOptions(text, &m, yaml.Strict()); err != nil {
-		return nil, fmt.Errorf("model: %w", err)
+		return nil, fmt.Errorf("model: %w", atLine(err))
 	}
 	if err := m.check(); err != nil {
 		return nil, fmt.Errorf("model: %w", err)
 	}
 	return &m, nil
+}
+
+// atLine makes one line of an error of the YAML library, which draws the text.
+func atLine(err error) error {
+	var y yaml.Error
+	if !errors.As(err, &y) || y.GetToken() == nil || y.GetToken().Position == nil {
+		return err
+	}
+	line := y.GetToken().Position.Line
+	var unknown *yaml.UnknownFieldError
+	if errors.As(err, &unknown) {
+		return fmt.Errorf("line %d: there is no key %q here: see 'hopluu identity model city' for all of them", line, y.GetToken().Value)
+	}
+	return fmt.Errorf("line %d: %s", line, y.GetMessage())
 }
 
 // Marshal writes a model as ParseModel reads it.
