@@ -57,12 +57,13 @@ func (a *app) connectorEnable() *cobra.Command {
 		Short: "Print the least-privilege script that capture needs, or run it",
 		Long: `Print the script that a DBA runs once: a role that may replicate and read the
 named tables only, and a publication of them. The role and its password are those
-of the source's dsn. Each step says which lock it takes; none waits longer than
-its lock_timeout. Columns with privacy: drop and rows that do not meet a table's
-where are left out of grants and publication. Run again, it changes what differs
-from the sector file and nothing else; a table that would be published so that the
-application's own UPDATE and DELETE fail is refused. With --run it is run over
---admin, a connection string of an administrator of that database.`,
+of the source's dsn; the script has the password hashed, as the server keeps it.
+Each step says which lock it takes; none waits longer than its lock_timeout.
+Columns with privacy: drop and rows that do not meet a table's where are left out
+of grants and publication. Run again, it changes what differs from the sector file
+and nothing else; a table that would be published so that the application's own
+UPDATE and DELETE fail is refused. With --run it is run over --admin, a connection
+string of an administrator of that database.`,
 		Example: `  hopluu connector enable health > health.sql
   psql -v ON_ERROR_STOP=1 -f health.sql    # after reading it
   hopluu connector enable health --run --admin postgres://postgres@db1/health`,
@@ -74,6 +75,9 @@ application's own UPDATE and DELETE fail is refused. With --run it is run over
 			}
 			setup, err := a.setup(args, "enable")
 			if err != nil {
+				return err
+			}
+			if setup.Password, err = postgres.Verifier(setup.Password); err != nil {
 				return err
 			}
 			script := setup.EnableScript()

@@ -21,7 +21,8 @@ type Statement struct {
 // Setup describes what a connector needs in its database.
 type Setup struct {
 	Database          string
-	Role, Password    string
+	Role              string
+	Password          string // or its Verifier; empty to set none
 	Slot, Publication string
 	Tables            []sectors.Table
 }
@@ -53,7 +54,11 @@ func (s Setup) EnableScript() []Statement {
 		{SQL: do("IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = %[1]s) THEN CREATE ROLE %[2]s LOGIN REPLICATION; COMMENT ON ROLE %[2]s IS %[3]s; END IF;", literal(s.Role), role, literal(roleComment)), Why: "a role of its own; no lock on tables"},
 	}
 	if s.Password != "" {
-		script = append(script, Statement{SQL: do("IF EXISTS (%s) THEN ALTER ROLE %s PASSWORD %s; END IF;", ownRole(s.Role), role, literal(s.Password)), Why: "its password, if the role is ours; no lock on tables"})
+		what := "its password"
+		if strings.HasPrefix(s.Password, verifierPrefix) {
+			what += ", hashed as the server keeps it"
+		}
+		script = append(script, Statement{SQL: do("IF EXISTS (%s) THEN ALTER ROLE %s PASSWORD %s; END IF;", ownRole(s.Role), role, literal(s.Password)), Why: what + ", if the role is ours; no lock on tables"})
 	}
 	script = append(script, Statement{SQL: fmt.Sprintf("GRANT CONNECT ON DATABASE %s TO %s", pgx.Identifier{s.Database}.Sanitize(), role), Why: "no lock on tables"})
 	for _, t := range s.Tables {

@@ -73,6 +73,8 @@ func TestCheckEnableDisable(t *testing.T) {
 		require.NotEmpty(t, s.SQL)
 		require.NotEmpty(t, s.Why)
 	}
+	require.NotContains(t, script, "a /secret", "who reads the script learns no password")
+	require.Contains(t, script, "SCRAM-SHA-256$")
 	// As printed it runs, and again.
 	w.exec(script)
 	w.exec(script)
