@@ -27,6 +27,10 @@ var (
 	persons = flag.Int("persons", 800, "people of the generated city")
 )
 
+// within is how long a test waits for what must come: long, for a machine that
+// is busy with other things.
+const within = 6 * time.Minute
+
 func TestMain(m *testing.M) { os.Exit(harness.Main(m)) }
 
 // P2: whatever is killed, whenever, silver equals the source in the end. Each
@@ -55,7 +59,7 @@ func TestCase25KillAnythingAnytime(t *testing.T) {
 		p, ok := stack.Process(name)
 		require.True(t, ok, name)
 		require.NoError(t, p.Kill())
-		bound, cancel := context.WithTimeout(ctx, 2*time.Minute)
+		bound, cancel := context.WithTimeout(ctx, within)
 		require.NoError(t, p.Restart(bound), "%s does not start again", name)
 		cancel()
 		t.Logf("kill %d of %d: %s", i+1, len(victims), name)
@@ -77,7 +81,7 @@ func start(t *testing.T) (*dev.Stack, *generator.Generator) {
 	})
 	require.NoError(t, err)
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		ctx, cancel := context.WithTimeout(context.Background(), within)
 		defer cancel()
 		require.NoError(t, stack.Stop(ctx))
 		if t.Failed() {
@@ -151,8 +155,8 @@ func victimsOf(stack *dev.Stack, random *rand.Rand, n int) []string {
 func awaitGrowth(t *testing.T, stack *dev.Stack, n int64) {
 	t.Helper()
 	var from int64 = -1
-	harness.Eventually(t, 3*time.Minute, func(ctx context.Context) error {
-		ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	harness.Eventually(t, within, func(ctx context.Context) error {
+		ctx, cancel := context.WithTimeout(ctx, time.Minute)
 		defer cancel()
 		now, err := offsets(ctx, stack)
 		if err != nil {
@@ -195,9 +199,9 @@ func offsets(ctx context.Context, stack *dev.Stack) (sum int64, err error) {
 // reconciled runs `hopluu reconcile` and wants agreement.
 func reconciled(t *testing.T, stack *dev.Stack) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*within)
 	defer cancel()
-	stdout, stderr, code, err := harness.Hopluu(t).Run(ctx, []string{"reconcile", "--json", "--catch-up", "3m", "--config", stack.ConfigPath})
+	stdout, stderr, code, err := harness.Hopluu(t).Run(ctx, []string{"reconcile", "--json", "--catch-up", within.String(), "--config", stack.ConfigPath})
 	require.NoError(t, err, stderr)
 	require.Zero(t, code, "%s\n%s", stdout, stderr)
 	var results []struct {

@@ -288,7 +288,7 @@ func TestRun(t *testing.T) {
 		t.Helper()
 		for _, sector := range sectorNames {
 			before := written(sector)
-			require.Eventually(t, func() bool { return written(sector) > before+5 }, 30*time.Second, 200*time.Millisecond, sector)
+			require.Eventually(t, func() bool { return written(sector) > before+5 }, 3*time.Minute, 200*time.Millisecond, sector)
 		}
 	}
 	goesOn()

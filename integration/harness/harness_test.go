@@ -59,11 +59,14 @@ func TestPollGivesTheConditionsOwnError(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Millisecond)
 	defer cancel()
 	mine := errors.New("three of four")
+	asked := false
 	err := harness.Poll(ctx, func(ctx context.Context) error {
-		if ctx.Err() != nil {
-			return ctx.Err()
+		if !asked {
+			asked = true
+			return mine
 		}
-		return mine
+		<-ctx.Done()
+		return ctx.Err()
 	})
 	require.ErrorIs(t, err, mine)
 	require.ErrorIs(t, err, context.DeadlineExceeded)

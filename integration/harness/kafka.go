@@ -32,6 +32,11 @@ func Kafka(t testing.TB, opts ...Option) *KafkaBroker {
 	// Events of tests are of any year; a broker that runs for longer than thirty
 	// seconds would remove those that are older than a week.
 	settings := map[string]string{"log.retention.ms": "-1"}
+	if !o.own {
+		// Nobody kills it and waits for its session to end; one that is starved
+		// of the processor goes on where it was.
+		settings["broker.session.timeout.ms"] = "60000"
+	}
 	maps.Copy(settings, o.settings)
 	return get(t, "kafka", o, func(ctx context.Context, dir string) (*KafkaBroker, func() error, error) {
 		k, err := embedded.StartKafka(ctx, embedded.KafkaConfig{Parts: paths, Dir: dir, LogDir: o.logDir, Heap: "384m", QuickStart: true, Settings: settings})

@@ -120,7 +120,15 @@ func (s *state) close(failed bool) error {
 		fmt.Fprintln(os.Stderr, "harness: kept", s.root)
 		return errors.Join(errs...)
 	}
-	return errors.Join(append(errs, os.RemoveAll(s.root))...)
+	return errors.Join(append(errs, removeAll(s.root))...)
+}
+
+// removeAll removes a folder in which a killed server's children may write for
+// another moment: a backend of PostgreSQL notices its end when it next waits.
+func removeAll(dir string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	return Poll(ctx, func(context.Context) error { return os.RemoveAll(dir) })
 }
 
 // printLogs shows the end of every log, since the folder goes away.
@@ -227,7 +235,7 @@ func TempDir(t testing.TB) string {
 		if os.Getenv(keepEnv) != "" {
 			return
 		}
-		if err := os.RemoveAll(dir); err != nil {
+		if err := removeAll(dir); err != nil {
 			t.Error(err)
 		}
 	})

@@ -137,7 +137,8 @@ func Postgres(t testing.TB, opts ...Option) *PostgresServer {
 	}
 	return get(t, "postgres", o, func(ctx context.Context, dir string) (*PostgresServer, func() error, error) {
 		// A killed process loses nothing that the kernel has: only a power cut would.
-		settings := map[string]string{"fsync": "off"}
+		// As many tests run side by side as the machine has processors.
+		settings := map[string]string{"fsync": "off", "max_connections": "300", "max_replication_slots": "60", "max_wal_senders": "60"}
 		maps.Copy(settings, o.settings)
 		p, err := embedded.StartPostgres(ctx, embedded.PostgresConfig{Parts: paths, Dir: dir, Settings: settings})
 		if err != nil {

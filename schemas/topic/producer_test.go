@@ -353,10 +353,11 @@ func TestCase34UnknownErrorAtTheEnd(t *testing.T) {
 func TestCommitThatIsNotKnown(t *testing.T) {
 	cluster, c := fakeBroker(t, kfake.SeedTopics(1, "a"))
 	ctx := testContext(t)
-	c.patience = 200 * time.Millisecond
 	p := producer(t, c, "w")
 	handle := cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.EndTxn}, Err: kerr.CoordinatorNotAvailable, Count: -1})
 	put(t, p, Partition{"a", 0}, "1")
+	require.NoError(t, p.flushAll(ctx)) // the patience is for the end alone
+	c.patience = 200 * time.Millisecond
 	require.ErrorIs(t, p.Commit(ctx), ErrCommitUnknown)
 	require.ErrorIs(t, p.Abort(ctx), ErrCommitUnknown)
 	require.NoError(t, p.Close())
@@ -377,9 +378,10 @@ func TestBatchIsGivenUpInTheEnd(t *testing.T) {
 	p := producer(t, c, "w")
 	put(t, p, Partition{"a", 0}, "0")
 	require.NoError(t, p.Commit(ctx))
-	c.patience = 200 * time.Millisecond
 	handle := cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Err: kerr.NotEnoughReplicas, Count: -1})
 	put(t, p, Partition{"a", 0}, "given up")
+	require.NoError(t, p.enrol(ctx)) // the patience is for the batch alone
+	c.patience = 200 * time.Millisecond
 	err := p.Commit(ctx)
 	require.ErrorIs(t, err, ErrMustAbort)
 	require.ErrorIs(t, err, kafka.NotEnoughReplicas)
@@ -440,7 +442,7 @@ func TestCancelledCommitWithABatchOnItsWay(t *testing.T) {
 		select {
 		case err := <-closed:
 			require.NoError(t, err)
-		case <-time.After(20 * time.Second):
+		case <-time.After(time.Minute):
 			require.FailNow(t, "the producer does not close")
 		}
 		handle.Remove()

@@ -12,7 +12,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"syscall"
-	"time"
 
 	"github.com/hopluu/hopluu/cmd/hopluu/embedded/parts"
 )
@@ -68,7 +67,7 @@ func StartClickHouse(ctx context.Context, cfg ClickHouseConfig) (*ClickHouse, er
 		Log:  filepath.Join(dir, "log"),
 		launch: launch{
 			command: func() (*exec.Cmd, error) {
-				if err := freeSoon(port, 5*time.Second); err != nil {
+				if err := freeSoon(port); err != nil {
 					return nil, err
 				}
 				cmd := exec.Command(cfg.Bin, args...)
@@ -77,7 +76,7 @@ func StartClickHouse(ctx context.Context, cfg ClickHouseConfig) (*ClickHouse, er
 				return cmd, nil
 			},
 			ready: func(ctx context.Context) error { return probeHTTP(ctx, "http://"+address(port)+"/ping") },
-			stop:  syscall.SIGTERM, orphan: syscall.SIGKILL, grace: 20 * time.Second,
+			stop:  syscall.SIGTERM, orphan: syscall.SIGKILL, grace: stopBound,
 		},
 	}}
 	if err := c.start(ctx); err != nil {

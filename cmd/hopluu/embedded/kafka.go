@@ -18,7 +18,6 @@ import (
 	"slices"
 	"strings"
 	"syscall"
-	"time"
 
 	"github.com/hopluu/hopluu/cmd/hopluu/embedded/parts"
 	"github.com/hopluu/hopluu/deploy/local"
@@ -107,13 +106,13 @@ func StartKafka(ctx context.Context, cfg KafkaConfig) (*Kafka, error) {
 		Log:  filepath.Join(dir, "log"),
 		launch: launch{
 			command: func() (*exec.Cmd, error) {
-				if err := errors.Join(freeSoon(port, 5*time.Second), freeSoon(controller, 5*time.Second)); err != nil {
+				if err := errors.Join(freeSoon(port), freeSoon(controller)); err != nil {
 					return nil, err
 				}
 				return javaCommand(context.Background(), cfg, dir, brokerClass, filepath.Join(dir, "server.properties")), nil
 			},
 			ready: func(ctx context.Context) error { return ProbeKafka(ctx, address(port)) },
-			stop:  syscall.SIGTERM, orphan: syscall.SIGKILL, grace: 20 * time.Second,
+			stop:  syscall.SIGTERM, orphan: syscall.SIGKILL, grace: stopBound,
 		},
 	}}
 	if err := k.start(ctx); err != nil {

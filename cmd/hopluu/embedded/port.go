@@ -85,9 +85,12 @@ func free(port int) bool {
 	return l.Close() == nil
 }
 
+// portBound is how long a dying server may hold its port.
+const portBound = 20 * time.Second
+
 // freeSoon waits for a port that a dying server may still hold.
-func freeSoon(port int, bound time.Duration) error {
-	for deadline := time.Now().Add(bound); !free(port); {
+func freeSoon(port int) error {
+	for deadline := time.Now().Add(portBound); !free(port); {
 		if time.Now().After(deadline) {
 			return fmt.Errorf("port %d is taken by another program: end it, or configure another port", port)
 		}

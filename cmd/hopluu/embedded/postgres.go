@@ -132,7 +132,7 @@ func StartPostgres(ctx context.Context, cfg PostgresConfig) (*Postgres, error) {
 		Log:  filepath.Join(dir, "log"),
 		launch: launch{
 			command: func() (*exec.Cmd, error) {
-				if err := freeSoon(port, 10*time.Second); err != nil {
+				if err := freeSoon(port); err != nil {
 					return nil, err
 				}
 				cmd := exec.Command(filepath.Join(cfg.Parts.Postgres, "bin", "postgres"), serverArgs(dir, port, version, cfg.Settings)...)
@@ -141,7 +141,7 @@ func StartPostgres(ctx context.Context, cfg PostgresConfig) (*Postgres, error) {
 			},
 			cred: cred,
 			// Fast shutdown; immediate shutdown when we die, which its recovery heals.
-			stop: syscall.SIGINT, orphan: syscall.SIGQUIT, grace: 20 * time.Second,
+			stop: syscall.SIGINT, orphan: syscall.SIGQUIT, grace: stopBound,
 			again: stillDying(filepath.Join(dir, "data")),
 		},
 	}
@@ -271,7 +271,7 @@ func stillDying(data string) func(time.Duration) bool {
 }
 
 // dyingBound is how long a killed server's children may take to go.
-const dyingBound = 20 * time.Second
+const dyingBound = time.Minute
 
 // ProbePostgres is a probe of readiness: the server takes connections. A wrong
 // password is no matter of waiting, and ends it.

@@ -40,6 +40,13 @@ type launch struct {
 	again func(since time.Duration) bool
 }
 
+// stopBound is how long a graceful end may take: seconds, on a machine that is
+// busy with other things a minute. A killed server recovers at its next start.
+const stopBound = time.Minute
+
+// probeBound is how long one look at a server that starts may take.
+const probeBound = 5 * time.Second
+
 // maxLog is the size in bytes above which a log is put aside at the next start.
 const maxLog = 64 << 20
 
@@ -268,7 +275,7 @@ func (p *Process) await(ctx context.Context, c *child, probe func(ctx context.Co
 	tick := time.NewTicker(25 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		attempt, cancel := context.WithTimeout(ctx, 2*time.Second)
+		attempt, cancel := context.WithTimeout(ctx, probeBound)
 		err := probe(attempt)
 		cancel()
 		// A probe that succeeds after our process ended was answered by another one.

@@ -5,7 +5,6 @@ import (
 	"os"
 	"os/exec"
 	"syscall"
-	"time"
 )
 
 // StartSelf starts a subcommand of hopluu (or of the program bin) as a
@@ -22,7 +21,7 @@ func StartSelf(ctx context.Context, name, bin string, args, env []string, logfil
 				cmd.Env = append(os.Environ(), env...)
 				return cmd, nil
 			},
-			stop: syscall.SIGTERM, orphan: syscall.SIGKILL, grace: 20 * time.Second,
+			stop: syscall.SIGTERM, orphan: syscall.SIGKILL, grace: stopBound,
 		},
 	}
 	if err := p.start(ctx); err != nil {

@@ -86,7 +86,7 @@ const (
 	slot       = "hopluu_ward"
 	partitions = 2
 	// within bounds what the parts need to react on a busy machine.
-	within = 2 * time.Minute
+	within = 5 * time.Minute
 )
 
 // world is a database, a broker, and all that a connector needs.
@@ -247,7 +247,7 @@ func (c *connector) running() bool { return c.p != nil && c.p.Running() }
 
 // phase is what the connector does: starting, snapshot or stream.
 func (c *connector) phase() string {
-	client := http.Client{Timeout: time.Second}
+	client := http.Client{Timeout: 10 * time.Second}
 	res, err := client.Get("http://" + c.http + "/readyz")
 	if err != nil {
 		return starting

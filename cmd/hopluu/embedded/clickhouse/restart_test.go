@@ -32,7 +32,7 @@ func TestDataSurvive(t *testing.T) {
 		total += 2000
 		require.NoError(t, end())
 		require.NoError(t, server.Restart(t.Context()))
-		harness.Eventually(t, 10*time.Second, func(ctx context.Context) error { return conn.Ping(ctx) })
+		harness.Eventually(t, time.Minute, func(ctx context.Context) error { return conn.Ping(ctx) })
 		var count, distinct uint64
 		require.NoError(t, conn.QueryRow(t.Context(), "SELECT count(), uniqExact(n) FROM kept").Scan(&count, &distinct))
 		require.EqualValues(t, total, count)
