@@ -87,5 +87,9 @@ func messageLetters(source string) string {
 
 // IdentitySpecs are the topics that the matcher writes.
 func (t Topics) IdentitySpecs() []topic.Spec {
-	return []topic.Spec{t.spec(topic.IdentityLink, t.Partitions, map[string]string{"cleanup.policy": "compact"})}
+	return []topic.Spec{
+		t.spec(topic.IdentityLink, t.Partitions, map[string]string{"cleanup.policy": "compact"}),
+		// Kept for good: it says which person a record was of on any day.
+		t.spec(topic.IdentityEvent, 1, map[string]string{"cleanup.policy": "delete", "retention.ms": "-1"}),
+	}
 }

@@ -15,6 +15,7 @@ type cityParams struct {
 	seed    uint64
 	persons int
 	rate    float64 // of faults, in multiples of the fixed rates
+	live    bool    // decided as the matcher decides: with the model's own sizes and rarities
 }
 
 func (p cityParams) build() (*city.City, error) {
@@ -37,6 +38,15 @@ func load(m *linkage.Model, params cityParams) (*population, error) {
 	p := &population{people: map[string]int32{}, rows: map[string]string{}}
 	if p.table, err = linkage.NewTable(m); err != nil {
 		return nil, err
+	}
+	if params.live {
+		known, err := linkage.DefaultFrequencies("city")
+		if err != nil {
+			return nil, err
+		}
+		if err := p.table.Live(known); err != nil {
+			return nil, err
+		}
 	}
 	f, err := p.table.File("city", header)
 	if err != nil {

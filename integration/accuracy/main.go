@@ -38,6 +38,7 @@ func main() {
 	flag.BoolVar(&o.ablate, "ablate", false, "link again without each column, with at most 50,000 people")
 	flag.StringVar(&o.save, "save", "", "write the trained model to this file, and how common values are beside it")
 	flag.StringVar(&o.export, "export", "", "only write records.csv and truth.csv of the city that is linked to this folder")
+	flag.BoolVar(&o.test.live, "live", false, "decide as the matcher does, with the sizes and rarities of the model that comes with the program")
 	flag.IntVar(&o.show, "show", 0, "print so many wrong links, and right pairs left to review, of generated people")
 	flag.Parse()
 	o.test.persons, o.train.persons = *persons, *trainPersons

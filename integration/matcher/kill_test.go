@@ -13,6 +13,7 @@ import (
 
 	"github.com/hopluu/hopluu/integration/harness"
 	"github.com/hopluu/hopluu/processors/identity"
+	"github.com/hopluu/hopluu/processors/identity/linkage"
 	"github.com/hopluu/hopluu/schemas/event"
 )
 
@@ -122,16 +123,19 @@ func TestSIGKILL(t *testing.T) {
 
 // oracle solves the records in this process.
 func (r *rig) oracle(records map[string]*identity.Raw) map[string]identity.Link {
-	model, err := identity.Deterministic1()
+	model, err := linkage.Default("city")
 	require.NoError(r.t, err)
-	s := identity.NewState(model)
+	known, err := linkage.DefaultFrequencies("city")
+	require.NoError(r.t, err)
+	e, err := linkage.NewEngine(model, known)
+	require.NoError(r.t, err)
 	for _, raw := range records {
-		require.True(r.t, s.Upsert(identity.Normalise(raw)))
+		require.True(r.t, e.Upsert(raw))
 	}
 	links := map[string]identity.Link{}
-	require.NoError(r.t, s.Solve(func(c *identity.Change) error {
+	require.NoError(r.t, e.Solve(func(c *linkage.Change) error {
 		links[c.Record] = c.Link
 		return nil
-	}))
+	}, func(*linkage.Event) error { return nil }))
 	return links
 }

@@ -105,6 +105,8 @@ func newRig(t testing.TB) *rig {
 	r.producer, err = r.kafka.NewProducer(t.Context(), topic.ProducerConfig{TransactionalID: "connector"})
 	require.NoError(t, err)
 	r.topics(topic.IdentityLink)
+	_, err = r.kafka.Ensure(t.Context(), topic.Spec{Name: topic.IdentityEvent, Partitions: 1, Replication: 1})
+	require.NoError(t, err)
 	t.Cleanup(func() {
 		require.NoError(t, r.producer.Close())
 		web.Close()
@@ -302,6 +304,9 @@ func (r *rig) flat(ctx context.Context, wire []byte) (map[string]string, error) 
 	fields := map[string]string{}
 	for i, c := range record.Columns() {
 		fields[c.Name] = string(cells[i].B)
+		if c.Type.Kind == avro.Double && !cells[i].Null {
+			fields[c.Name] = strconv.FormatFloat(cells[i].F, 'f', 1, 64)
+		}
 	}
 	return fields, err
 }
@@ -325,6 +330,40 @@ func (r *rig) isPerson(record, leader string) {
 		}
 		return nil
 	})
+}
+
+// happened waits until identity.event has an event under a person that holds.
+func (r *rig) happened(person string, holds func(map[string]string) bool) {
+	harness.Eventually(r.t, time.Minute, func(ctx context.Context) error {
+		var seen []map[string]string
+		found := false
+		err := r.kafka.ReadAll(ctx, topic.IdentityEvent, func(rec topic.Record) error {
+			key, err := r.flat(ctx, rec.Key)
+			if err != nil {
+				return err
+			}
+			value, err := r.flat(ctx, rec.Value)
+			seen = append(seen, value)
+			found = found || key["person_id"] == person && err == nil && holds(value)
+			return err
+		})
+		if err == nil && !found {
+			err = fmt.Errorf("no such event of %s among %v", person, seen)
+		}
+		return err
+	})
+}
+
+// noPlaintext is P11: no identifier and no name leaves the vault.
+func (r *rig) noPlaintext() {
+	for _, name := range []string{topic.IdentityLink, topic.IdentityEvent} {
+		require.NoError(r.t, r.kafka.ReadAll(r.t.Context(), name, func(rec topic.Record) error {
+			for _, secret := range []string{"079085001234", "79085001234", "024517348", "7912345670", "Nguy", "NGUYEN"} {
+				require.NotContains(r.t, string(rec.Key)+string(rec.Value), secret)
+			}
+			return nil
+		}))
+	}
 }
 
 func (r *rig) isGone(record string) {

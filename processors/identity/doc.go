@@ -1,21 +1,14 @@
-// Package identity says which records speak of the same person, and why.
+// Package identity reads what sources write of persons, and names persons.
 //
-// The way of a record: Normalise makes a Record of what a source wrote, Block
-// says which other records it must be compared with, Compare gives the
-// evidence of a pair, a Model decides on it, Cluster joins what was decided to
-// be one person, and PersonID names the result. State holds all records and
-// does the same again for the part of them that a change touches.
+// Names, dates, numbers, telephones, wards, addresses and sexes are made equal
+// here, whatever a system, a clerk or a spreadsheet made of them; what was found
+// out on the way is noted. A Raw is a record as its source says it, a Link what
+// is published of it, PersonOf names a person from a record of it, and a
+// Partition is the hash of who is whom. Who is whom is decided in linkage.
 //
-// Everything here is a pure function of the set of records and of the model's
-// version (P9): never of the order or the time of arrival. Evidence compares
-// two source records, never a merged one. What depends on all the holders of
-// an id (is the number shared by several people?) is found at the clustering
-// step, from the set, and never stored in an edge.
-//
-// What belongs here: normalising, blocking, comparing, deciding, clustering,
-// and the models, which are versioned data in models/. What never does:
-// topics, schemas, clocks, logs, I/O; the shell around this package is
-// processors/matcher. Identifiers are plaintext here, so nothing of this
-// package prints them: Number and Record format as redacted text, and the
-// reasons of a Link name kinds and levels only (P11).
+// Everything here is a pure function of its arguments. What belongs here:
+// normalising, and the words in which records and persons are spoken of. What
+// never does: judging whether two records are one person, topics, schemas,
+// clocks, logs, I/O. Identifiers are plaintext here, so nothing of this package
+// prints them: Number formats as redacted text (P11).
 package identity

@@ -8,9 +8,12 @@ import (
 // Text is a text in the forms that comparing needs, and what was found out
 // about it.
 type Text struct {
-	raw string
-	// Canonical and Toneless are as in Name.
-	Canonical, Toneless string
+	// Canonical is composed (NFC), lower case, single spaces, every Đ the
+	// Vietnamese one, tone marks where the older orthography puts them (hòa,
+	// not hoà).
+	Canonical string
+	// Toneless is Canonical without any diacritic, đ as d.
+	Toneless string
 	// Was is what the text was written in, when that is not Unicode.
 	Was Encoding
 	// Lost tells that letters are gone for good: a question mark stands in a word, where a
@@ -35,12 +38,8 @@ func beginning(text string) string {
 }
 
 func fold(text string) Text {
-	f := Text{raw: text}
 	meant, was := Repair(text)
-	if f.Was = was; was == Windows1252 {
-		f.raw = meant
-	}
-	f.Lost = lost(meant)
+	f := Text{Was: was, Lost: lost(meant)}
 	f.Canonical = canonicalName(meant)
 	f.Toneless = tonelessName(f.Canonical)
 	return f

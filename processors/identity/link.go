@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"math"
 
@@ -56,13 +55,13 @@ type Link struct {
 	// Citizen is the ID of the person's record in the population register, ""
 	// when there is none.
 	Citizen string
-	// Decision is one of the constants above, Rule the model's rule that
-	// decided, "" for a single record.
+	// Decision is one of the constants above, Rule what decided, "" for a single
+	// record.
 	Decision, Rule string
 	// Weight is the match weight in bits that decided, 0 where none did.
 	Weight float64
-	// Reasons is JSON: {"with": record ID, "evidence": {field: level}}, and
-	// "weight" in a model with weights; "" when there was nothing to compare.
+	// Reasons is JSON: {"with": record ID, "evidence": {comparison: level}}, ""
+	// when there was nothing to compare.
 	Reasons string
 	Model   string // the model's version
 }
@@ -76,37 +75,4 @@ func (l *Link) Digest(buf []byte) (digest uint64, scratch []byte) {
 		buf = append(buf, 0xff) // in no UTF-8 text
 	}
 	return xxhash.Sum64(buf), buf
-}
-
-// appendReasons writes Link.Reasons.
-func (m *Model) appendReasons(dst []byte, d Decision, with string) []byte {
-	dst = append(dst, `{"with":`...)
-	dst = appendJSON(dst, with)
-	dst = append(dst, `,"evidence":{`...)
-	for i, e := range m.Evidence(d.Why) {
-		if i > 0 {
-			dst = append(dst, ',')
-		}
-		dst = append(append(append(append(dst, '"'), e.Field.String()...), `":"`...), e.Level.String()...)
-		dst = append(dst, '"')
-	}
-	dst = append(dst, '}')
-	if d.Weight != 0 {
-		dst = fmt.Appendf(dst, `,"weight":%.2f`, d.Weight)
-	}
-	return append(dst, '}')
-}
-
-// appendJSON writes a text as JSON does.
-func appendJSON(dst []byte, s string) []byte {
-	for i := 0; i < len(s); i++ {
-		if c := s[i]; c < 0x20 || c >= 0x7f || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&' {
-			quoted, err := json.Marshal(s)
-			if err != nil { // a string never fails
-				return append(dst, `""`...)
-			}
-			return append(dst, quoted...)
-		}
-	}
-	return append(append(append(dst, '"'), s...), '"')
 }

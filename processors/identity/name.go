@@ -4,62 +4,13 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
-	"unique"
 
 	"golang.org/x/text/unicode/norm"
 )
 
-// Name is a full name in the three forms that comparing and showing need. Equal
-// forms share their memory.
-type Name struct {
-	// Raw is what the source wrote.
-	Raw unique.Handle[string]
-	// Canonical is composed (NFC), lower case, single spaces, every Đ the
-	// Vietnamese one, tone marks where the older orthography puts them (hòa,
-	// not hoà).
-	Canonical unique.Handle[string]
-	// Toneless is Canonical without any diacritic, đ as d.
-	Toneless unique.Handle[string]
-	// Was is what Raw was written in, when that is not Unicode: Canonical is
-	// what it was meant to be.
-	Was Encoding
-}
-
 // MaxNameBytes is how much of a text is read as a name; of what is longer the
 // beginning counts.
 const MaxNameBytes = 512
-
-var noName = unique.Make("")
-
-// Known tells whether there is a name. A placeholder for a newborn who has
-// none yet ("con bà Lê Thị Hoa", "bé trai") is none: it is the mother's.
-func (n Name) Known() bool { return n.Toneless != (unique.Handle[string]{}) && n.Toneless != noName }
-
-// ParseName makes the forms of a name.
-func ParseName(text []byte) Name {
-	f := fold(beginning(string(text)))
-	n := Name{Raw: unique.Make(f.raw), Canonical: noName, Toneless: noName, Was: f.Was}
-	if f.Canonical != "" && !f.NoName() {
-		n.Canonical, n.Toneless = unique.Make(f.Canonical), unique.Make(f.Toneless)
-	}
-	return n
-}
-
-// notes tells what reading the name found out.
-func (n Name) notes(text []byte) (notes Notes) {
-	switch n.Was {
-	case TCVN3:
-		notes = NameFromTCVN3
-	case VNI:
-		notes = NameFromVNI
-	case UTF8Twice, Windows1252:
-		notes = NameFromBytes
-	}
-	if lost(string(text[:min(len(text), MaxNameBytes)])) {
-		notes |= NameLost
-	}
-	return notes
-}
 
 // placeholder tells what hospitals write for a child without a name.
 func placeholder(toneless string) bool {

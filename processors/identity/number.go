@@ -114,18 +114,11 @@ const (
 	FillerRefused                       // 000000000, 123456789 and their like
 	MalformedRefused                    // a value that is no number of its kind
 	PhoneRenumbered                     // an 11-digit mobile number of before 2018, written as it is since
-	NameFromTCVN3                       // the name was written in TCVN3
-	NameFromVNI                         // the name was written in VNI
-	NameFromBytes                       // the name was UTF-8 twice, or no UTF-8 at all
-	NameLost                            // letters of the name are gone for good: "Nguy?n"
 	BirthYearOnly                       // of the birth date only the year is written
 	BirthSwapped                        // the birth date has the day in the month's place
 	BirthImpossible                     // the birth date is none: 29 February of a common year; its year was kept
 	BirthRefused                        // the birth date cannot be read, or is 1 January 1900
 )
-
-// restored are the notes of leading zeros that were put back.
-const restored = CCCDRestored | CMNDRestored | InsuranceRestored
 
 // Digits of each kind.
 const (

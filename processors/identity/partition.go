@@ -36,14 +36,3 @@ func (h *PartitionHasher) Sum() (p Partition) {
 	}
 	return p
 }
-
-// PartitionHash hashes the partition as Solve last decided it.
-func (s *State) PartitionHash() Partition {
-	var h PartitionHasher
-	for i := int32(1); i < s.nodes.used; i++ {
-		if n := s.nodes.at(i); n.alive && n.solved {
-			h.Add(n.person, n.record.ID)
-		}
-	}
-	return h.Sum()
-}

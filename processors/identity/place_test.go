@@ -35,24 +35,24 @@ func TestAddresses(t *testing.T) {
 	require.Equal(t, "12 lê lợi", FoldAddress("Số 12 đường Lê Lợi").Canonical)
 }
 
-// case14: what a name was written in is noted, and what the source wrote is kept.
-func TestNotesOfNames(t *testing.T) {
+// case14: what a name was written in is told, and names of which letters are
+// gone are none.
+func TestEncodingsOfNames(t *testing.T) {
 	for _, c := range []struct {
-		raw       string
-		canonical string
-		notes     Notes
+		raw, canonical string
+		was            Encoding
 	}{
-		{"NguyÔn V¨n An", "nguyễn văn an", NameFromTCVN3},
-		{"Nguyeãn Vaên An", "nguyễn văn an", NameFromVNI},
-		{"Nguyá»…n VÄƒn An", "nguyễn văn an", NameFromBytes},
-		{"Nguyễn Văn An", "nguyễn văn an", 0},
-		{"Nguy?n V?n An", "", NameLost},
+		{"NguyÔn V¨n An", "nguyễn văn an", TCVN3},
+		{"Nguyeãn Vaên An", "nguyễn văn an", VNI},
+		{"Nguyá»…n VÄƒn An", "nguyễn văn an", UTF8Twice},
+		{"Nguyễn Văn An", "nguyễn văn an", Unicode},
 	} {
-		r := person{in: health, name: c.raw}.record()
-		require.Equal(t, c.raw, r.Name.Raw.Value())
-		require.Equal(t, c.canonical, r.Name.Canonical.Value())
-		require.Equal(t, c.notes, r.Notes, c.raw)
+		n := Fold(c.raw)
+		require.Equal(t, c.canonical, n.Canonical)
+		require.Equal(t, c.was, n.Was, c.raw)
+		require.False(t, n.NoName())
 	}
+	require.True(t, Fold("Nguy?n V?n An").NoName())
 }
 
 func FuzzParseWard(f *testing.F) {

@@ -97,16 +97,16 @@ const (
 	roleName
 	roleSex
 	roleWard
+	roleAddress
 	roleBirth
 	roleDied
 	roles
 )
 
-// roleOf are the matching fields that the model looks at; addresses are not
-// compared yet.
+// roleOf are the matching fields that the model looks at.
 var roleOf = map[string]role{
 	sectors.CCCD: roleCCCD, sectors.CMND: roleCMND, sectors.Insurance: roleInsurance, sectors.TaxCode: roleTaxCode, sectors.Phone: rolePhone,
-	sectors.FullName: roleName, sectors.Sex: roleSex, sectors.Ward: roleWard, sectors.BirthDate: roleBirth, sectors.DiedOn: roleDied,
+	sectors.FullName: roleName, sectors.Sex: roleSex, sectors.Ward: roleWard, sectors.Address: roleAddress, sectors.BirthDate: roleBirth, sectors.DiedOn: roleDied,
 }
 
 func newDecoder(r *registry.Client) *decoder {
@@ -271,7 +271,7 @@ func (d *decoder) gather(reader *rowReader, raw *identity.Raw, at event.Position
 	}
 	raw.CCCD, raw.CMND, raw.Insurance = d.texts[roleCCCD], d.texts[roleCMND], d.texts[roleInsurance]
 	raw.TaxCode, raw.Phone = d.texts[roleTaxCode], d.texts[rolePhone]
-	raw.FullName, raw.Ward = d.texts[roleName], d.texts[roleWard]
+	raw.FullName, raw.Ward, raw.Address = d.texts[roleName], d.texts[roleWard], d.texts[roleAddress]
 	raw.Sex = identity.ParseSex(d.texts[roleSex])
 	return nil
 }

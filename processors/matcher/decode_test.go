@@ -118,29 +118,30 @@ func TestDecode(t *testing.T) {
 		plain("birth", true, aDate), plain("died", true, aTimestamp), plain("address", true, "string"), plain("other", true, "string"))
 	position := event.Position{Epoch: 3, LSN: 99, Ordinal: 4}
 	var msg message
-	row := cells("7", "079085001234", "24517348", "7912345670", "8301442989", "0903123457", "Nguyễn Văn An", "male", "26734", "5557", "-1", "unchanged", "unchanged")
+	row := cells("7", "079085001234", "24517348", "7912345670", "8301442989", "0903123457", "Nguyễn Văn An", "male", "26734", "5557", "-1", "7 Pasteur", "unchanged")
 	require.NoError(t, f.decoder.decode(t.Context(), f.lane, f.message(t, &event.Event{Op: event.Update, After: row, Position: position, CommitMicros: 1234}), &msg))
 	require.Equal(t, event.Update, msg.op)
 	require.Equal(t, int64(1234), msg.micros)
-	r := identity.Normalise(&msg.raw)
-	require.Equal(t, "health.patient:7", r.ID)
-	require.Equal(t, position, r.Position)
-	require.Equal(t, f.lane.origin, r.Origin)
+	raw, r := &msg.raw, identity.Numbers(&msg.raw)
+	require.Equal(t, "health.patient:7", string(raw.ID))
+	require.Equal(t, position, raw.Position)
+	require.Equal(t, f.lane.origin, raw.Origin)
 	require.Equal(t, [5]uint64{79085001234, 24517348, 7912345670, 8301442989, 903123457},
 		[5]uint64{uint64(r.CCCD), uint64(r.CMND), uint64(r.Insurance), uint64(r.TaxCode), uint64(r.Phone)})
-	require.Equal(t, "nguyễn văn an", r.Name.Canonical.Value())
-	require.Equal(t, identity.Male, r.Sex)
-	require.Equal(t, "26734", r.Ward.Value())
-	require.Equal(t, identity.NewDate(1985, 3, 20), r.Birth)
-	require.Equal(t, identity.NewDate(1969, 12, 31), r.Died)
+	require.Equal(t, "Nguyễn Văn An", string(raw.FullName))
+	require.Equal(t, identity.Male, raw.Sex)
+	require.Equal(t, "26734", string(raw.Ward))
+	require.Equal(t, "7 Pasteur", string(raw.Address))
+	require.Equal(t, identity.NewDate(1985, 3, 20), raw.Birth)
+	require.Equal(t, identity.NewDate(1969, 12, 31), raw.Died)
 
 	// A row of nulls has nothing of the row before it.
 	require.NoError(t, f.decoder.decode(t.Context(), f.lane, f.message(t, &event.Event{Op: event.Create, After: cells("8", "", "", "", "", "", "", "", "", "", "", "", "")}), &msg))
-	r = identity.Normalise(&msg.raw)
-	require.Equal(t, "health.patient:8", r.ID)
+	r = identity.Numbers(&msg.raw)
+	require.Equal(t, "health.patient:8", string(raw.ID))
 	require.Zero(t, uint64(r.CCCD+r.CMND+r.Insurance+r.TaxCode+r.Phone))
-	require.Zero(t, r.Birth+r.Died)
-	require.False(t, r.Name.Known())
+	require.Zero(t, raw.Birth+raw.Died)
+	require.Empty(t, string(raw.FullName)+string(raw.Ward)+string(raw.Address))
 
 	rec := f.message(t, &event.Event{Op: event.Delete, Before: cells("7", "", "", "", "", "", "", "", "", "", "", "", ""), BeforeKeyOnly: true, Position: position})
 	require.NoError(t, f.decoder.decode(t.Context(), f.lane, rec, &msg))
@@ -186,8 +187,8 @@ func TestIdentifierInTheKey(t *testing.T) {
 	f := newFixture(t, map[string]string{"cccd": sectors.CCCD}, plain("cccd", false, aToken), plain("cccd_plain", true, "string"))
 	var msg message
 	require.NoError(t, f.decoder.decode(t.Context(), f.lane, f.message(t, &event.Event{Op: event.Create, After: cells("079085001234", "079085001234")}), &msg))
-	r := identity.Normalise(&msg.raw)
-	require.Equal(t, "health.patient:t1_0", r.ID)
+	r := identity.Numbers(&msg.raw)
+	require.Equal(t, "health.patient:t1_0", string(msg.raw.ID))
 	require.Equal(t, uint64(79085001234), uint64(r.CCCD))
 }
 

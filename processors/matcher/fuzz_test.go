@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/hopluu/hopluu/processors/identity"
+	"github.com/hopluu/hopluu/processors/identity/linkage"
 	"github.com/hopluu/hopluu/schemas/event"
 	"github.com/hopluu/hopluu/schemas/topic"
 	"github.com/stretchr/testify/require"
@@ -34,6 +34,10 @@ func FuzzDecode(f *testing.F) {
 	wire := func(id uint32, payload []byte) []byte {
 		return append(binary.BigEndian.AppendUint32([]byte{0}, id), payload...)
 	}
+	model, err := linkage.Default(modelName)
+	require.NoError(f, err)
+	engine, err := linkage.NewEngine(model, nil)
+	require.NoError(f, err)
 	f.Fuzz(func(t *testing.T, key, value []byte) {
 		for _, rec := range []*topic.Record{{Key: wire(1, key), Value: wire(2, value)}, {Key: wire(1, key)}} {
 			rec.Topic = x.lane.topic
@@ -47,7 +51,7 @@ func FuzzDecode(f *testing.F) {
 			}
 			if !msg.tombstone && msg.op != event.Truncate && msg.op != event.Marker {
 				require.NotEmpty(t, msg.raw.ID)
-				_ = identity.Normalise(&msg.raw) // it judges any text
+				engine.Upsert(&msg.raw) // it takes any text
 			}
 		}
 	})

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/hopluu/hopluu/processors/identity"
+	"github.com/hopluu/hopluu/processors/identity/linkage"
 	"github.com/hopluu/hopluu/schemas/avro"
 	"github.com/hopluu/hopluu/schemas/registry"
 	"github.com/hopluu/hopluu/schemas/topic"
@@ -24,9 +25,10 @@ var (
 		{Name: "person_id", Type: "string", Doc: "The person, the same for all records of one"},
 		{Name: "citizen", Type: "string", Nullable: true, Doc: "The person's record in the population register; null when none is known"},
 		{Name: "decision", Type: "string", Doc: "link, review, apart or single"},
-		{Name: "rule", Type: "string", Nullable: true, Doc: "The rule of the model that decided"},
-		{Name: "reasons", Type: "string", Nullable: true, Doc: "JSON: the record compared with, and the level of agreement of every field"},
+		{Name: "rule", Type: "string", Nullable: true, Doc: "What decided: register, weights, decision (a person), forbidden, shared-number, or a contradiction of the model"},
+		{Name: "reasons", Type: "string", Nullable: true, Doc: "JSON: the record compared with, and the level of agreement of every comparison; never a value"},
 		{Name: "model_version", Type: "string", Doc: "The version of the model that decided"},
+		{Name: "weight", Type: "double", Nullable: true, Doc: "The match weight in bits that decided: log2 of the odds that the two records are one person's"},
 	}
 )
 
@@ -42,6 +44,7 @@ const (
 	linkRule
 	linkReasons
 	linkModel
+	linkWeight
 	linkFields
 )
 
@@ -79,7 +82,7 @@ func newLinkWriter(ctx context.Context, kafka *topic.Client, schemas *registry.C
 }
 
 // add writes a change; millis is its time, that of the source (P6).
-func (w *linkWriter) add(ctx context.Context, c *identity.Change, millis int64) error {
+func (w *linkWriter) add(ctx context.Context, c *linkage.Change, millis int64) error {
 	var err error
 	w.cells[0] = text(c.Record)
 	if w.keyBuf, err = w.key.Append(w.keyBuf[:0], w.keyID, w.cells[:len(linkKey)]); err != nil {
@@ -93,7 +96,7 @@ func (w *linkWriter) add(ctx context.Context, c *identity.Change, millis int64) 
 	w.cells = [linkFields]avro.Cell{
 		linkRecord: text(l.Record), linkSource: text(l.Source), linkSector: text(l.Sector), linkTable: text(l.Table),
 		linkPerson: text(l.Person.String()), linkCitizen: optional(l.Citizen), linkDecision: text(l.Decision),
-		linkRule: optional(l.Rule), linkReasons: optional(l.Reasons), linkModel: text(l.Model),
+		linkRule: optional(l.Rule), linkReasons: optional(l.Reasons), linkModel: text(l.Model), linkWeight: {Null: l.Weight == 0, F: l.Weight},
 	}
 	if w.valueBuf, err = w.value.Append(w.valueBuf[:0], w.valueID, w.cells[:]); err != nil {
 		return err
@@ -157,5 +160,8 @@ func (r *linkReader) read(rec *topic.Record) (l identity.Link, withdrawn bool, e
 	l.Source, l.Sector, l.Table = string(r.cells[linkSource].B), string(r.cells[linkSector].B), string(r.cells[linkTable].B)
 	l.Citizen, l.Decision, l.Rule = string(r.cells[linkCitizen].B), string(r.cells[linkDecision].B), string(r.cells[linkRule].B)
 	l.Reasons, l.Model = string(r.cells[linkReasons].B), string(r.cells[linkModel].B)
+	if w := &r.cells[linkWeight]; !w.Null {
+		l.Weight = w.F
+	}
 	return l, false, nil
 }

@@ -39,8 +39,8 @@ func (m *Matcher) mark(part topic.Partition, l *lane, at event.Position, of stri
 		}
 	}
 	if within != nil {
-		m.state.Clear(l.origin, at, within.Has)
+		m.engine.Clear(l.origin, at, within.Has)
 		return
 	}
-	m.state.Truncate(l.origin, at)
+	m.engine.Truncate(l.origin, at)
 }

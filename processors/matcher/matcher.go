@@ -10,7 +10,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/hopluu/hopluu/processors/identity"
+	"github.com/hopluu/hopluu/processors/identity/linkage"
 	"github.com/hopluu/hopluu/schemas/registry"
 	"github.com/hopluu/hopluu/schemas/sectors"
 	"github.com/hopluu/hopluu/schemas/topic"
@@ -36,6 +36,10 @@ type Config struct {
 	Metrics         prometheus.Registerer
 }
 
+// modelName is the model that comes with the program and that all matchers
+// decide by.
+const modelName = "city"
+
 const (
 	// batchRecords and batchWait say when what was read is published.
 	batchRecords = 5000
@@ -51,12 +55,14 @@ const (
 type Matcher struct {
 	config Config
 	log    *slog.Logger
-	model  *identity.Model
+	model  *linkage.Model
+	known  *linkage.Frequencies
 	lanes  map[string]*lane // by vault topic
 
-	state    *identity.State
+	engine   *linkage.Engine
 	producer *topic.Producer
 	links    *linkWriter
+	events   *eventWriter
 	letters  *letterBox
 	metrics  *metrics
 	decoder  *decoder
@@ -76,7 +82,11 @@ type Matcher struct {
 
 // New makes a matcher; it does not connect to anything.
 func New(c Config) (*Matcher, error) {
-	model, err := identity.Deterministic1()
+	model, err := linkage.Default(modelName)
+	if err != nil {
+		return nil, err
+	}
+	known, err := linkage.DefaultFrequencies(modelName)
 	if err != nil {
 		return nil, err
 	}
@@ -85,7 +95,7 @@ func New(c Config) (*Matcher, error) {
 		return nil, err
 	}
 	m := &Matcher{
-		config: c, log: c.Log, model: model, lanes: lanes,
+		config: c, log: c.Log, model: model, known: known, lanes: lanes,
 		decoder: newDecoder(c.Registry),
 	}
 	if m.metrics, err = newMetrics(c.Metrics, lanes); err != nil {
@@ -114,7 +124,7 @@ func (m *Matcher) Run(ctx context.Context) (err error) {
 			err = nil
 		}
 	}()
-	if err := m.waitForLinkTopic(ctx); err != nil {
+	if err := m.waitForTopics(ctx); err != nil {
 		return err
 	}
 	// The producer comes first: it ends an earlier matcher and what that left
@@ -129,6 +139,9 @@ func (m *Matcher) Run(ctx context.Context) (err error) {
 	if m.links, err = newLinkWriter(ctx, m.config.Kafka, m.config.Registry, m.producer); err != nil {
 		return err
 	}
+	if m.events, err = newEventWriter(ctx, m.config.Kafka, m.config.Registry, m.producer); err != nil {
+		return err
+	}
 	if m.letters, err = openLetterBox(ctx, m.config.Kafka, m.producer, m.lanes); err != nil {
 		return err
 	}
@@ -140,23 +153,29 @@ func (m *Matcher) Run(ctx context.Context) (err error) {
 }
 
 // reset forgets what an earlier Run knew.
-func (m *Matcher) reset() {
-	m.state = identity.NewState(m.model)
+func (m *Matcher) reset() (err error) {
+	if m.engine, err = linkage.NewEngine(m.model, m.known); err != nil {
+		return err
+	}
 	m.positions, m.stable = map[topic.Partition]int64{}, map[topic.Partition]int64{}
 	m.staleDelete = map[topic.Partition]string{}
 	m.markers = map[marked]marker{}
 	m.asOf = 0
+	return nil
 }
 
-// publish solves what changed and commits it with the dead letters so far, as
-// one transaction.
+// publish solves what changed and commits it, with the merges and splits that
+// it made and the dead letters so far, as one transaction.
 func (m *Matcher) publish(ctx context.Context) error {
 	started := time.Now()
 	millis := m.asOf / 1000
 	changes := 0
-	err := m.state.Solve(func(c *identity.Change) error {
+	err := m.engine.Solve(func(c *linkage.Change) error {
 		changes++
 		return m.links.add(ctx, c, millis)
+	}, func(e *linkage.Event) error {
+		m.metrics.happened(e)
+		return m.events.add(ctx, e, millis)
 	})
 	if err != nil {
 		return fmt.Errorf("matcher: links cannot be written: %w", err)
@@ -164,6 +183,6 @@ func (m *Matcher) publish(ctx context.Context) error {
 	if err := m.producer.Commit(ctx); err != nil {
 		return fmt.Errorf("matcher: links cannot be committed: %w", err)
 	}
-	m.metrics.published(m.state, changes, time.Since(started))
+	m.metrics.published(m.engine, changes, time.Since(started))
 	return nil
 }

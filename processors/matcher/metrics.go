@@ -6,7 +6,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/hopluu/hopluu/processors/identity"
+	"github.com/hopluu/hopluu/processors/identity/linkage"
 	"github.com/hopluu/hopluu/schemas/topic"
 )
 
@@ -18,6 +18,7 @@ type metrics struct {
 	stale     *prometheus.CounterVec
 	letters   *prometheus.CounterVec
 	changes   prometheus.Counter
+	persons   *prometheus.CounterVec
 	solving   prometheus.Histogram
 	records   *prometheus.GaugeVec
 	share     *prometheus.GaugeVec
@@ -34,6 +35,7 @@ func newMetrics(r prometheus.Registerer, lanes map[string]*lane) (*metrics, erro
 		stale:     prometheus.NewCounterVec(prometheus.CounterOpts{Name: "hopluu_matcher_stale_events_total", Help: "Vault messages older than what is known of their record."}, table),
 		letters:   prometheus.NewCounterVec(prometheus.CounterOpts{Name: "hopluu_matcher_undecodable_total", Help: "Vault messages that cannot be decoded, seen since the start; they are in the dead letters."}, []string{"topic"}),
 		changes:   prometheus.NewCounter(prometheus.CounterOpts{Name: "hopluu_matcher_links_published_total", Help: "Links published or withdrawn."}),
+		persons:   prometheus.NewCounterVec(prometheus.CounterOpts{Name: "hopluu_matcher_person_events_total", Help: "Merges, splits and moves of persons published to identity.event."}, []string{"kind"}),
 		solving:   prometheus.NewHistogram(prometheus.HistogramOpts{Name: "hopluu_matcher_publish_seconds", Help: "Time to solve and commit a batch.", Buckets: prometheus.ExponentialBuckets(0.002, 2.5, 12)}),
 		records:   prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "hopluu_matcher_records", Help: "Records known, by table."}, table),
 		share:     prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "hopluu_matcher_linked_share", Help: "Share of a table's records that are linked to a citizen, 0 to 1."}, table),
@@ -41,7 +43,7 @@ func newMetrics(r prometheus.Registerer, lanes map[string]*lane) (*metrics, erro
 		lagEvents: prometheus.NewGauge(prometheus.GaugeOpts{Name: "hopluu_matcher_lag_messages", Help: "Vault messages that are committed and not yet matched."}),
 		lagTime:   prometheus.NewGauge(prometheus.GaugeOpts{Name: "hopluu_matcher_lag_seconds", Help: "Age at its source of the latest matched change while there are later ones, else 0."}),
 	}
-	for _, c := range []prometheus.Collector{m.events, m.stale, m.letters, m.changes, m.solving, m.records, m.share, m.decisions, m.lagEvents, m.lagTime} {
+	for _, c := range []prometheus.Collector{m.events, m.stale, m.letters, m.changes, m.persons, m.solving, m.records, m.share, m.decisions, m.lagEvents, m.lagTime} {
 		if err := r.Register(c); err != nil {
 			return nil, fmt.Errorf("matcher: metrics: %w", err)
 		}
@@ -60,7 +62,9 @@ func (m *metrics) event(l *lane, msg *message, fresh bool) {
 	}
 }
 
-func (m *metrics) published(s *identity.State, changes int, took time.Duration) {
+func (m *metrics) happened(e *linkage.Event) { m.persons.WithLabelValues(e.Kind).Inc() }
+
+func (m *metrics) published(s *linkage.Engine, changes int, took time.Duration) {
 	m.changes.Add(float64(changes))
 	m.solving.Observe(took.Seconds())
 	for _, l := range m.lanes {

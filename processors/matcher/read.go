@@ -13,20 +13,20 @@ import (
 	"github.com/hopluu/hopluu/schemas/topic"
 )
 
-// waitForLinkTopic waits until identity.link is there.
-func (m *Matcher) waitForLinkTopic(ctx context.Context) error {
+// waitForTopics waits until the topics are there that are written to.
+func (m *Matcher) waitForTopics(ctx context.Context) error {
 	for told := false; ; {
-		counts, err := m.config.Kafka.PartitionCounts(ctx, topic.IdentityLink)
+		counts, err := m.config.Kafka.PartitionCounts(ctx, topic.IdentityLink, topic.IdentityEvent)
 		if err != nil {
 			return fmt.Errorf("matcher: %w", err)
 		}
-		if counts[topic.IdentityLink] > 0 {
+		if len(counts) == 2 {
 			return nil
 		}
 		if !told {
 			told = true
-			m.notReady("topic identity.link is not there")
-			m.log.Info("waiting for topic identity.link: create it with 'hopluu topics create'")
+			m.notReady("topic identity.link or identity.event is not there")
+			m.log.Info("waiting for topics identity.link and identity.event: create them with 'hopluu topics create'")
 		}
 		if err := pause(ctx, topicsWait); err != nil {
 			return err
@@ -83,7 +83,9 @@ func (m *Matcher) loadWhole(ctx context.Context) (missing []string, err error) {
 // vault topics that are not there yet.
 func (m *Matcher) load(ctx context.Context) (missing []string, err error) {
 	started := time.Now()
-	m.reset()
+	if err := m.reset(); err != nil {
+		return nil, err
+	}
 	m.notReady("the vault topics are being read")
 	for name := range m.lanes {
 		missing = append(missing, name)
@@ -107,7 +109,7 @@ func (m *Matcher) load(ctx context.Context) (missing []string, err error) {
 		return nil, err
 	}
 	m.unready.Store(nil)
-	m.log.Info("records matched", "duration", time.Since(started).Round(time.Millisecond).String(), "partition_hash", m.state.PartitionHash().String())
+	m.log.Info("records matched", "duration", time.Since(started).Round(time.Millisecond).String(), "partition_hash", m.engine.PartitionHash().String())
 	return missing, nil
 }
 
@@ -171,7 +173,7 @@ func (m *Matcher) catchUp(ctx context.Context) error {
 	return reader.Close()
 }
 
-// restore tells the state what is published.
+// restore tells the engine what is published.
 func (m *Matcher) restore(ctx context.Context, missing []string) error {
 	links, err := newLinkReader(m.links)
 	if err != nil {
@@ -189,11 +191,11 @@ func (m *Matcher) restore(ctx context.Context, missing []string) error {
 			return fmt.Errorf("%s, offset %d: the message is no link of this program (%w): delete topic identity.link and create it anew, the matcher fills it again", rec.Partition, rec.Offset, err)
 		}
 		if withdrawn {
-			m.state.RestoreWithdrawn(l.Record)
+			m.engine.RestoreWithdrawn(l.Record)
 			delete(last, l.Record)
 			return nil
 		}
-		m.state.Restore(&l)
+		m.engine.Restore(&l)
 		if lane := absent[identity.Origin{Source: l.Source, Table: l.Table}]; lane != nil {
 			last[l.Record] = lane
 		}
@@ -274,7 +276,7 @@ func (m *Matcher) poll(ctx context.Context, reader *topic.Reader, bounded bool, 
 	return batches, nil
 }
 
-// apply takes what was read into the state, and gives the number of messages.
+// apply takes what was read into the engine, and gives the number of messages.
 func (m *Matcher) apply(ctx context.Context, batches []topic.Batch) (int, error) {
 	n := 0
 	for i := range batches {
@@ -310,7 +312,7 @@ func (m *Matcher) applyRecord(ctx context.Context, rec *topic.Record) error {
 	return nil
 }
 
-// take takes one event into the state. It returns false when the event is older
+// take takes one event into the engine. It returns false when the event is older
 // than what is known.
 func (m *Matcher) take(part topic.Partition, l *lane, msg *message) bool {
 	late, wasLate := m.staleDelete[part]
@@ -324,21 +326,21 @@ func (m *Matcher) take(part topic.Partition, l *lane, msg *message) bool {
 		if wasLate && late == string(msg.raw.ID) {
 			return false
 		}
-		m.state.Forget(string(msg.raw.ID))
+		m.engine.Forget(string(msg.raw.ID))
 		return true
 	case msg.op == event.Truncate:
-		m.state.Truncate(l.origin, msg.position)
+		m.engine.Truncate(l.origin, msg.position)
 		return true
 	case msg.op == event.Marker:
 		m.mark(part, l, msg.position, msg.part, msg.within)
 		return true
 	case msg.op == event.Delete:
 		id := string(msg.raw.ID)
-		if !m.state.Delete(id, l.origin, msg.position) {
+		if !m.engine.Delete(id, l.origin, msg.position) {
 			m.staleDelete[part] = id
 			return false
 		}
 		return true
 	}
-	return m.state.Upsert(identity.Normalise(&msg.raw))
+	return m.engine.Upsert(&msg.raw)
 }

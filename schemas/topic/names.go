@@ -10,6 +10,9 @@ import (
 // person.
 const IdentityLink = "identity.link"
 
+// IdentityEvent is the log of merges and splits of persons.
+const IdentityEvent = "identity.event"
+
 // Public is the name of a table's topic of change events,
 // "<source>.<schema>.<table>" as Debezium has it.
 func Public(source, schema, table string) string {

@@ -47,9 +47,9 @@ type Engine struct {
 	decisions map[[2]string]Decision
 	decided   map[string][]string // the others of a record's decisions
 
-	compare  []int32 // to be compared with their blocks again
-	suspects map[identifier]struct{}
-	dirty    []int32 // whose component may have changed; some are gone again
+	compare  []int32      // to be compared with their blocks again
+	suspects []identifier // whose holders changed; some stand twice
+	dirty    []int32      // whose component may have changed; some are gone again
 	gone     map[string]identity.PersonID
 	causes   map[string]struct{} // records that changed since Solve
 
@@ -154,7 +154,7 @@ func NewEngine(m *Model, f *Frequencies) (*Engine, error) {
 		byID: map[string]int32{}, blocks: map[uint64]holders{}, contested: map[identifier]struct{}{},
 		graves: map[string]event.Position{}, floors: map[*identity.Origin]event.Position{},
 		decisions: map[[2]string]Decision{}, decided: map[string][]string{},
-		suspects: map[identifier]struct{}{}, gone: map[string]identity.PersonID{}, causes: map[string]struct{}{},
+		gone: map[string]identity.PersonID{}, causes: map[string]struct{}{},
 		conflicts: map[[2]string]struct{}{}, reviews: newReviews(),
 		words: newEvidenceWords(m),
 	}

@@ -70,7 +70,7 @@ func (e *Engine) unlist(i int32) {
 func (e *Engine) suspect(row []cell) {
 	for s := range e.live.shared {
 		if v := row[e.live.shared[s].column].a; v != 0 {
-			e.suspects[identifier{s, v}] = struct{}{}
+			e.suspects = append(e.suspects, identifier{s, v})
 		}
 	}
 }

@@ -1,7 +1,9 @@
 package linkage
 
 import (
+	"cmp"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 )
@@ -177,7 +179,11 @@ func (e *Engine) detectAll() {
 	if len(e.suspects) > 0 && len(e.workers) == 0 {
 		e.workers = append(e.workers, &worker{comparer: newComparer(e.t)})
 	}
-	for id := range e.suspects {
+	slices.SortFunc(e.suspects, func(x, y identifier) int {
+		return cmp.Or(cmp.Compare(x.shared, y.shared), cmp.Compare(x.value, y.value))
+	})
+	e.suspects = slices.Compact(e.suspects)
+	for _, id := range e.suspects {
 		_, was := e.contested[id]
 		b := e.holdersOf(id)
 		is := e.isContested(id, b)
@@ -193,7 +199,7 @@ func (e *Engine) detectAll() {
 			e.dirty = append(e.dirty, j)
 		}
 	}
-	clear(e.suspects)
+	e.suspects = e.suspects[:0]
 }
 
 func (e *Engine) isContested(id identifier, b holders) bool {

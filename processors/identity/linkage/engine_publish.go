@@ -23,6 +23,7 @@ const (
 	speaksReview    // an edge that is not enough for a link
 	speaksSame      // a person said so
 	speaksLink      // within the cluster
+	speaksCitizen   // within the cluster, to the record of the register
 )
 
 // The rules of a link, beside RuleRegister and the names of contradictions.
@@ -71,7 +72,11 @@ func (e *Engine) findReasons() {
 	// Edges are sorted: of those that speak alike, the first is the strongest.
 	for _, x := range e.edges {
 		speaks := uint8(speaksLink)
-		if a, b := e.clusters.find(x.A), e.clusters.find(x.B); a != b {
+		a, b := e.clusters.find(x.A), e.clusters.find(x.B)
+		if a == b && x.Weight < e.link {
+			continue // something stronger joined them
+		}
+		if a != b {
 			switch {
 			case slices.Contains(e.clusters.different, [2]int32{x.A, x.B}):
 				speaks = speaksApart
@@ -81,8 +86,13 @@ func (e *Engine) findReasons() {
 				speaks = speaksReview
 			}
 		}
-		better(x.A, x.B, speaks, x.Weight)
-		better(x.B, x.A, speaks, x.Weight)
+		for _, side := range [2][2]int32{{x.A, x.B}, {x.B, x.A}} {
+			if speaks == speaksLink && e.at(e.component[side[1]]).origin.Register {
+				better(side[0], side[1], speaksCitizen, x.Weight)
+			} else {
+				better(side[0], side[1], speaks, x.Weight)
+			}
+		}
 	}
 	for _, s := range e.same {
 		if e.clusters.find(s[0]) == e.clusters.find(s[1]) {
@@ -164,7 +174,7 @@ func (e *Engine) explain(l *identity.Link, i int32, b *reason) {
 	l.Weight = float64(b.weight)
 	l.Decision = identity.DecisionReview
 	switch b.speaks {
-	case speaksLink:
+	case speaksLink, speaksCitizen:
 		l.Decision, l.Rule = identity.DecisionLink, RuleWeights
 	case speaksSame:
 		l.Decision, l.Rule = identity.DecisionLink, RuleDecision

@@ -70,8 +70,19 @@ func (e *Engine) Solve(emit func(*Change) error, happened func(*Event) error) er
 	}
 	e.dirty = e.dirty[:0]
 	err := e.tell(happened)
-	clear(e.causes)
+	e.causes = emptied(e.causes)
 	return err
+}
+
+// emptied empties a map. One that was large once is given up, as clearing and
+// walking it costs as much as it was ever large.
+func emptied[K comparable, V any](m map[K]V) map[K]V {
+	const large = 1 << 12
+	if len(m) > large {
+		return map[K]V{}
+	}
+	clear(m)
+	return m
 }
 
 // withdraw hands over the records that are gone, but for those that came again.
@@ -90,7 +101,7 @@ func (e *Engine) withdraw(emit func(*Change) error) error {
 			return err
 		}
 	}
-	clear(e.gone)
+	e.gone = emptied(e.gone)
 	return nil
 }
 

@@ -282,3 +282,13 @@ func (p published) solve(t testing.TB, e *Engine) {
 		p[id] = l
 	}
 }
+
+// linksOf solves the records from nothing.
+func linksOf(t testing.TB, people ...person) map[string]identity.Link {
+	e := engine(t, cityModel(t))
+	for _, p := range people {
+		require.True(t, e.Upsert(p.raw()))
+	}
+	links, _ := solve(t, e)
+	return links
+}

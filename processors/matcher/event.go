@@ -1,0 +1,101 @@
+package matcher
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/hopluu/hopluu/processors/identity/linkage"
+	"github.com/hopluu/hopluu/schemas/avro"
+	"github.com/hopluu/hopluu/schemas/registry"
+	"github.com/hopluu/hopluu/schemas/topic"
+)
+
+// eventKey and eventValue are the fields of identity.event, a log that is kept:
+// which records were one person, before and after each merge and split.
+var (
+	eventKey = []avro.FlatField{
+		{Name: "person_id", Type: "string", Doc: "The first person that the records were of before"},
+	}
+	eventValue = []avro.FlatField{
+		{Name: "kind", Type: "string", Doc: "merge: several persons became one; split: one became several; move: several became several others"},
+		{Name: "before", Type: "string", Doc: "JSON: the persons before and the records of each: [{\"person_id\", \"records\"}]"},
+		{Name: "after", Type: "string", Doc: "JSON: the same after; records that are new or gone are on one side only"},
+		{Name: "causes", Type: "string", Doc: "JSON: those of the records whose change, or a decision on which, brought it about; empty when something else did, as another model"},
+		{Name: "model_version", Type: "string", Doc: "The version of the model that decided"},
+	}
+)
+
+// eventWriter writes merges and splits into the open transaction of its
+// producer, which is that of the links that they come with.
+type eventWriter struct {
+	producer         *topic.Producer
+	partitions       int32
+	key, value       *avro.Flat
+	keyID, valueID   uint32
+	keyBuf, valueBuf []byte
+}
+
+func newEventWriter(ctx context.Context, kafka *topic.Client, schemas *registry.Client, producer *topic.Producer) (*eventWriter, error) {
+	w := &eventWriter{producer: producer}
+	var err error
+	if w.key, err = avro.CompileFlat(topic.IdentityEvent, "Key", eventKey); err != nil {
+		return nil, err
+	}
+	if w.value, err = avro.CompileFlat(topic.IdentityEvent, "Value", eventValue); err != nil {
+		return nil, err
+	}
+	if w.keyID, err = schemas.Register(ctx, topic.IdentityEvent+"-key", w.key.Schema()); err != nil {
+		return nil, fmt.Errorf("matcher: %w", err)
+	}
+	if w.valueID, err = schemas.Register(ctx, topic.IdentityEvent+"-value", w.value.Schema()); err != nil {
+		return nil, fmt.Errorf("matcher: %w", err)
+	}
+	counts, err := kafka.PartitionCounts(ctx, topic.IdentityEvent)
+	if err != nil {
+		return nil, fmt.Errorf("matcher: %w", err)
+	}
+	w.partitions = counts[topic.IdentityEvent]
+	return w, nil
+}
+
+// personRecords is a person of an event as JSON. Records are named as in
+// identity.link; nothing here is an identifier (P11).
+type personRecords struct {
+	Person  string   `json:"person_id"`
+	Records []string `json:"records"`
+}
+
+// add writes an event; millis is its time, that of the source (P6).
+func (w *eventWriter) add(ctx context.Context, e *linkage.Event, millis int64) error {
+	causes := e.Causes
+	if causes == nil {
+		causes = []string{}
+	}
+	cells := []avro.Cell{text(e.Kind)}
+	for _, part := range []any{people(e.Before), people(e.After), causes} {
+		written, err := json.Marshal(part)
+		if err != nil {
+			return err
+		}
+		cells = append(cells, avro.Cell{B: written})
+	}
+	cells = append(cells, text(e.Model))
+	var err error
+	if w.keyBuf, err = w.key.Append(w.keyBuf[:0], w.keyID, []avro.Cell{text(e.Before[0].Person.String())}); err != nil {
+		return err
+	}
+	if w.valueBuf, err = w.value.Append(w.valueBuf[:0], w.valueID, cells); err != nil {
+		return err
+	}
+	part := topic.Partition{Topic: topic.IdentityEvent, ID: topic.PartitionFor(w.keyBuf, w.partitions)}
+	return w.producer.Add(ctx, part, w.keyBuf, w.valueBuf, millis)
+}
+
+func people(all []linkage.Members) []personRecords {
+	out := []personRecords{}
+	for _, m := range all {
+		out = append(out, personRecords{m.Person.String(), m.Records})
+	}
+	return out
+}
