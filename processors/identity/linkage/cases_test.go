@@ -45,7 +45,7 @@ var cases = []struct {
 			{id: "population.citizen:2", in: register, cccd: "079085000002", name: "Nguyễn Văn An", birth: "1985-03-20"},
 			{id: "health.patient:1", in: health, name: "Nguyễn Văn An", birth: "1985-03-20"},
 		},
-		want:      map[string]string{"population.citizen:1": "population.citizen:1", "population.citizen:2": "population.citizen:2", "health.patient:1": "health.patient:1"},
+		want: map[string]string{"population.citizen:1": "population.citizen:1", "population.citizen:2": "population.citizen:2", "health.patient:1": "health.patient:1"},
 		// It is one of the two as likely as the other.
 		decisions: map[string]string{"health.patient:1": identity.DecisionReview},
 	},
