@@ -307,6 +307,9 @@ func (r *reading) prepare(ctx context.Context, w *work, extent postgres.Extent) 
 	if shape.Published == 0 {
 		return &postgres.ConfigError{Reason: fmt.Sprintf("table %s is not in publication %s, so its changes would not be sent: run 'hopluu connector enable %s'", w.name, r.Publication, r.Source)}
 	}
+	if shape.Unlogged {
+		return r.unlogged(w.name)
+	}
 	if relation, err = r.narrow(ctx, relation); err != nil {
 		return err
 	}

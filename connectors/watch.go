@@ -32,6 +32,8 @@ func (s *session) watch(ctx context.Context, names ...string) error {
 			s.quarantine(name, s.gone(name))
 		case now.Published == 0:
 			s.quarantine(name, s.unpublished(name))
+		case now.Unlogged:
+			s.quarantine(name, s.unlogged(name))
 		default:
 			if why := state.Outdated(now); why != "" {
 				s.Log.Warn("the table is read anew", "table", name, "why", why)
@@ -44,7 +46,7 @@ func (s *session) watch(ctx context.Context, names ...string) error {
 	return nil
 }
 
-// gone and unpublished set a table aside that was captured, while the others
+// gone, unpublished and unlogged set a table aside that was captured, while the others
 // flow.
 func (s *session) gone(table string) error {
 	return &QuarantineError{Table: table, Err: fmt.Errorf("it is gone from database %s, or has another name now: change the sector file to what it should be", s.database)}
@@ -52,4 +54,8 @@ func (s *session) gone(table string) error {
 
 func (s *session) unpublished(table string) error {
 	return &QuarantineError{Table: table, Err: fmt.Errorf("it is not in publication %s any more, so its changes are not sent: run 'hopluu connector enable %s'", s.Publication, s.Source)}
+}
+
+func (s *session) unlogged(table string) error {
+	return &QuarantineError{Table: table, Err: fmt.Errorf("it is unlogged, so its changes are not in the log and are not sent: run ALTER TABLE %s SET LOGGED", table)}
 }

@@ -137,6 +137,7 @@ func (c *Catalog) Shapes(ctx context.Context, publication string, tables ...stri
 		SELECT n.nspname || '.' || c.relname, c.oid, c.relfilenode,
 		       coalesce((SELECT r.oid FROM pg_publication_rel r WHERE r.prpubid = p.oid AND r.prrelid = c.oid),
 		                CASE WHEN p.puballtables OR `+bySchema+` THEN p.oid END, 0),
+		       c.relpersistence <> 'p',
 		       array_agg(a.attname::text ORDER BY a.attnum), array_agg(a.attnum ORDER BY a.attnum),
 		       array_agg(a.atttypid::bigint ORDER BY a.attnum), array_agg(a.atttypmod ORDER BY a.attnum), array_agg(a.atthasmissing ORDER BY a.attnum),
 		       array_agg(a.xmin::text::bigint ORDER BY a.attnum), array_agg(a.attgenerated <> '' ORDER BY a.attnum),
@@ -146,7 +147,7 @@ func (c *Catalog) Shapes(ctx context.Context, publication string, tables ...stri
 		JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
 		LEFT JOIN pg_publication p ON p.pubname = $1
 		WHERE c.relkind IN ('r', 'p') AND n.nspname || '.' || c.relname = ANY ($2)
-		GROUP BY n.oid, n.nspname, c.relname, c.oid, c.relfilenode, c.relkind, p.oid, p.puballtables`, publication, tables)
+		GROUP BY n.oid, n.nspname, c.relname, c.oid, c.relfilenode, c.relkind, c.relpersistence, p.oid, p.puballtables`, publication, tables)
 	if err != nil {
 		return nil, fmt.Errorf("describe the tables: %w", err)
 	}
@@ -159,7 +160,7 @@ func (c *Catalog) Shapes(ctx context.Context, publication string, tables ...stri
 	var typmods []int32
 	var filled, generated []bool
 	var parts *string
-	_, err = pgx.ForEachRow(rows, []any{&table, &shape.OID, &shape.Relfilenode, &shape.Published, &names, &numbers, &types, &typmods, &filled, &made, &generated, &parts}, func() (err error) {
+	_, err = pgx.ForEachRow(rows, []any{&table, &shape.OID, &shape.Relfilenode, &shape.Published, &shape.Unlogged, &names, &numbers, &types, &typmods, &filled, &made, &generated, &parts}, func() (err error) {
 		shape.Columns = make([]checkpoint.Column, len(names))
 		for i := range names {
 			shape.Columns[i] = checkpoint.Column{Name: names[i], Number: numbers[i], Type: uint32(types[i]), Typmod: typmods[i], Filled: filled[i], Made: uint32(made[i]), Generated: generated[i]}

@@ -98,6 +98,20 @@ func TestCase36Rewrites(t *testing.T) {
 			require.Equal(t, before.From, after.From, "%s: the table was read anew for nothing", c.name)
 		}
 	}
+	// A tablespace of its own, and back.
+	conn := r.connect()
+	for _, sql := range []string{`SET allow_in_place_tablespaces = on`, `CREATE TABLESPACE ` + r.config.Source + `_space LOCATION ''`} {
+		_, err := conn.Exec(t.Context(), sql)
+		require.NoError(t, err)
+	}
+	for _, space := range []string{r.config.Source + `_space`, `pg_default`} {
+		before := r.settled("public.visit")
+		r.exec(`ALTER TABLE public.visit SET TABLESPACE ` + space)
+		after := r.settled("public.visit")
+		require.NotEqual(t, before.Relfilenode, after.Relfilenode)
+		require.Equal(t, before.From, after.From)
+	}
+	r.exec(`DROP TABLESPACE ` + r.config.Source + `_space`)
 	require.NoError(t, c.stop())
 
 	// While no connector runs.
@@ -148,5 +162,14 @@ func TestCase36AnotherTableInItsPlace(t *testing.T) {
 		INSERT INTO public.visit SELECT patient_id, day, cost + 1 FROM public.visit_old WHERE patient_id > 5; COMMIT`)
 	public.shows(visits)
 	r.settled("public.visit")
+
+	// Nor does the server say there that a table sends nothing any more.
+	r.exec(`ALTER TABLE public.visit SET UNLOGGED`)
+	require.Contains(t, r.quarantined("public.visit"), "run ALTER TABLE public.visit SET LOGGED")
+	r.exec(`UPDATE public.visit SET cost = 7`)
+	r.resnapshot("public.visit")
+	require.Contains(t, r.quarantined("public.visit"), "run ALTER TABLE public.visit SET LOGGED", "it is not read: what came after would be missing")
+	r.exec(`ALTER TABLE public.visit SET LOGGED`)
+	r.healed("visit", public, visits)
 	require.NoError(t, c.stop())
 }

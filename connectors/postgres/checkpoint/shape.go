@@ -71,7 +71,9 @@ type Shape struct {
 	Relfilenode uint32
 	// Published is 0 when the table is not in the publication.
 	Published uint32
-	Columns   []Column
+	// Unlogged is true when its changes are not in the log.
+	Unlogged bool
+	Columns  []Column
 	// Prints are those of columns of own types, by the number of the column, in
 	// the order of their numbers.
 	Prints map[int16][]Print
