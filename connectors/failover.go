@@ -74,6 +74,11 @@ func (s *session) making(ctx context.Context, make func() error) error {
 // makingOn is making on a server that is known to be a standby or not; it may
 // run on another goroutine than the session's.
 func (s *session) makingOn(ctx context.Context, standby bool, make func() error) error {
+	telling, told := context.WithCancel(ctx)
+	var tell sync.WaitGroup
+	tell.Go(func() { s.tellOfWaiting(telling) })
+	defer tell.Wait()
+	defer told()
 	if !standby {
 		return make()
 	}
