@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 	"sync"
 	"time"
@@ -33,16 +34,16 @@ func HTTPClient(c *http.Client) Option { return sr.HTTPClient(c) }
 
 const requestTimeout = 15 * time.Second
 
-// New makes a client of the registry at url, such as
+// New makes a client of the registry at address, such as
 // "http://localhost:8081"; several addresses of one registry are divided by
 // commas. It does not connect: Ping does.
-func New(url string, opts ...Option) *Client {
+func New(address string, opts ...Option) *Client {
 	all := append([]Option{
-		sr.URLs(strings.Split(url, ",")...),
+		sr.URLs(strings.Split(address, ",")...),
 		sr.HTTPClient(&http.Client{Timeout: requestTimeout}),
 		sr.UserAgent("hopluu"),
 	}, opts...)
-	c := &Client{url: url, schemas: make(map[uint32]string)}
+	c := &Client{url: address, schemas: make(map[uint32]string)}
 	c.sr, c.failure = sr.NewClient(all...)
 	return c
 }
@@ -52,10 +53,23 @@ func New(url string, opts ...Option) *Client {
 type IncompatibleError struct {
 	Subject string
 	Reasons []string
+	// Level is the address of the subject's compatibility level.
+	Level string
 }
 
 func (e *IncompatibleError) Error() string {
-	return fmt.Sprintf("the new schema of %s is not compatible with the registered ones (%s): keep the old columns with their types, or lower the subject's compatibility level", e.Subject, strings.Join(e.Reasons, "; "))
+	return fmt.Sprintf("the new schema of %s is not compatible with the registered ones (%s): keep the old columns with their types, or lower the subject's compatibility level (curl -X PUT -H 'Content-Type: application/json' -d '{\"compatibility\": \"NONE\"}' %s)", e.Subject, strings.Join(e.Reasons, "; "), e.Level)
+}
+
+// level is the address of a subject's compatibility level, without a password.
+func (c *Client) level(subject string) string {
+	first, _, _ := strings.Cut(c.url, ",")
+	u, err := url.Parse(first)
+	if err != nil {
+		return "/config/" + subject
+	}
+	u.User = nil
+	return u.JoinPath("config", subject).String()
 }
 
 // Register gives the id of a schema under a subject, registering it when it
@@ -68,7 +82,7 @@ func (c *Client) Register(ctx context.Context, subject, schema string) (uint32, 
 	if err != nil {
 		var refused *sr.ResponseError
 		if errors.As(err, &refused) && refused.ErrorCode == sr.ErrIncompatibleSchema.Code {
-			return 0, &IncompatibleError{Subject: subject, Reasons: c.reasons(ctx, subject, schema, refused)}
+			return 0, &IncompatibleError{Subject: subject, Level: c.level(subject), Reasons: c.reasons(ctx, subject, schema, refused)}
 		}
 		return 0, c.wrap(fmt.Errorf("subject %s: %w", subject, err))
 	}

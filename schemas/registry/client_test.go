@@ -1,7 +1,9 @@
 package registry
 
 import (
+	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -45,7 +47,7 @@ func TestRegisterIsIdempotent(t *testing.T) {
 }
 
 func TestIncompatibleSchemaIsRefusedWithReasons(t *testing.T) {
-	c, _, _ := start(t, newMemory())
+	c, _, web := start(t, newMemory())
 	ctx := testContext(t)
 	_, err := c.Register(ctx, "a-value", person1)
 	require.NoError(t, err)
@@ -58,9 +60,19 @@ func TestIncompatibleSchemaIsRefusedWithReasons(t *testing.T) {
 	require.Contains(t, refused.Reasons[0], "name")
 	require.NotContains(t, err.Error(), "\n")
 
-	require.NoError(t, c.SetCompatibility(ctx, "a-value", None))
+	// What it says to do does it, as it stands.
+	require.Contains(t, err.Error(), `curl -X PUT -H 'Content-Type: application/json' -d '{"compatibility": "NONE"}' `+web.URL+"/config/a-value)")
+	request, err := http.NewRequestWithContext(ctx, http.MethodPut, refused.Level, strings.NewReader(`{"compatibility": "NONE"}`))
+	require.NoError(t, err)
+	request.Header.Set("Content-Type", "application/json")
+	answer, err := http.DefaultClient.Do(request)
+	require.NoError(t, err)
+	require.NoError(t, answer.Body.Close())
+	require.Equal(t, http.StatusOK, answer.StatusCode)
 	_, err = c.Register(ctx, "a-value", personBad)
 	require.NoError(t, err)
+	require.Equal(t, "https://r:8081/under/config/a", New("https://user:secret@r:8081/under,https://s").level("a"), "no password")
+	require.NoError(t, c.SetCompatibility(ctx, "a-value", None))
 	_, err = c.Register(ctx, "b-value", person1)
 	require.NoError(t, err)
 	_, err = c.Register(ctx, "b-value", personBad)
