@@ -71,7 +71,7 @@ func (h *handle) Follow(ctx context.Context, apply func(e *Entry, next int64)) e
 }
 
 func testContext(t testing.TB) context.Context {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	t.Cleanup(cancel)
 	return ctx
 }

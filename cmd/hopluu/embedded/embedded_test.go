@@ -278,6 +278,20 @@ func TestAPortIsGivenOnce(t *testing.T) {
 	}
 }
 
+// Another process that chooses a port at the same time chooses another one.
+func TestAPortOfAnotherProcessIsNotGiven(t *testing.T) {
+	port, err := FreePort()
+	require.NoError(t, err)
+	require.False(t, reserve(port))
+	_, err = net.Listen("unix", "@hopluu-port-"+strconv.Itoa(port))
+	require.ErrorIs(t, err, syscall.EADDRINUSE, "this process holds its name")
+	theirs, err := net.Listen("unix", "@hopluu-port-1")
+	require.NoError(t, err)
+	require.False(t, reserve(1))
+	require.NoError(t, theirs.Close())
+	require.True(t, reserve(1), "it is free when they end")
+}
+
 func TestALargeLogIsPutAside(t *testing.T) {
 	log := filepath.Join(t.TempDir(), "log")
 	require.NoError(t, os.WriteFile(log, []byte("old"), 0o644))

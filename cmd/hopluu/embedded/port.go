@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -61,20 +62,33 @@ func choosePort(dir, name string, wanted int) (int, error) {
 	return port, nil
 }
 
-// given are the ports that FreePort gave out in this process: who got one may
-// not listen on it yet.
+// given are the ports that FreePort gave out in this process, each with what
+// tells other processes so.
 var given sync.Map
 
 // FreePort gives a TCP port of 127.0.0.1 on which nobody listens, never the
-// same one twice.
+// same one twice, and none that it gave to another process that still lives:
+// who got one may not listen on it yet, or be down for a moment.
 func FreePort() (int, error) {
 	for range 1000 {
 		port := lowestPort + rand.IntN(highestPort-lowestPort+1)
-		if _, taken := given.LoadOrStore(port, true); !taken && free(port) {
+		if reserve(port) && free(port) {
 			return port, nil
 		}
 	}
 	return 0, fmt.Errorf("no free port between %d and %d: end programs that listen there", lowestPort, highestPort)
+}
+
+// reserve takes a port by a name that the kernel gives once and takes back when
+// this process ends (an abstract socket, unix(7)).
+func reserve(port int) bool {
+	l, err := net.Listen("unix", fmt.Sprintf("@hopluu-port-%d", port))
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return false
+	}
+	// Where there are no such sockets this process alone knows.
+	_, taken := given.LoadOrStore(port, l)
+	return !taken
 }
 
 func free(port int) bool {
