@@ -263,7 +263,7 @@ func (r *rig) settle(name string) {
 	r.t.Helper()
 	var written map[int32]int64
 	r.eventually(func() error { // the topic may just be made
-		counts, err := r.client.PartitionCounts(r.t.Context())
+		counts, err := r.client.PartitionCounts(r.t.Context(), name)
 		if err != nil {
 			return err
 		}

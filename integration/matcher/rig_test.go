@@ -334,7 +334,7 @@ func (r *rig) isPerson(record, leader string) {
 
 // happened waits until identity.event has an event under a person that holds.
 func (r *rig) happened(person string, holds func(map[string]string) bool) {
-	harness.Eventually(r.t, time.Minute, func(ctx context.Context) error {
+	harness.Eventually(r.t, within, func(ctx context.Context) error {
 		var seen []map[string]string
 		found := false
 		err := r.kafka.ReadAll(ctx, topic.IdentityEvent, func(rec topic.Record) error {
