@@ -31,7 +31,7 @@ func (s *session) tellOfWaiting(ctx context.Context) {
 			s.Log.Debug("it could not be seen for whom the snapshot waits", "error", err)
 		case len(blockers) > 0:
 			s.Log.Warn("a snapshot waits for the end of transactions that were open before it; the stream, if there is one, goes on", "transactions", blockers,
-				"mend", "wait, or end what was left open: SELECT pg_terminate_backend(…)")
+				"mend", "wait, or end what was left open: SELECT pg_terminate_backend(process), or ROLLBACK PREPARED")
 		}
 	}
 }

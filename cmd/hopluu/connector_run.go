@@ -47,7 +47,11 @@ mend is no longer captured while the others are; /readyz says which and why.`,
 				return err
 			}
 			listen.lay(cmd, &c)
-			return stopped(cmd.Context(), runConnectors(cmd.Context(), c, args, log))
+			err = stopped(cmd.Context(), runConnectors(cmd.Context(), c, args, log))
+			if err == nil {
+				log.Info("stopped; the next start goes on from here")
+			}
+			return err
 		},
 	}
 	listen.on(command)

@@ -198,6 +198,10 @@ func asAdmin(ctx context.Context, dsn string, setup postgres.Setup, do func(*pgx
 	bound, cancel := context.WithTimeout(ctx, startBound)
 	defer cancel()
 	conn, err := postgres.Connect(bound, dsn)
+	var refused *postgres.ConfigError
+	if errors.As(err, &refused) && refused.Refused != "" {
+		return fmt.Errorf("--admin: PostgreSQL %s:%d/%s does not let user %s in: give the password there, in PGPASSWORD or in ~/.pgpass, and see that pg_hba.conf has a line for it", config.Host, config.Port, config.Database, refused.Refused)
+	}
 	if err != nil {
 		return fmt.Errorf("--admin: %w", err)
 	}

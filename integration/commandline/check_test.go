@@ -1,6 +1,7 @@
 package commandline
 
 import (
+	"net/url"
 	"strings"
 	"testing"
 
@@ -61,6 +62,10 @@ func TestCheckEnableDisable(t *testing.T) {
 	w.exec(report.Sources[0].Findings[2].Mend)
 	require.NotContains(t, w.run("connector", "check", w.source, "--admin", w.admin).stdout, "pg_wal ?")
 	w.refused([]string{"connector", "check", "--admin", w.admin}, "name its source")
+	stranger, err := url.Parse(w.admin)
+	require.NoError(t, err)
+	stranger.User = url.UserPassword("stranger", "secret")
+	w.refused([]string{"connector", "check", w.source, "--admin", stranger.String()}, "--admin: PostgreSQL", "does not let user stranger in")
 
 	// The script is for reading: a reason and a lock for each statement.
 	script := w.good("connector", "enable", w.source)

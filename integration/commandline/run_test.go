@@ -49,6 +49,7 @@ func TestLongRunningCommands(t *testing.T) {
 		require.NotContains(t, stages[i].log(), "level=ERROR")
 		require.NotContains(t, stages[i].log(), "hopluu: ")
 	}
+	require.Contains(t, stages[1].log(), "stopped; the next start goes on from here")
 }
 
 // A command that is stopped before it has begun ends as cleanly: one that runs
