@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"os"
+	"runtime/debug"
 
 	"github.com/hopluu/hopluu/cmd/hopluu/config"
 	"github.com/hopluu/hopluu/processors/matcher"
@@ -24,7 +26,8 @@ func (a *app) processorRun() *cobra.Command {
 		Use:   "run",
 		Short: "Read the vault topics, match records to citizens, write identity.link, until stopped",
 		Long: `Read the vault topics (vault.<source>.<schema>.<table>, the only ones with
-identifiers in plain), match records to citizens, and write identity.link, until
+identifiers in plain), match records to citizens by the city's model, and write
+identity.link, and every merge and split of persons to identity.event, until
 SIGTERM or Ctrl-C. What it writes depends on the records alone, not on their order
 or timing: it can be killed and started again at any time. A second one ends the
 first.
@@ -39,6 +42,11 @@ It needs kafka.brokers and registry.url, and in Kafka the right to read the vaul
 				return err
 			}
 			listen.lay(cmd, &c)
+			if os.Getenv("GOGC") == "" {
+				// The records of a whole city are in memory, and nearly all of them
+				// stay: half as much again for what does not (P8).
+				debug.SetGCPercent(50)
+			}
 			return stopped(cmd.Context(), runProcessor(cmd.Context(), c, log))
 		},
 	}

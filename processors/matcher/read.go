@@ -108,6 +108,9 @@ func (m *Matcher) load(ctx context.Context) (missing []string, err error) {
 	if err := m.publish(ctx); err != nil {
 		return nil, err
 	}
+	if people, outgrown := m.engine.Outgrown(); outgrown {
+		m.log.Warn("the register has grown beyond the city that the model is for: train a model on this city", "people", people, "model_people", m.model.Live.People, "model", m.model.Version)
+	}
 	m.unready.Store(nil)
 	m.log.Info("records matched", "duration", time.Since(started).Round(time.Millisecond).String(), "partition_hash", m.engine.PartitionHash().String())
 	return missing, nil

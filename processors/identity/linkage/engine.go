@@ -34,6 +34,7 @@ type Engine struct {
 	chunks []*chunk
 	used   int32
 	free   []int32
+	halves halves
 	byID   map[string]int32
 	blocks map[uint64]holders
 	// contested are the identifiers that are no evidence.
@@ -66,7 +67,7 @@ type node struct {
 	order     uint64 // with the id, the order of a Table's records
 	position  event.Position
 	origin    *identity.Origin
-	halves    []half
+	halves    int32             // the first of its edges' halves, 0 for none
 	person    identity.PersonID // as last solved or restored; zero before
 	published uint64            // the digest of the link that is published, 0 when none is
 	visited   int32
@@ -78,10 +79,12 @@ type node struct {
 }
 
 // half is one side of an edge: the other record, and the weight before
-// competition, contradicted when the two cannot be one.
+// competition, contradicted when the two cannot be one. They are lists in one
+// place, as most records have few.
 type half struct {
 	to     int32
 	weight float32
+	next   int32
 }
 
 const contradicted = -math.MaxFloat32
@@ -167,6 +170,8 @@ func NewEngine(m *Model, f *Frequencies) (*Engine, error) {
 	e.stats.tables = map[*identity.Origin]*TableStats{}
 	e.rowBuf = make([]cell, t.width)
 	e.add() // nowhere
+	e.halves.add(half{})
+	e.texts = make([]known, textsKnown)
 	return e, nil
 }
 

@@ -94,9 +94,7 @@ func (e *Engine) compareSome(some []int32, workers []*worker) {
 	}
 	for _, w := range workers {
 		for _, f := range w.found {
-			x, y := e.at(f.from), e.at(f.to)
-			x.halves = append(x.halves, half{f.to, f.weight})
-			y.halves = append(y.halves, half{f.from, f.weight})
+			e.join(f.from, f.to, f.weight)
 			e.dirty = append(e.dirty, f.from, f.to)
 		}
 	}
@@ -151,26 +149,6 @@ func (e *Engine) prior(reference bool) float32 {
 		return e.w.priorReference
 	}
 	return e.w.prior
-}
-
-// dropHalves forgets the edges of a record, whose other ends are to be solved
-// again.
-func (e *Engine) dropHalves(i int32) {
-	n := e.at(i)
-	for _, h := range n.halves {
-		other := e.at(h.to)
-		for k := range other.halves {
-			if other.halves[k].to == i {
-				last := len(other.halves) - 1
-				other.halves[k] = other.halves[last]
-				other.halves = other.halves[:last]
-				break
-			}
-		}
-		e.dirty = append(e.dirty, h.to)
-	}
-	n.halves = n.halves[:0]
-	e.dirty = append(e.dirty, i)
 }
 
 // detectAll finds out again whether the identifiers whose holders changed are

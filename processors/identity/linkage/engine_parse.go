@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/cespare/xxhash/v2"
+
 	"github.com/hopluu/hopluu/processors/identity"
 )
 
@@ -85,16 +87,39 @@ func (e *Engine) parse(raw *identity.Raw, row []cell) {
 			row[i] = cell{}
 			continue
 		}
-		c.b |= e.t.frequencies[i].of(e.model.roles[i].kind, &e.t.texts, c)
+		if kind := e.model.roles[i].kind; kind != textKind {
+			c.b |= e.t.frequencies[i].of(kind, &e.t.texts, c)
+		}
 		row[i] = c
 	}
 }
 
-// text interns a text of a column.
+// known is a text of a column and the cell that it became.
+type known struct {
+	column int
+	text   string
+	cell   cell
+}
+
+// textsKnown is how many texts are remembered as they were written: names and
+// wards come again and again.
+const textsKnown = 1 << 16
+
+// text makes the cell of a text of a column.
 func (e *Engine) text(column int, text []byte) cell {
 	if len(text) == 0 {
 		return cell{}
 	}
-	made := forms(e.model.roles[column].form, string(text))
-	return e.t.texts.cell(&made)
+	slot := &e.texts[(mix(xxhash.Sum64(text))+uint64(column))%textsKnown]
+	if slot.text == string(text) && slot.column == column {
+		return slot.cell
+	}
+	written := string(text)
+	made := forms(e.model.roles[column].form, written)
+	c := e.t.texts.cell(&made)
+	if c.a != 0 {
+		c.b |= e.t.frequencies[column].of(textKind, &e.t.texts, c)
+	}
+	*slot = known{column, written, c}
+	return c
 }

@@ -112,7 +112,8 @@ func (e *Engine) findReasons() {
 func (e *Engine) findShared(b *reason, i int32) {
 	n := e.at(i)
 	var best half
-	for _, h := range n.halves {
+	for k := n.halves; k != 0; k = e.halves.at(k).next {
+		h := *e.halves.at(k)
 		if !e.live.shares(e.row(i), e.row(h.to)) || e.decisions[(&Decision{A: n.id, B: e.at(h.to).id}).pair()].Verdict == Different {
 			continue
 		}
@@ -145,7 +146,7 @@ func (e *Engine) publish(place, i int32, emit func(*Change) error) error {
 	case b.speaks != speaksNot:
 		e.explain(l, i, b)
 	}
-	o := outcome{decision: l.Decision, rule: l.Rule, linked: l.Citizen != ""}
+	o := outcome{decision: e.stats.name(l.Decision), rule: e.stats.name(l.Rule), linked: l.Citizen != ""}
 	if n.solved {
 		e.stats.uncount(n.origin, n.outcome)
 	}

@@ -14,7 +14,7 @@ import (
 // TestDeletionAndReinsertionLeaveNoTrace is P9 for a set that shrinks and grows:
 // the state after deleting half of it is the state that never had it.
 func TestDeletionAndReinsertionLeaveNoTrace(t *testing.T) {
-	for seed := range uint64(60) {
+	for seed := range uint64(30) {
 		r := rand.New(rand.NewPCG(seed, 7))
 		people := randomPeople(r, 5+r.IntN(60))
 		half := len(people) / 2
@@ -172,6 +172,21 @@ func TestClear(t *testing.T) {
 	require.Equal(t, 1, s.Table(tax).Records)
 	old.at = 8
 	require.True(t, s.Upsert(old.raw()), "it was made again")
+}
+
+// TestOutgrown: a register of more than twice the model's people is told.
+func TestOutgrown(t *testing.T) {
+	m := cityModel(t)
+	m.Live.People, m.Live.Records = 2, 5
+	e := engine(t, m)
+	for i := range 5 {
+		people, outgrown := e.Outgrown()
+		require.Equal(t, i, people)
+		require.False(t, outgrown)
+		e.Upsert(person{id: fmt.Sprintf("population.citizen:%d", i), in: register}.raw())
+	}
+	_, outgrown := e.Outgrown()
+	require.True(t, outgrown)
 }
 
 // TestForget is for tombstones whose deletion was compacted away.

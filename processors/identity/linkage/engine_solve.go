@@ -13,6 +13,7 @@ type scratch struct {
 	visit   int32
 	workers []*worker
 	rowBuf  []cell
+	texts   []known // by a hash of the text
 	rows    [][]cell
 
 	references []bool
@@ -118,7 +119,8 @@ func (e *Engine) collect(start int32) {
 	reach(start)
 	for at := 0; at < len(e.component); at++ {
 		n := e.at(e.component[at])
-		for _, h := range n.halves {
+		for k := n.halves; k != 0; k = e.halves.at(k).next {
+			h := *e.halves.at(k)
 			weight := h.weight
 			if n.origin.Register != e.at(h.to).origin.Register {
 				weight += e.shift
@@ -173,7 +175,8 @@ func (e *Engine) follow() {
 			continue // the other end does it
 		}
 		e.odds = e.odds[:0]
-		for _, h := range n.halves {
+		for k := n.halves; k != 0; k = e.halves.at(k).next {
+			h := *e.halves.at(k)
 			if h.weight >= e.keep && e.at(h.to).origin.Register {
 				e.odds = append(e.odds, math.Exp2(float64(e.weigh(i, h)+e.shift)))
 			}
@@ -182,7 +185,8 @@ func (e *Engine) follow() {
 		if len(e.odds) > 0 {
 			sum = sumOdds(e.odds)
 		}
-		for _, h := range n.halves {
+		for k := n.halves; k != 0; k = e.halves.at(k).next {
+			h := *e.halves.at(k)
 			if h.weight < e.keep {
 				continue
 			}

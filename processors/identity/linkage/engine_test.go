@@ -224,7 +224,7 @@ func TestCase32PartitionKnowsNoOrder(t *testing.T) {
 	for name, m := range map[string]*Model{"city": cityModel(t), "tight": tight(t)} {
 		t.Run(name, func(t *testing.T) {
 			joined := 0
-			for seed := range uint64(150) {
+			for seed := range uint64(60) {
 				r := rand.New(rand.NewPCG(seed, 5))
 				log, left, decisions := randomLog(r, 3+r.IntN(40))
 				want, conflicts := batchHash(t, m, left, decisions)
@@ -263,7 +263,7 @@ func TestCase32PartitionKnowsNoOrder(t *testing.T) {
 					require.Equal(t, fresh.Table(health), got.Table(health), "seed %d", seed)
 				}
 			}
-			require.Greater(t, joined, 300, "the logs join records")
+			require.Greater(t, joined, 100, "the logs join records")
 		})
 	}
 }

@@ -59,6 +59,9 @@ type contradiction struct {
 	levels [maxComparisons]uint16
 }
 
+// maxContradictions leaves room for the other rules in a byte.
+const maxContradictions = 200
+
 func (m *Model) compileLive(c *compiled) (*live, error) {
 	s := m.Live
 	l := &live{spec: s, born: -1, died: -1}
@@ -86,6 +89,9 @@ func (m *Model) compileLive(c *compiled) (*live, error) {
 			}
 		}
 		l.shared = append(l.shared, out)
+	}
+	if len(s.Contradictions) > maxContradictions {
+		return nil, fmt.Errorf("%d contradictions: give at most %d", len(s.Contradictions), maxContradictions)
 	}
 	for _, x := range s.Contradictions {
 		out := contradiction{name: x.Name}
