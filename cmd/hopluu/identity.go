@@ -199,6 +199,13 @@ func printLinks(w io.Writer, r linkResult) error {
 	if err != nil {
 		return err
 	}
+	if r.Training != nil {
+		for _, advice := range r.Training.Advice {
+			if _, err := fmt.Fprintln(w, "advice: "+advice); err != nil {
+				return err
+			}
+		}
+	}
 	return printIntake(w, r.Intake)
 }
 

@@ -89,14 +89,21 @@ func Repair(text string) (string, Encoding) {
 		return norm.NFC.String(plain), UTF8Twice
 	}
 	text = norm.NFC.String(text)
-	suspect := false
+	// One Vietnamese letter in a word that is none may be a slip of the pen, two
+	// or a letter that is not Vietnamese are none.
+	suspicion := 0
 	for _, r := range text {
-		if r > 0xff {
+		switch {
+		case r > 0xff:
 			return text, was // neither encoding comes out as such letters
+		case r < 0xa1:
+		case vowels[unicode.ToLower(r)] != (vowel{}):
+			suspicion++
+		default:
+			suspicion += 2
 		}
-		suspect = suspect || r >= 0xa1
 	}
-	if !suspect || vietnamese(text) {
+	if suspicion < 2 || vietnamese(text) {
 		return text, was
 	}
 	tcvn, vni := fromTCVN3(text), fromVNI(text)

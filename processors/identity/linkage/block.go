@@ -59,6 +59,28 @@ func (r *rule) reads(column int) bool {
 	return slices.ContainsFunc(r.keys, func(k key) bool { return k.column == column })
 }
 
+// touches tells whether agreeing on the keys makes agreeing on a column more
+// likely: the rule reads it, or another that is made of the same columns of the
+// files.
+func (r *rule) touches(m *Model, column int) bool {
+	return slices.ContainsFunc(r.keys, func(k key) bool {
+		return k.column == column || slices.ContainsFunc(m.Columns[k.column].sources(), func(source string) bool {
+			return slices.Contains(m.Columns[column].sources(), source)
+		})
+	})
+}
+
+// sources are the columns of the files that a column is made of.
+func (c *ColumnSpec) sources() []string {
+	switch {
+	case len(c.Join) > 0:
+		return c.Join
+	case len(c.From) > 0:
+		return c.From
+	}
+	return []string{c.Name}
+}
+
 func (m *Model) compileRule(s *RuleSpec) (rule, error) {
 	r := rule{max: s.Max}
 	if r.max == 0 {

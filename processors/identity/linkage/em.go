@@ -96,8 +96,64 @@ func (x *mixture) run(counts []patternCount) int {
 	}
 }
 
+// matchShares are the shares of matches that EM begins with, one after another:
+// where most of a rule's pairs are strangers' (a common name), it ends from too
+// large a share at calling all of them matches.
+var matchShares = [...]float64{0.5, 0.1, 0.01, 0.001}
+
+// likeliest runs EM from each of some shares of matches, the other classes in
+// proportion, and keeps what makes the pairs most likely. It gives the share
+// that run began with, and its iterations.
+func (x *mixture) likeliest(counts []patternCount, shares []float64) (start float64, iterations int) {
+	best := math.Inf(-1)
+	var kept mixture
+	for _, share := range shares {
+		y := *x
+		for k := range y.share {
+			if k != match {
+				y.share[k] *= (1 - share) / (1 - x.share[match])
+			}
+		}
+		y.share[match] = share
+		n := y.run(counts)
+		if likelihood := y.likelihood(counts); likelihood > best+converged*math.Abs(best) || math.IsInf(best, -1) {
+			best, kept, start, iterations = likelihood, y, share, n
+		}
+	}
+	*x = kept
+	return start, iterations
+}
+
+// likelihood is the logarithm of how likely the pairs are.
+func (x *mixture) likelihood(counts []patternCount) (sum float64) {
+	for _, c := range counts {
+		sum += float64(c.pairs) * math.Log(max(math.SmallestNonzeroFloat64, x.likely(c.pattern)))
+	}
+	return sum
+}
+
+// likely is how likely a pattern is.
+func (x *mixture) likely(p pattern) (sum float64) {
+	for _, e := range x.joint(p) {
+		sum += e
+	}
+	return sum
+}
+
 // expect gives the probabilities of the classes for a pattern.
 func (x *mixture) expect(p pattern) (e [classes]float64) {
+	e = x.joint(p)
+	sum := e[match] + e[stranger] + e[kin] + e[twin]
+	if sum > 0 {
+		for k := range e {
+			e[k] /= sum
+		}
+	}
+	return e
+}
+
+// joint gives how likely a pattern is together with each of the classes.
+func (x *mixture) joint(p pattern) (e [classes]float64) {
 	e = x.share
 	for q := range x.levels {
 		if x.skip[q] {
@@ -107,12 +163,6 @@ func (x *mixture) expect(p pattern) (e [classes]float64) {
 			for k := range classes {
 				e[k] *= x.p[k][q][l]
 			}
-		}
-	}
-	sum := e[match] + e[stranger] + e[kin] + e[twin]
-	if sum > 0 {
-		for k := range e {
-			e[k] /= sum
 		}
 	}
 	return e

@@ -18,6 +18,8 @@ type Report struct {
 	Rules      []RuleReport `yaml:"rules" json:"rules"`
 	// Untrained are the comparisons that no rule leaves to be trained.
 	Untrained []string `yaml:"untrained,omitempty" json:"untrained,omitempty"`
+	// Advice is what would make the model better.
+	Advice []string `yaml:"advice,omitempty" json:"advice,omitempty"`
 }
 
 // RuleReport tells of the training in the blocks of one rule.
@@ -95,8 +97,23 @@ func (t *Table) Train(progress Progress) error {
 		x.round(round)
 	}
 	x.write()
+	x.advise()
 	x.prior(progress)
 	return nil
+}
+
+// advise says what the model lacks.
+func (x *training) advise() {
+	m := x.t.model.spec
+	if len(m.Report.Untrained) > 0 {
+		m.Report.Advice = append(m.Report.Advice, fmt.Sprintf("%s could not be trained, as all training rules read what they compare: name a rule under training.rules that does not", strings.Join(m.Report.Untrained, ", ")))
+	}
+	places := slices.ContainsFunc(m.Columns, func(c ColumnSpec) bool {
+		return slices.Contains([]string{"address", "street", "phone", "phone_vn"}, c.Role)
+	})
+	if places && len(m.Training.Kin) == 0 {
+		m.Report.Advice = append(m.Report.Advice, "people of one household share addresses and names: if the files have households, add a blocking rule by the address alone and name it under training.kin, or they may be linked")
+	}
 }
 
 // training is the state of a training.
@@ -125,6 +142,8 @@ type trainingRule struct {
 	// scale is how many pairs of the blocks one of the counts stands for.
 	scale  float64
 	report RuleReport
+	// starts are the shares of matches that EM begins with.
+	starts []float64
 }
 
 // drawRandom counts the patterns of pairs drawn at random.
@@ -163,7 +182,9 @@ func (x *training) collect(index int, forKin bool) trainingRule {
 	spec := &x.t.model.spec.Blocking[index]
 	r := trainingRule{index: index, name: spec.Name, kin: forKin}
 	for k := range x.t.model.comparisons {
-		r.skip[k] = slices.ContainsFunc(x.t.model.comparisons[k].columns, x.t.model.rules[index].reads)
+		r.skip[k] = slices.ContainsFunc(x.t.model.comparisons[k].columns, func(column int) bool {
+			return x.t.model.rules[index].touches(x.t.model.spec, column)
+		})
 	}
 	b := &x.blocks.rules[index]
 	var total int64
@@ -246,7 +267,12 @@ func (x *training) round(round int) {
 				e.share[twin] = 0.01
 			}
 		}
-		r.report.Iterations = e.run(r.counts)
+		if round == 0 {
+			r.starts = matchShares[:]
+		}
+		var start float64
+		start, r.report.Iterations = e.likeliest(r.counts, r.starts)
+		r.starts = []float64{start}
 		r.report.Lambda, r.report.KinShare, r.report.TwinShare = e.share[match], e.share[kin], e.share[twin]
 		m.add(&e, match, e.share[match]*float64(r.report.Pairs))
 	}
@@ -269,9 +295,6 @@ func (x *training) round(round int) {
 		e := x.mixture()
 		e.skip, e.free[kin] = r.skip, true
 		e.share = [classes]float64{match: 0.4, stranger: 0.1, kin: 0.5}
-		if !x.hasKin {
-			x.marginals(&e, r)
-		}
 		if e.hold >= 0 && !r.skip[e.hold] {
 			e.free[twin], e.share[twin] = true, 0.02
 			if !x.hasTwins {
@@ -287,9 +310,11 @@ func (x *training) round(round int) {
 	}
 	if x.kinPairs >= 1 {
 		relatives.into(&x.p[kin], x.levels)
+		x.shared(kin, &relatives)
 		x.hasKin = true
 		if x.twinPairs >= 1 {
 			twins.into(&x.p[twin], x.levels)
+			x.shared(twin, &twins)
 			x.hasTwins = true
 		}
 	}
@@ -334,20 +359,13 @@ func (x *training) atLeast() {
 	}
 }
 
-// marginals begins kin with what the pairs of a rule show, matches and all: EM
-// then takes out what matches explain.
-func (x *training) marginals(e *mixture, r *trainingRule) {
-	for q, levels := range x.levels {
-		var seen [16]float64
-		sum := pseudo * float64(levels)
-		for _, c := range r.counts {
-			if l := c.pattern.level(q); l > 0 {
-				seen[l] += float64(c.pairs)
-				sum += float64(c.pairs)
-			}
-		}
-		for l := 1; l <= levels; l++ {
-			e.p[kin][q][l] = (seen[l] + pseudo) / sum
+// shared gives a class what matches have on the comparisons by which alone its
+// pairs were brought together: agreeing on a household's address does not tell a
+// person from the household.
+func (x *training) shared(class int, trained *average) {
+	for q := range x.levels {
+		if trained.weights[q] == 0 {
+			x.p[class][q] = x.p[match][q]
 		}
 	}
 }
