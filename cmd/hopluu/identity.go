@@ -49,7 +49,10 @@ type linkResult struct {
 
 // linkSeconds is how long each part took.
 type linkSeconds struct {
-	Read, Train, Link, Write float64
+	Read  float64 `json:"read"`
+	Train float64 `json:"train"`
+	Link  float64 `json:"link"`
+	Write float64 `json:"write"`
 }
 
 func (a *app) identityLinkCommand() *cobra.Command {
