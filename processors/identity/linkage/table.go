@@ -302,7 +302,7 @@ func (t *Table) File(name string, header []string) (*File, error) {
 		f.written = append(f.written, written)
 	}
 	if found == 0 {
-		return nil, fmt.Errorf("%s: none of the model's columns is in the file, which has %s", name, join(header))
+		return nil, fmt.Errorf("%s: none of the model's columns is in the file, which has %s: write the file's names in the model, as from: [...]", name, join(header))
 	}
 	return f, nil
 }
@@ -432,7 +432,7 @@ func (t *Table) Close() error {
 		return nil
 	}
 	if t.Len() < 2 {
-		return fmt.Errorf("%d records: there is nothing to compare", t.Len())
+		return fmt.Errorf("there is nothing to compare: the files have %d records in all", t.Len())
 	}
 	for i, c := range t.model.spec.Columns {
 		if !t.used[i] && !c.Optional {

@@ -98,6 +98,9 @@ func open(name string, from io.Reader) (*csv.Reader, []string, error) {
 			return nil, nil, fmt.Errorf("%s: %w", name, err)
 		}
 	}
+	if bytes.HasPrefix(start, []byte{0xff, 0xfe}) || bytes.HasPrefix(start, []byte{0xfe, 0xff}) || bytes.IndexByte(start, 0) >= 0 {
+		return nil, nil, fmt.Errorf("%s is UTF-16 or no text: save it as CSV UTF-8", name)
+	}
 	if len(bytes.TrimSpace(start)) == 0 {
 		return nil, nil, fmt.Errorf("%s is empty: its first line must name the columns", name)
 	}
@@ -128,6 +131,9 @@ func broken(name string, err error) error {
 		return fmt.Errorf("%s: %w", name, err)
 	case errors.Is(err, csv.ErrFieldCount):
 		return fmt.Errorf("line %d of %s has another number of fields than the header", parse.Line, name)
+	}
+	if parse.StartLine != parse.Line {
+		return fmt.Errorf("line %d of %s, in the row that begins on line %d: %w", parse.Line, name, parse.StartLine, parse.Err)
 	}
 	return fmt.Errorf("line %d of %s, column %d: %w", parse.Line, name, parse.Column, parse.Err)
 }

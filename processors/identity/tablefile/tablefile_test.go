@@ -66,6 +66,10 @@ func TestFilesThatAreRefused(t *testing.T) {
 		{"id,name,born\n", "a has a header and no row"},
 		{"id,name,born\n1,Lan,1990\n2,Mai\n", "line 3 of a has another number of fields"},
 		{"id,name,born\n1,Lan,1990\n2,\"Mai,1990\n", "line 3 of a"},
+		{"id,name,born\n1,\"Lan,1990\n2,Mai,1990\n3,\"x\",1990\n", "line 4 of a, in the row that begins on line 2: extraneous or missing"},
+		{"\xff\xfei\x00d\x00\n\x00", "a is UTF-16 or no text: save it as CSV UTF-8"},
+		{"id,name\n1,\x00\n", "no text"},
+		{"id,Name,Born\n1,Lan,1990\n", "none of the model's columns is in the file, which has id, Name, Born: write the file's names in the model, as from: [...]"},
 		{"id,name,born\n1,Lan,1990\n,Mai,1990\n", "line 3 of a: id is empty"},
 		{"number,name\n1,Lan\n", "no column names the record"},
 	} {
