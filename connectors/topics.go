@@ -85,11 +85,17 @@ func messageLetters(source string) string {
 	return topic.DeadLetter("vault." + topic.Messages(source))
 }
 
-// IdentitySpecs are the topics that the matcher writes.
+// IdentitySpecs are the topics that the matcher writes; identity.decision is
+// also its input.
 func (t Topics) IdentitySpecs() []topic.Spec {
 	return []topic.Spec{
 		t.spec(topic.IdentityLink, t.Partitions, map[string]string{"cleanup.policy": "compact"}),
 		// Kept for good: it says which person a record was of on any day.
+		// What people said is kept for good.
+		t.spec(topic.IdentityDecision, 1, map[string]string{"cleanup.policy": "compact"}),
+		t.deadLetterSpec(topic.DeadLetter(topic.IdentityDecision)),
+		t.spec(topic.IdentityReview, 1, map[string]string{"cleanup.policy": "compact"}),
+		t.spec(topic.IdentityAudit, 1, map[string]string{"cleanup.policy": "delete", "retention.ms": "-1"}),
 		t.spec(topic.IdentityEvent, 1, map[string]string{"cleanup.policy": "delete", "retention.ms": "-1"}),
 	}
 }

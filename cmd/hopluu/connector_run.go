@@ -119,7 +119,7 @@ func runConnectors(ctx context.Context, c config.Config, names []string, log *sl
 	if terminal {
 		defer drawSnapshots(os.Stderr, drawn)()
 	}
-	return serve(ctx, c.HTTP.Listen, log, metrics, service{kafka, readyAll(all), runAll(all, log)})
+	return serve(ctx, c.HTTP.Listen, log, metrics, service{kafka: kafka, ready: readyAll(all), run: runAll(all, log)})
 }
 
 // refusal makes one line of the faults among the findings; command lists them.

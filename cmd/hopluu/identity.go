@@ -22,15 +22,19 @@ import (
 func (a *app) identityCommand() *cobra.Command {
 	return group(&cobra.Command{
 		Use:   "identity",
-		Short: "Link the records of any CSV files or ClickHouse tables, and say how right the links are",
+		Short: "Decide on pairs that the matcher leaves to people; link the records of any files or tables",
 		Long: `Link the records of any CSV files or ClickHouse tables by a model that names columns,
 levels of comparison and blocking; train it without labels; hold the result against a
 truth; explain a pair; say what another model would change. Files need no configuration
-and no server.`,
+and no server.
+
+On the running platform, look at the pairs that the matcher leaves to people, and
+decide (docs/identity-review.md).`,
 		Example: `  hopluu identity model city > model.yaml
   hopluu identity link --model model.yaml --train --input a.csv --input b.csv --output links.csv
-  hopluu identity evaluate --links links.csv --truth truth.csv`,
-	}, a.identityLinkCommand(), identityEvaluateCommand(), a.identityExplainCommand(), a.identityDiffCommand(), identityModelCommand())
+  hopluu identity evaluate --links links.csv --truth truth.csv
+  hopluu identity review                      # pairs of the running platform that wait for a person`,
+	}, a.identityReviewCommand(), a.identityDecideCommand(), identityTokenCommand(), a.identityLinkCommand(), identityEvaluateCommand(), a.identityExplainCommand(), a.identityDiffCommand(), identityModelCommand())
 }
 
 // linkResult is what 'identity link' prints.
@@ -421,13 +425,19 @@ func (a *app) identityExplainCommand() *cobra.Command {
 	var model string
 	var inputs []string
 	var asJSON bool
+	var desk deskFlag
 	command := &cobra.Command{
-		Use:   "explain --model MODEL --input A.csv RECORD RECORD",
+		Use:   "explain [--model MODEL --input A.csv] RECORD RECORD",
 		Short: "Draw the waterfall of weights of two records",
 		Long: `Draw the waterfall of weights of two records: what is believed of any pair, what each
 comparison adds in bits, and the sum. A record is named by its id, or by source/id.
-All of the files are read, as how rare a value is depends on the others.`,
-		Example: "  hopluu identity explain --model city --input records.csv 1000017 20000311",
+All of the files are read, as how rare a value is depends on the others.
+
+Without --model and --input they are records of the platform, named as identity.link
+names them, and the running matcher explains them (see 'hopluu identity review --help'
+for how it is found). It tells kinds and levels, never an identifier.`,
+		Example: `  hopluu identity explain --model city --input records.csv 1000017 20000311
+  hopluu identity explain population.citizen:17 health.patient:311`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) != 2 {
 				return errors.New("identity explain needs two records: see 'hopluu identity explain --help'")
@@ -435,8 +445,11 @@ All of the files are read, as how rare a value is depends on the others.`,
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if model == "" && len(inputs) == 0 {
+				return a.explainLive(cmd, &desk, args, asJSON)
+			}
 			if model == "" || len(inputs) == 0 {
-				return errors.New("identity explain needs --model and --input: see 'hopluu identity explain --help'")
+				return errors.New("identity explain needs both --model and --input, or neither: see 'hopluu identity explain --help'")
 			}
 			m, err := loadModel(model)
 			if err != nil {
@@ -454,12 +467,13 @@ All of the files are read, as how rare a value is depends on the others.`,
 			if asJSON {
 				return printJSON(cmd.OutOrStdout(), e)
 			}
-			return printExplanation(cmd.OutOrStdout(), m, e)
+			return printExplanation(cmd.OutOrStdout(), m.Thresholds, e)
 		},
 	}
 	command.Flags().StringVarP(&model, "model", "m", "", "model file with weights, or the name of a model that comes with the program")
 	command.Flags().StringArrayVarP(&inputs, "input", "i", nil, "CSV file with a header, or clickhouse:TABLE or clickhouse:QUERY; may be given several times")
 	command.Flags().BoolVar(&asJSON, "json", false, "print the result as JSON")
+	desk.on(command)
 	return command
 }
 
@@ -483,7 +497,7 @@ func (a *app) explainFiles(ctx context.Context, m *linkage.Model, inputs, record
 	return t.Explain(x, y)
 }
 
-func printExplanation(w io.Writer, m *linkage.Model, e linkage.Explanation) error {
+func printExplanation(w io.Writer, t linkage.Thresholds, e linkage.Explanation) error {
 	const bitsPerMark = 1.5
 	bar := func(bits float64) string {
 		n := int(bits / bitsPerMark)
@@ -492,24 +506,24 @@ func printExplanation(w io.Writer, m *linkage.Model, e linkage.Explanation) erro
 		}
 		return strings.Repeat("+", n)
 	}
-	t := table.NewWriter()
-	t.SetStyle(table.StyleLight)
-	t.AppendHeader(table.Row{"", "", "bits", "sum", ""})
+	rows := table.NewWriter()
+	rows.SetStyle(table.StyleLight)
+	rows.AppendHeader(table.Row{"", "", "bits", "sum", ""})
 	sum := e.Prior
-	t.AppendRow(table.Row{"prior", "any two records", fmt.Sprintf("%+.1f", e.Prior), fmt.Sprintf("%.1f", sum), bar(e.Prior)})
+	rows.AppendRow(table.Row{"prior", "any two records", fmt.Sprintf("%+.1f", e.Prior), fmt.Sprintf("%.1f", sum), bar(e.Prior)})
 	for _, s := range e.Steps {
 		sum += s.Bits
 		level := s.Level
 		if s.Rarity != 0 {
 			level += fmt.Sprintf(" (of which rarity %+.1f)", s.Rarity)
 		}
-		t.AppendRow(table.Row{s.Name, level, fmt.Sprintf("%+.1f", s.Bits), fmt.Sprintf("%.1f", sum), bar(s.Bits)})
+		rows.AppendRow(table.Row{s.Name, level, fmt.Sprintf("%+.1f", s.Bits), fmt.Sprintf("%.1f", sum), bar(s.Bits)})
 	}
 	decision := "apart"
 	switch {
-	case e.Weight >= m.Thresholds.Link:
+	case e.Weight >= t.Link:
 		decision = "link"
-	case e.Weight >= m.Thresholds.Review:
+	case e.Weight >= t.Review:
 		decision = "review"
 	}
 	blocks := "no blocking rule brings them together, so they are never compared"
@@ -517,7 +531,7 @@ func printExplanation(w io.Writer, m *linkage.Model, e linkage.Explanation) erro
 		blocks = "brought together by " + strings.Join(e.Blocks, ", ")
 	}
 	_, err := fmt.Fprintf(w, "%s\n%s: %.1f bits, probability %.6f, before other candidates are considered (link from %g, review from %g)\n%s\n",
-		t.Render(), decision, e.Weight, e.Probability, m.Thresholds.Link, m.Thresholds.Review, blocks)
+		rows.Render(), decision, e.Weight, e.Probability, t.Link, t.Review, blocks)
 	return err
 }
 

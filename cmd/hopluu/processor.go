@@ -32,6 +32,10 @@ SIGTERM or Ctrl-C. What it writes depends on the records alone, not on their ord
 or timing: it can be killed and started again at any time. A second one ends the
 first.
 
+Pairs that it cannot decide on wait for a person in identity.review; reviewers
+(identity.reviewers) look at them and decide over HTTP under /identity/, at the same
+address: see 'hopluu identity review --help'.
+
 It needs kafka.brokers and registry.url, and in Kafka the right to read the vault.`,
 		Example: `  hopluu processor run --http :9465
   curl -s localhost:9465/readyz`,
@@ -91,9 +95,21 @@ func runProcessor(ctx context.Context, c config.Config, log *slog.Logger) (err e
 	m, err := matcher.New(matcher.Config{
 		Kafka: kafka, Registry: schemas, Sectors: set, Sources: refs,
 		TransactionalID: "hopluu-matcher", Log: log, Metrics: metrics,
+		Reviewers: reviewers(c.Identity), TwoPersons: c.Identity.TwoPerson,
 	})
 	if err != nil {
 		return err
 	}
-	return serve(ctx, c.HTTP.Listen, log, metrics, service{kafka, m.Ready, m.Run})
+	return serve(ctx, c.HTTP.Listen, log, metrics, service{kafka: kafka, ready: m.Ready, run: m.Run, api: m.Handler()})
+}
+
+// reviewers are those of the configuration, whose check has read their tokens.
+func reviewers(c config.Identity) []matcher.Reviewer {
+	var all []matcher.Reviewer
+	for _, r := range c.Reviewers {
+		out := matcher.Reviewer{Name: r.Name, Decides: r.Decides, Personal: r.Personal}
+		copy(out.Token[:], r.Token())
+		all = append(all, out)
+	}
+	return all
 }

@@ -81,7 +81,7 @@ func runRegistry(ctx context.Context, c config.Config, log *slog.Logger) (err er
 		return err
 	}
 	defer func() { err = errors.Join(err, server.Close()) }()
-	return serve(ctx, c.HTTP.Listen, log, newMetrics(), service{kafka, server.Ready, func(ctx context.Context) error {
+	return serve(ctx, c.HTTP.Listen, log, newMetrics(), service{kafka: kafka, ready: server.Ready, run: func(ctx context.Context) error {
 		log.Info("serving the schema registry", "address", listener.Addr().String())
 		return serveREST(ctx, listener, server)
 	}})

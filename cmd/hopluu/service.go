@@ -69,6 +69,8 @@ type service struct {
 	kafka *topic.Client
 	ready func() error
 	run   func(context.Context) error
+	// api, where there is one, is served under /identity/.
+	api http.Handler
 }
 
 // serve runs a long-running subcommand beside its HTTP side: /metrics,
@@ -95,6 +97,9 @@ func serve(ctx context.Context, listen string, log *slog.Logger, metrics *promet
 		}
 		answer(w, http.StatusOK, "ready")
 	})
+	if s.api != nil {
+		mux.Handle("/identity/", s.api)
+	}
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()

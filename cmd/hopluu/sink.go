@@ -84,5 +84,5 @@ func runSink(ctx context.Context, c config.Config, log *slog.Logger) (err error)
 	if err != nil {
 		return err
 	}
-	return serve(ctx, c.HTTP.Listen, log, metrics, service{kafka, sink.Ready, sink.Run})
+	return serve(ctx, c.HTTP.Listen, log, metrics, service{kafka: kafka, ready: sink.Ready, run: sink.Run})
 }

@@ -104,9 +104,11 @@ func newRig(t testing.TB) *rig {
 	require.NoError(t, err)
 	r.producer, err = r.kafka.NewProducer(t.Context(), topic.ProducerConfig{TransactionalID: "connector"})
 	require.NoError(t, err)
-	r.topics(topic.IdentityLink)
-	_, err = r.kafka.Ensure(t.Context(), topic.Spec{Name: topic.IdentityEvent, Partitions: 1, Replication: 1})
-	require.NoError(t, err)
+	r.topics(topic.IdentityLink, topic.IdentityReview, topic.IdentityDecision)
+	for _, name := range []string{topic.IdentityEvent, topic.IdentityAudit} {
+		_, err = r.kafka.Ensure(t.Context(), topic.Spec{Name: name, Partitions: 1, Replication: 1})
+		require.NoError(t, err)
+	}
 	t.Cleanup(func() {
 		require.NoError(t, r.producer.Close())
 		web.Close()
@@ -214,10 +216,13 @@ func (r *rig) raw(name string, key, value []byte) {
 func (r *rig) commit() { require.NoError(r.t, r.producer.Commit(r.t.Context())) }
 
 // start runs a matcher until stop, which gives how it ended.
-func (r *rig) start() (m *matcher.Matcher, stop func() error) {
+func (r *rig) start(change ...func(*matcher.Config)) (m *matcher.Matcher, stop func() error) {
 	c := config(r.kafka, r.schemas, r.set, slog.New(slog.NewTextHandler(r.t.Output(), nil)))
 	r.registry = prometheus.NewRegistry()
 	c.Metrics = r.registry
+	for _, f := range change {
+		f(&c)
+	}
 	m, err := matcher.New(c)
 	require.NoError(r.t, err)
 	require.Error(r.t, m.Ready())
@@ -356,7 +361,7 @@ func (r *rig) happened(person string, holds func(map[string]string) bool) {
 
 // noPlaintext is P11: no identifier and no name leaves the vault.
 func (r *rig) noPlaintext() {
-	for _, name := range []string{topic.IdentityLink, topic.IdentityEvent} {
+	for _, name := range []string{topic.IdentityLink, topic.IdentityEvent, topic.IdentityReview, topic.IdentityDecision, topic.IdentityAudit} {
 		require.NoError(r.t, r.kafka.ReadAll(r.t.Context(), name, func(rec topic.Record) error {
 			for _, secret := range []string{"079085001234", "79085001234", "024517348", "7912345670", "Nguy", "NGUYEN"} {
 				require.NotContains(r.t, string(rec.Key)+string(rec.Value), secret)

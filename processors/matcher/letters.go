@@ -36,7 +36,7 @@ type letter struct {
 // openLetterBox reads which messages are in the dead letters already.
 func openLetterBox(ctx context.Context, kafka *topic.Client, producer *topic.Producer, lanes map[string]*lane) (*letterBox, error) {
 	b := &letterBox{kafka: kafka, producer: producer, open: map[string]bool{}, written: map[letter]bool{}}
-	var names []string
+	names := []string{topic.DeadLetter(topic.IdentityDecision)}
 	for name := range lanes {
 		names = append(names, topic.DeadLetter(name))
 	}

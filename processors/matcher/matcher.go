@@ -34,6 +34,11 @@ type Config struct {
 	TransactionalID string
 	Log             *slog.Logger
 	Metrics         prometheus.Registerer
+	// Reviewers may ask Handler; none when empty.
+	Reviewers []Reviewer
+	// TwoPersons asks that a second reviewer says the same before a decision is
+	// in force.
+	TwoPersons bool
 }
 
 // modelName is the model that comes with the program and that all matchers
@@ -64,6 +69,8 @@ type Matcher struct {
 	links    *linkWriter
 	events   *eventWriter
 	letters  *letterBox
+	desk     *desk
+	calls    *calls
 	metrics  *metrics
 	decoder  *decoder
 
@@ -96,7 +103,7 @@ func New(c Config) (*Matcher, error) {
 	}
 	m := &Matcher{
 		config: c, log: c.Log, model: model, known: known, lanes: lanes,
-		decoder: newDecoder(c.Registry),
+		decoder: newDecoder(c.Registry), calls: newCalls(),
 	}
 	if m.metrics, err = newMetrics(c.Metrics, lanes); err != nil {
 		return nil, err
@@ -145,6 +152,9 @@ func (m *Matcher) Run(ctx context.Context) (err error) {
 	if m.letters, err = openLetterBox(ctx, m.config.Kafka, m.producer, m.lanes); err != nil {
 		return err
 	}
+	if m.desk, err = openDesk(ctx, m.config.Kafka, m.config.Registry, m.producer, m.decoder); err != nil {
+		return err
+	}
 	missing, err := m.loadWhole(ctx)
 	if err != nil {
 		return err
@@ -157,6 +167,7 @@ func (m *Matcher) reset() (err error) {
 	if m.engine, err = linkage.NewEngine(m.model, m.known); err != nil {
 		return err
 	}
+	m.desk.reset(m.engine)
 	m.positions, m.stable = map[topic.Partition]int64{}, map[topic.Partition]int64{}
 	m.staleDelete = map[topic.Partition]string{}
 	m.markers = map[marked]marker{}
@@ -165,7 +176,8 @@ func (m *Matcher) reset() (err error) {
 }
 
 // publish solves what changed and commits it, with the merges and splits that
-// it made and the dead letters so far, as one transaction.
+// it made, what people said and is to be asked of them, and the dead letters so
+// far, as one transaction.
 func (m *Matcher) publish(ctx context.Context) error {
 	started := time.Now()
 	millis := m.asOf / 1000
@@ -180,9 +192,14 @@ func (m *Matcher) publish(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("matcher: links cannot be written: %w", err)
 	}
+	if err := m.desk.publish(ctx, millis); err != nil {
+		return fmt.Errorf("matcher: reviews cannot be written: %w", err)
+	}
 	if err := m.producer.Commit(ctx); err != nil {
 		return fmt.Errorf("matcher: links cannot be committed: %w", err)
 	}
+	m.calls.answer(m.desk)
+	m.metrics.asked(m.desk.open)
 	m.metrics.published(m.engine, changes, time.Since(started))
 	return nil
 }

@@ -23,6 +23,7 @@ type metrics struct {
 	records   *prometheus.GaugeVec
 	share     *prometheus.GaugeVec
 	decisions *prometheus.GaugeVec
+	reviews   *prometheus.GaugeVec
 	lagEvents prometheus.Gauge
 	lagTime   prometheus.Gauge
 }
@@ -40,10 +41,11 @@ func newMetrics(r prometheus.Registerer, lanes map[string]*lane) (*metrics, erro
 		records:   prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "hopluu_matcher_records", Help: "Records known, by table."}, table),
 		share:     prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "hopluu_matcher_linked_share", Help: "Share of a table's records that are linked to a citizen, 0 to 1."}, table),
 		decisions: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "hopluu_matcher_links", Help: "Records by decision and the rule that made it."}, []string{"decision", "rule"}),
+		reviews:   prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "hopluu_matcher_reviews", Help: "Pairs that wait for a person, by the rule that asks; conflict: a decision that something forbids."}, []string{"rule"}),
 		lagEvents: prometheus.NewGauge(prometheus.GaugeOpts{Name: "hopluu_matcher_lag_messages", Help: "Vault messages that are committed and not yet matched."}),
 		lagTime:   prometheus.NewGauge(prometheus.GaugeOpts{Name: "hopluu_matcher_lag_seconds", Help: "Age at its source of the latest matched change while there are later ones, else 0."}),
 	}
-	for _, c := range []prometheus.Collector{m.events, m.stale, m.letters, m.changes, m.persons, m.solving, m.records, m.share, m.decisions, m.lagEvents, m.lagTime} {
+	for _, c := range []prometheus.Collector{m.events, m.stale, m.letters, m.changes, m.persons, m.solving, m.records, m.share, m.decisions, m.reviews, m.lagEvents, m.lagTime} {
 		if err := r.Register(c); err != nil {
 			return nil, fmt.Errorf("matcher: metrics: %w", err)
 		}
@@ -89,5 +91,16 @@ func (m *metrics) lag(positions, stable map[topic.Partition]int64, asOfMicros in
 	m.lagTime.Set(0)
 	if behind > 0 && asOfMicros > 0 {
 		m.lagTime.Set(max(0, time.Since(time.UnixMicro(asOfMicros)).Seconds()))
+	}
+}
+
+func (m *metrics) asked(open map[[2]string]asked) {
+	rules := map[string]int{}
+	for _, a := range open {
+		rules[a.review.Rule]++
+	}
+	m.reviews.Reset()
+	for rule, n := range rules {
+		m.reviews.WithLabelValues(rule).Set(float64(n))
 	}
 }

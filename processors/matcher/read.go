@@ -13,20 +13,24 @@ import (
 	"github.com/hopluu/hopluu/schemas/topic"
 )
 
+// ownTopics are those that the matcher writes.
+var ownTopics = []string{topic.IdentityLink, topic.IdentityEvent, topic.IdentityDecision, topic.IdentityReview, topic.IdentityAudit}
+
 // waitForTopics waits until the topics are there that are written to.
 func (m *Matcher) waitForTopics(ctx context.Context) error {
 	for told := false; ; {
-		counts, err := m.config.Kafka.PartitionCounts(ctx, topic.IdentityLink, topic.IdentityEvent)
+		counts, err := m.config.Kafka.PartitionCounts(ctx, ownTopics...)
 		if err != nil {
 			return fmt.Errorf("matcher: %w", err)
 		}
-		if len(counts) == 2 {
+		if len(counts) == len(ownTopics) {
 			return nil
 		}
 		if !told {
 			told = true
-			m.notReady("topic identity.link or identity.event is not there")
-			m.log.Info("waiting for topics identity.link and identity.event: create them with 'hopluu topics create'")
+			names := strings.Join(ownTopics, ", ")
+			m.notReady("not all of the topics " + names + " are there")
+			m.log.Info("waiting for topics: create them with 'hopluu topics create'", "topics", names)
 		}
 		if err := pause(ctx, topicsWait); err != nil {
 			return err
@@ -94,6 +98,11 @@ func (m *Matcher) load(ctx context.Context) (missing []string, err error) {
 	if missing, err = m.enlist(ctx, missing); err != nil {
 		return nil, err
 	}
+	// Decisions are read like records: whichever comes first, the end is the
+	// same (P9).
+	if _, err := m.enlist(ctx, []string{topic.IdentityDecision}); err != nil {
+		return nil, err
+	}
 	if len(missing) > 0 {
 		m.log.Info("vault topics that are not there yet are read when their connectors make them", "topics", missing)
 	}
@@ -102,6 +111,9 @@ func (m *Matcher) load(ctx context.Context) (missing []string, err error) {
 	}
 	m.notReady("identity.link is being read")
 	if err := m.restore(ctx, missing); err != nil {
+		return nil, err
+	}
+	if err := m.desk.restore(ctx, m.config.Kafka); err != nil {
 		return nil, err
 	}
 	m.notReady("the records are being matched")
@@ -221,6 +233,7 @@ func (m *Matcher) restore(ctx context.Context, missing []string) error {
 func (m *Matcher) follow(ctx context.Context, missing []string) (err error) {
 	reader := m.config.Kafka.NewReader(m.positions)
 	defer func() { err = errors.Join(err, reader.Close()) }()
+	defer m.calls.leave()
 	var events int       // read and not published
 	var since time.Time  // when the first of them was read
 	looked := time.Now() // for missing topics
@@ -237,7 +250,10 @@ func (m *Matcher) follow(ctx context.Context, missing []string) (err error) {
 			since = time.Now()
 		}
 		events += n
-		if events > 0 && (events >= batchRecords || len(batches) == 0 || time.Since(since) >= batchWait) {
+		if err := m.calls.serve(ctx, m.desk); err != nil {
+			return fmt.Errorf("matcher: %w", err)
+		}
+		if m.calls.served() || events > 0 && (events >= batchRecords || len(batches) == 0 || time.Since(since) >= batchWait) {
 			if err := m.publish(ctx); err != nil {
 				return err
 			}
@@ -297,11 +313,16 @@ func (m *Matcher) apply(ctx context.Context, batches []topic.Batch) (int, error)
 }
 
 func (m *Matcher) applyRecord(ctx context.Context, rec *topic.Record) error {
-	l := m.lanes[rec.Topic]
+	l := m.lanes[rec.Topic] // nil for a decision
 	var msg message
-	if err := m.decoder.decode(ctx, l, rec, &msg); err != nil {
-		var bad *undecodableError
-		if !errors.As(err, &bad) {
+	var err error
+	if l == nil {
+		err = m.desk.take(ctx, rec)
+	} else {
+		err = m.decoder.decode(ctx, l, rec, &msg)
+	}
+	if err != nil {
+		if !isUndecodable(err) {
 			return err
 		}
 		// P3: it is kept with the reason, and told; the others flow.
@@ -309,6 +330,9 @@ func (m *Matcher) applyRecord(ctx context.Context, rec *topic.Record) error {
 			"dead_letters", topic.DeadLetter(rec.Topic), "error", err)
 		m.metrics.letters.WithLabelValues(rec.Topic).Inc()
 		return m.letters.add(ctx, rec, err)
+	}
+	if l == nil {
+		return nil
 	}
 	m.asOf = max(m.asOf, msg.micros)
 	m.metrics.event(l, &msg, m.take(rec.Partition, l, &msg))

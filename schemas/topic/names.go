@@ -6,12 +6,21 @@ import (
 	"strings"
 )
 
-// IdentityLink is the compacted topic that links each source record to its
-// person.
-const IdentityLink = "identity.link"
-
-// IdentityEvent is the log of merges and splits of persons.
-const IdentityEvent = "identity.event"
+// Topics of the matcher.
+const (
+	// IdentityLink is the compacted topic that links each source record to its
+	// person.
+	IdentityLink = "identity.link"
+	// IdentityEvent is the log of merges and splits of persons.
+	IdentityEvent = "identity.event"
+	// IdentityDecision is the compacted topic of what people said of pairs of
+	// records: an input of the matcher.
+	IdentityDecision = "identity.decision"
+	// IdentityReview is the compacted topic of the pairs to be looked at.
+	IdentityReview = "identity.review"
+	// IdentityAudit is the topic of what reviewers did.
+	IdentityAudit = "identity.audit"
+)
 
 // Public is the name of a table's topic of change events,
 // "<source>.<schema>.<table>" as Debezium has it.

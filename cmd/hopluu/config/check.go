@@ -1,6 +1,7 @@
 package config
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"net"
@@ -34,7 +35,7 @@ var reserved = []string{"vault", "identity", "hopluu"}
 // check finds what contradicts itself; every message names the key and says
 // what to do.
 func (c *Config) check() error {
-	for _, part := range []func() error{c.checkKafka, c.checkServers, c.checkTopics, c.checkRest, c.checkSources} {
+	for _, part := range []func() error{c.checkKafka, c.checkServers, c.checkTopics, c.checkIdentity, c.checkRest, c.checkSources} {
 		if err := part(); err != nil {
 			return err
 		}
@@ -100,6 +101,38 @@ func (c *Config) checkTopics() error {
 		return errors.New("topics.replication below 3 or topics.min_insync_replicas below 2 loses events with one broker: raise them, or set single_machine: true")
 	case t.Retention < 0:
 		return errors.New("topics.retention is negative: give a duration such as 720h, or 0s for ever")
+	}
+	return nil
+}
+
+func (c *Config) checkIdentity() error {
+	if u, err := url.Parse(c.Identity.URL); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return errors.New("identity.url cannot be read: write the matcher's address as http://host:9464 or https://host")
+	}
+	names, tokens := map[string]bool{}, map[string]string{}
+	for i, r := range c.Identity.Reviewers {
+		name := strings.ToLower(strings.TrimSpace(r.Name))
+		token := r.Token()
+		switch {
+		case name == "":
+			return fmt.Errorf("identity.reviewers[%d].name is empty: every reviewer has a name, which stands in decisions", i)
+		case names[name]:
+			return fmt.Errorf("identity.reviewers[%d].name %s is there twice, whatever its capitals: two persons have two names", i, r.Name)
+		case len(token) != sha256.Size:
+			return fmt.Errorf("identity.reviewers[%d].token_sha256 of %s is no SHA-256 (64 hexadecimal digits): copy it from 'hopluu identity token %s'", i, r.Name, r.Name)
+		case tokens[string(token)] != "":
+			return fmt.Errorf("identity.reviewers[%d].token_sha256 of %s is also that of %s: give each a token of their own", i, r.Name, tokens[string(token)])
+		}
+		names[name], tokens[string(token)] = true, r.Name
+	}
+	deciding := 0
+	for _, r := range c.Identity.Reviewers {
+		if r.Decides {
+			deciding++
+		}
+	}
+	if c.Identity.TwoPerson && deciding == 1 {
+		return errors.New("identity.two_person is true but one reviewer alone decides: nothing could be approved; name a second one with decides: true")
 	}
 	return nil
 }

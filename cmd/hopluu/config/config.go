@@ -2,6 +2,7 @@ package config
 
 import (
 	_ "embed"
+	"encoding/hex"
 	"time"
 
 	"github.com/hopluu/hopluu/connectors/postgres/walbudget"
@@ -21,6 +22,7 @@ type Config struct {
 	Tokens        Tokens     `yaml:"tokens" envPrefix:"TOKENS_"`
 	Topics        Topics     `yaml:"topics" envPrefix:"TOPICS_"`
 	Sink          Sink       `yaml:"sink" envPrefix:"SINK_"`
+	Identity      Identity   `yaml:"identity" envPrefix:"IDENTITY_"`
 	Log           Log        `yaml:"log" envPrefix:"LOG_"`
 	HTTP          HTTP       `yaml:"http" envPrefix:"HTTP_"`
 	SingleMachine bool       `yaml:"single_machine" env:"SINGLE_MACHINE"`
@@ -108,6 +110,32 @@ type Sink struct {
 	BatchWait  time.Duration `yaml:"batch_wait" env:"BATCH_WAIT"`
 }
 
+// Identity is who decides on pairs of records that the model leaves to people.
+type Identity struct {
+	TwoPerson bool       `yaml:"two_person" env:"TWO_PERSON"`
+	Reviewers []Reviewer `yaml:"reviewers"`
+	// URL and Token are for the commands of a reviewer.
+	URL   string `yaml:"url" env:"URL"`
+	Token string `yaml:"token" env:"TOKEN"`
+}
+
+// Reviewer is a person who may look at pairs, or decide.
+type Reviewer struct {
+	Name        string `yaml:"name"`
+	TokenSHA256 string `yaml:"token_sha256"`
+	Decides     bool   `yaml:"decides"`
+	Personal    bool   `yaml:"personal"`
+}
+
+// Token is the SHA-256 of the reviewer's token, nil when it cannot be read.
+func (r *Reviewer) Token() []byte {
+	token, err := hex.DecodeString(r.TokenSHA256)
+	if err != nil {
+		return nil
+	}
+	return token
+}
+
 // Log is what is written to standard error.
 type Log struct {
 	Level  string `yaml:"level" env:"LEVEL"`
@@ -167,6 +195,9 @@ type FileTable struct {
 	Full    bool     `yaml:"full"`
 }
 
+// DefaultIdentityURL is where a matcher on this machine answers reviewers.
+const DefaultIdentityURL = "http://127.0.0.1:9464"
+
 // Default is the configuration before the file and the environment.
 func Default() Config {
 	return Config{
@@ -174,6 +205,7 @@ func Default() Config {
 		Tokens:      Tokens{Version: 1},
 		Topics:      Topics{Partitions: 6, Replication: 3, MinInsyncReplicas: 2, Retention: 720 * time.Hour},
 		Sink:        Sink{Group: "hopluu-sink", BatchRows: 100_000, BatchBytes: 64 << 20, BatchWait: 500 * time.Millisecond},
+		Identity:    Identity{URL: DefaultIdentityURL},
 		Log:         Log{Level: "info", Format: "text"},
 		HTTP:        HTTP{Listen: "127.0.0.1:9464"},
 		MaxRowBytes: 8 << 20,

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
@@ -66,6 +67,9 @@ func TestExampleHasEveryKey(t *testing.T) {
 func TestRefuses(t *testing.T) {
 	base := "kafka: {brokers: [localhost:1]}\n"
 	source := func(keys string) string { return base + "sources: [{" + keys + "}]" }
+	reviewer := func(name string, token int) string {
+		return fmt.Sprintf("{name: %s, token_sha256: '%064x', decides: true}", name, token)
+	}
 	for text, want := range map[string]string{
 		"":                 "kafka.brokers",
 		"kafka: [":         "correct the YAML",
@@ -74,28 +78,35 @@ func TestRefuses(t *testing.T) {
 		source("name: a, sector: b, heartbeat: 10ms"):    "sources[0].heartbeat",
 		source("name: a, sector: b, origin: some"):       "sources[0].origin",
 		source("name: a, sector: b, messages: [hopluu]"): "our own heartbeats",
-		source("dns: x"):                                                                     "line 2, sources[0].dns: field dns is not known",
-		base + "topics: 3":                                                                   "line 2, topics: ",
-		base + "tokens: {}":                                                                  "",
-		"kafka: {brokers: [localhost]}":                                                      "kafka.brokers",
-		"kafka: {brokers: [localhost:1], sasl: {user: a}}":                                   "kafka.sasl.mechanism",
-		"kafka: {brokers: [localhost:1], sasl: {mechanism: PLAIN}}":                          "kafka.sasl.user",
-		"kafka: {brokers: [localhost:1], sasl: {mechanism: NTLM}}":                           "SCRAM-SHA-512",
-		"kafka: {brokers: [localhost:1], compression: gzip}":                                 "kafka.compression",
-		"kafka: {brokers: [localhost:1], tls: {ca_file: a}}":                                 "kafka.tls.enabled",
-		base + "topics: {replication: 1, min_insync_replicas: 1}":                            "single_machine",
-		base + "topics: {min_insync_replicas: 4}":                                            "min_insync_replicas",
-		base + "topics: {min_insync_replicas: 1}":                                            "single_machine",
-		base + "topics: {retention: -1h}":                                                    "topics.retention",
-		base + "topics: {partitions: 0}":                                                     "topics.partitions",
-		base + "topics:\n  partitions: many":                                                 "line 3, topics.partitions: ",
-		base + "registry: {url: 'localhost:8081'}":                                           "registry.url",
-		base + "registry: {listen: '8081'}":                                                  "registry.listen",
-		base + "http: {listen: '9464'}":                                                      "http.listen",
-		base + "log: {level: loud}":                                                          "log.level",
-		base + "log: {format: xml}":                                                          "log.format",
-		base + "tokens: {key: aa, key_file: b}":                                              "tokens.key_file",
-		base + "tokens: {version: 0}":                                                        "tokens.version",
+		source("dns: x"):                                                                       "line 2, sources[0].dns: field dns is not known",
+		base + "topics: 3":                                                                     "line 2, topics: ",
+		base + "tokens: {}":                                                                    "",
+		"kafka: {brokers: [localhost]}":                                                        "kafka.brokers",
+		"kafka: {brokers: [localhost:1], sasl: {user: a}}":                                     "kafka.sasl.mechanism",
+		"kafka: {brokers: [localhost:1], sasl: {mechanism: PLAIN}}":                            "kafka.sasl.user",
+		"kafka: {brokers: [localhost:1], sasl: {mechanism: NTLM}}":                             "SCRAM-SHA-512",
+		"kafka: {brokers: [localhost:1], compression: gzip}":                                   "kafka.compression",
+		"kafka: {brokers: [localhost:1], tls: {ca_file: a}}":                                   "kafka.tls.enabled",
+		base + "topics: {replication: 1, min_insync_replicas: 1}":                              "single_machine",
+		base + "topics: {min_insync_replicas: 4}":                                              "min_insync_replicas",
+		base + "topics: {min_insync_replicas: 1}":                                              "single_machine",
+		base + "topics: {retention: -1h}":                                                      "topics.retention",
+		base + "topics: {partitions: 0}":                                                       "topics.partitions",
+		base + "topics:\n  partitions: many":                                                   "line 3, topics.partitions: ",
+		base + "registry: {url: 'localhost:8081'}":                                             "registry.url",
+		base + "registry: {listen: '8081'}":                                                    "registry.listen",
+		base + "http: {listen: '9464'}":                                                        "http.listen",
+		base + "log: {level: loud}":                                                            "log.level",
+		base + "log: {format: xml}":                                                            "log.format",
+		base + "tokens: {key: aa, key_file: b}":                                                "tokens.key_file",
+		base + "tokens: {version: 0}":                                                          "tokens.version",
+		base + "identity: {url: 'localhost'}":                                                  "identity.url",
+		base + "identity: {reviewers: [{name: ''}]}":                                           "identity.reviewers[0].name is empty",
+		base + "identity: {reviewers: [{name: an, token_sha256: ab}]}":                         "hopluu identity token an",
+		base + "identity: {reviewers: [" + reviewer("an", 1) + ", " + reviewer("An", 2) + "]}": "identity.reviewers[1].name An is there twice",
+		base + "identity: {reviewers: [" + reviewer("an", 1) + ", " + reviewer("bo", 1) + "]}": "is also that of an",
+		base + "identity: {two_person: true, reviewers: [" + reviewer("an", 1) + "]}":          "name a second one",
+		base + "identity: {two_person: true, reviewers: [" + reviewer("an", 1) + ", " + reviewer("bo", 2) + "]}": "",
 		base + "max_row_bytes: 1":                                                            "max_row_bytes",
 		base + "sink: {batch_wait: -1s}":                                                     "batch_wait",
 		base + "wal: {policy: drop}":                                                         "wal.policy",

@@ -1,0 +1,84 @@
+package matcher
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// call is something that a person asks of the desk. It is done between two
+// reads, by the goroutine that owns the engine; what it wrote is committed with
+// the links that it changed before it is answered.
+type call struct {
+	do func(context.Context, *desk) error
+	// after, which may be nil, looks at what came of it once it is committed.
+	after func(*desk)
+	err   error
+	done  chan error
+}
+
+// calls are how those who ask find the goroutine that answers.
+type calls struct {
+	waiting chan *call
+	taken   []*call
+}
+
+func newCalls() *calls { return &calls{waiting: make(chan *call)} }
+
+// errUnknown is the answer to whoever asked when the matcher stopped.
+var errUnknown = errors.New("the matcher stopped before it answered: whether it was written is not known; look at the pair again when the matcher is ready")
+
+// ask has something done, and waits until it is committed.
+func (c *calls) ask(ctx context.Context, do func(context.Context, *desk) error, after func(*desk)) error {
+	x := &call{do: do, after: after, done: make(chan error, 1)}
+	select {
+	case c.waiting <- x:
+	case <-ctx.Done():
+		return fmt.Errorf("the matcher is busy with records: try again in a moment: %w", ctx.Err())
+	}
+	select {
+	case err := <-x.done:
+		return err
+	case <-ctx.Done():
+		return errUnknown
+	}
+}
+
+// serve does what waits, without waiting for more. Its error ends the matcher.
+func (c *calls) serve(ctx context.Context, d *desk) error {
+	for {
+		select {
+		case x := <-c.waiting:
+			c.taken = append(c.taken, x)
+			x.err = x.do(ctx, d)
+			var ends *fatalError
+			if errors.As(x.err, &ends) {
+				return x.err
+			}
+		default:
+			return nil
+		}
+	}
+}
+
+// served tells whether somebody waits for an answer.
+func (c *calls) served() bool { return len(c.taken) > 0 }
+
+// answer tells those whose calls are committed.
+func (c *calls) answer(d *desk) {
+	for _, x := range c.taken {
+		if x.err == nil && x.after != nil {
+			x.after(d)
+		}
+		x.done <- x.err
+	}
+	c.taken = c.taken[:0]
+}
+
+// leave tells those whose calls may not be.
+func (c *calls) leave() {
+	for _, x := range c.taken {
+		x.done <- errUnknown
+	}
+	c.taken = nil
+}
