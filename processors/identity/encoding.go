@@ -97,10 +97,11 @@ func Repair(text string) (string, Encoding) {
 		case r > 0xff:
 			return text, was // neither encoding comes out as such letters
 		case r < 0xa1:
-		case vowels[unicode.ToLower(r)] != (vowel{}):
-			suspicion++
 		default:
 			suspicion += 2
+			if _, ok := vowelOf(unicode.ToLower(r)); ok {
+				suspicion--
+			}
 		}
 	}
 	if suspicion < 2 || vietnamese(text) {
@@ -143,23 +144,22 @@ func fromBytes(text string) string {
 // oncePlain takes back one reading of UTF-8 as Windows-1252 or Latin-1. That
 // the bytes are UTF-8 with a character of several bytes is no chance.
 func oncePlain(text string) (string, bool) {
-	b := make([]byte, 0, len(text))
-	several := false
 	for _, r := range text {
-		if r < utf8.RuneSelf {
-			b = append(b, byte(r))
-			continue
-		}
-		several = true
-		if c, ok := charmap.Windows1252.EncodeRune(r); ok && r > 0xff {
-			b = append(b, c)
-		} else if r <= 0xff {
-			b = append(b, byte(r))
-		} else {
-			return text, false
+		if r > 0xff {
+			if _, ok := charmap.Windows1252.EncodeRune(r); !ok {
+				return text, false // as nearly every Vietnamese text has
+			}
 		}
 	}
-	return string(b), several && utf8.Valid(b)
+	b := make([]byte, 0, len(text))
+	for _, r := range text {
+		c := byte(r)
+		if r > 0xff {
+			c, _ = charmap.Windows1252.EncodeRune(r)
+		}
+		b = append(b, c)
+	}
+	return string(b), utf8.Valid(b)
 }
 
 func fromTCVN3(text string) string {

@@ -29,20 +29,31 @@ var toned = [...][toneMarks]rune{
 	{'u', 'ù', 'ú', 'ủ', 'ũ', 'ụ'}, {'ư', 'ừ', 'ứ', 'ử', 'ữ', 'ự'}, {'y', 'ỳ', 'ý', 'ỷ', 'ỹ', 'ỵ'},
 }
 
+// vowel is a vowel's place in toned; row counts from 1, 0 is none.
 type vowel struct {
 	row, tone uint8
 }
 
 // vowels tells the vowels by their lower-case letters.
-var vowels = func() map[rune]vowel {
-	m := map[rune]vowel{}
+var vowels = func() (table [0x1f00]vowel) {
 	for row, letters := range toned {
 		for tone, r := range letters {
-			m[r] = vowel{uint8(row), uint8(tone)}
+			table[r] = vowel{uint8(row + 1), uint8(tone)}
 		}
 	}
-	return m
+	return table
 }()
+
+// vowelOf tells whether a lower-case letter is a vowel.
+func vowelOf(r rune) (vowel, bool) {
+	if int(r) >= len(vowels) || r < 0 || vowels[r].row == 0 {
+		return vowel{}, false
+	}
+	return vowels[r], true
+}
+
+// with gives the vowel with a tone.
+func (v vowel) with(tone int) rune { return toned[v.row-1][tone] }
 
 // onsets are the initial consonants, the longer first.
 var onsets = []string{"ngh", "ng", "nh", "ch", "gh", "gi", "kh", "ph", "qu", "th", "tr", "b", "c", "d", "đ", "g", "h", "k", "l", "m", "n", "p", "r", "s", "t", "v", "x", ""}
@@ -69,11 +80,11 @@ func tonePlace(rime string) int {
 	letters := []rune(rime)
 	count, signed := 0, -1
 	for i, r := range letters {
-		v, ok := vowels[r]
+		v, ok := vowelOf(r)
 		if !ok {
 			break
 		}
-		if toned[v.row][noTone] >= utf8.RuneSelf {
+		if v.with(noTone) >= utf8.RuneSelf {
 			signed = i
 		}
 		count++
@@ -111,14 +122,14 @@ func placeTone(syllable []byte) (placed []byte, right int) {
 		if n == maxSyllable {
 			return syllable, noSyllable
 		}
-		if v, isVowel := vowels[r]; isVowel {
+		if v, isVowel := vowelOf(r); isVowel {
 			if v.tone != noTone {
 				if tone != noTone {
 					return syllable, noSyllable
 				}
 				tone, stands = int(v.tone), n
 			}
-			r = toned[v.row][noTone]
+			r = v.with(noTone)
 		}
 		letters[n] = r
 		n++
@@ -140,7 +151,8 @@ func placeTone(syllable []byte) (placed []byte, right int) {
 			return syllable, spelled
 		}
 		at := utf8.RuneCountInString(onset) + place
-		letters[at] = toned[vowels[letters[at]].row][tone]
+		v, _ := vowelOf(letters[at])
+		letters[at] = v.with(tone)
 		out := syllable[:0]
 		for _, r := range letters[:n] {
 			out = utf8.AppendRune(out, r)
