@@ -63,7 +63,7 @@ func (e *Engine) compareAll() {
 	for _, i := range all {
 		e.at(i).compare = false
 	}
-	e.compare = all[:0]
+	e.compare = again(all)
 }
 
 func (e *Engine) compareSome(some []int32, workers []*worker) {
@@ -177,7 +177,7 @@ func (e *Engine) detectAll() {
 			e.dirty = append(e.dirty, j)
 		}
 	}
-	e.suspects = e.suspects[:0]
+	e.suspects = again(e.suspects)
 }
 
 func (e *Engine) isContested(id identifier, b holders) bool {

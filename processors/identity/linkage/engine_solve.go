@@ -69,16 +69,27 @@ func (e *Engine) Solve(emit func(*Change) error, happened func(*Event) error) er
 			return err
 		}
 	}
-	e.dirty = e.dirty[:0]
+	e.dirty = again(e.dirty)
 	err := e.tell(happened)
 	e.causes = emptied(e.causes)
+	e.moves = again(e.moves)
 	return err
+}
+
+// large is what a change seldom is, and a start always.
+const large = 1 << 16
+
+// again empties a slice, to be filled again, unless it has become large.
+func again[T any](s []T) []T {
+	if cap(s) > large {
+		return nil
+	}
+	return s[:0]
 }
 
 // emptied empties a map. One that was large once is given up, as clearing and
 // walking it costs as much as it was ever large.
 func emptied[K comparable, V any](m map[K]V) map[K]V {
-	const large = 1 << 12
 	if len(m) > large {
 		return map[K]V{}
 	}

@@ -1,7 +1,9 @@
 package linkage
 
 import (
+	"encoding/json"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -268,12 +270,17 @@ func TestCase32PartitionKnowsNoOrder(t *testing.T) {
 	}
 }
 
-// published is what a reader of the changes has, who follows the merges and
-// splits too.
+// published is what a reader of the changes has, who holds the merges and splits
+// against them.
 type published map[string]identity.Link
 
 func (p published) solve(t testing.TB, e *Engine) {
-	changes, _ := solve(t, e)
+	before := p.persons()
+	was := map[string]identity.PersonID{}
+	for id, l := range p {
+		was[id] = l.Person
+	}
+	changes, events := solve(t, e)
 	for id, l := range changes {
 		if l.Decision == "withdrawn" {
 			delete(p, id)
@@ -281,6 +288,65 @@ func (p published) solve(t testing.TB, e *Engine) {
 		}
 		p[id] = l
 	}
+	after := p.persons()
+	told := map[string]int{} // the event of a record, from 1
+	for n, ev := range events {
+		for _, m := range ev.Before {
+			require.Equal(t, before[m.Person], m.Records)
+			for _, r := range m.Records {
+				told[r] = n + 1
+			}
+		}
+		for _, m := range ev.After {
+			require.Equal(t, after[m.Person], m.Records)
+		}
+		require.Greater(t, len(ev.Before)+len(ev.After), 2, "%+v", ev)
+	}
+	// Who was one person and is not, or is and was not, is told of.
+	for x, a := range was {
+		for y, b := range was {
+			if now, too := p[x], p[y]; now.Record != "" && too.Record != "" && (a == b) != (now.Person == too.Person) {
+				require.NotZero(t, told[x], "%s and %s", x, y)
+				require.Equal(t, told[x], told[y], "%s and %s", x, y)
+			}
+		}
+	}
+}
+
+// persons gives the records of each person, in order.
+func (p published) persons() map[identity.PersonID][]string {
+	all := map[identity.PersonID][]string{}
+	for _, id := range slices.Sorted(maps.Keys(p)) {
+		all[p[id].Person] = append(all[p[id].Person], id)
+	}
+	return all
+}
+
+// TestNoPlaintextInLinks is P11: nothing that is published holds an identifier
+// or a name.
+func TestNoPlaintextInLinks(t *testing.T) {
+	people := randomPeople(rand.New(rand.NewPCG(4, 4)), 40)
+	e := engine(t, tight(t))
+	for _, p := range people {
+		e.Upsert(p.raw())
+	}
+	links, _ := solve(t, e)
+	reasons := 0
+	for _, l := range links {
+		text := fmt.Sprintf("%+v", l)
+		for _, p := range people {
+			for _, secret := range []string{p.cccd, p.cmnd, p.insurance, p.phone, p.name, p.birth, p.address} {
+				if secret != "" && secret != "1985" {
+					require.NotContains(t, text, secret)
+				}
+			}
+		}
+		if l.Reasons != "" {
+			reasons++
+			require.True(t, json.Valid([]byte(l.Reasons)), l.Reasons)
+		}
+	}
+	require.Greater(t, reasons, 10)
 }
 
 // linksOf solves the records from nothing.
