@@ -296,6 +296,9 @@ func (g *generation) read(ctx context.Context) error {
 			if err := g.store.Prepare(ctx); err != nil {
 				return err
 			}
+			if err := g.retry(ctx); err != nil {
+				return err
+			}
 		}
 		g.pauseStuck()
 		if g.reread {
@@ -324,9 +327,11 @@ func (g *generation) pauseStuck() {
 func (g *generation) pause(l *lane) {
 	l.paused, g.reread = true, true
 	maps.Copy(g.positions, l.from)
+	l.open.Drop()
 	g.fresh(l)
 	select {
 	case waiting := <-l.work:
+		waiting.Drop()
 		g.sealed.Add(-int64(waiting.Bytes()))
 		maps.Copy(g.positions, waiting.from)
 	default:
@@ -374,6 +379,41 @@ func (g *generation) take(ctx context.Context, b *topic.Batch) error {
 	}
 	if !l.paused && b.Next > g.positions[b.Partition] {
 		g.moved(l, b.Partition, b.Next)
+	}
+	return nil
+}
+
+// retry adds what is to be tried again to the lanes' open batches.
+func (g *generation) retry(ctx context.Context) error {
+	records, err := g.store.Retries(ctx)
+	if err != nil {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		g.Log.Warn("what is to be tried again cannot be read; it is asked for again", "error", err)
+		return nil
+	}
+	for i := range records {
+		r := &records[i]
+		l := g.lane(ctx, r.Topic)
+		if l.paused {
+			continue // given again with the next call
+		}
+		err := l.open.Retry(ctx, r)
+		if errors.Is(err, ErrFull) {
+			if err := g.seal(ctx, l); err != nil {
+				return err
+			}
+			if l.paused {
+				continue
+			}
+			err = l.open.Retry(ctx, r)
+		}
+		if err != nil {
+			return fmt.Errorf("%s at offset %d: %w", r.Partition, r.Offset, err)
+		}
+		// The partition is the batch's too, so that it is fenced like any other.
+		g.moved(l, r.Partition, g.positions[r.Partition])
 	}
 	return nil
 }

@@ -30,6 +30,10 @@ type Store interface {
 	// number, and says why.
 	Epoch() uint32
 	NewEpoch(ctx context.Context, above uint32, reason string) error
+	// Retries gives records that could not be applied when they came, and that are
+	// to be tried again now, in the order of their offsets, until they are in a
+	// batch.
+	Retries(ctx context.Context) ([]topic.Record, error)
 	// Prepare is called now and then between reads.
 	Prepare(ctx context.Context) error
 	// Open begins a batch of a lane.
@@ -59,6 +63,11 @@ type Batch interface {
 	// nothing of the record's memory. An error other than ErrFull stops the
 	// sink: what may pass is waited for inside.
 	Add(ctx context.Context, r *topic.Record) error
+	// Retry takes a record of Store.Retries.
+	Retry(ctx context.Context, r *topic.Record) error
+	// Drop gives up a batch of which nothing was written. One goroutine calls it,
+	// as with Add.
+	Drop()
 	// Rows and Bytes are what the batch holds.
 	Rows() int
 	Bytes() int

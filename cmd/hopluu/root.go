@@ -47,7 +47,7 @@ Commands named run work until SIGTERM or Ctrl-C, which ends them with 0.`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	},
-		a.connectorCommand(), a.processorCommand(), a.sinkCommand(), a.registryCommand(),
+		a.connectorCommand(), a.processorCommand(), a.sinkCommand(), a.dlqCommand(), a.registryCommand(),
 		a.topicsCommand(), a.reconcileCommand(), a.identityCommand(), a.configCommand(), devCommand(), embeddedCommand(), versionCommand(),
 	)
 	root.SetVersionTemplate("hopluu {{.Version}}\n")

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -41,9 +42,14 @@ type world struct {
 	group      string
 	log        *slog.Logger
 	// where the parts are, for programs
-	brokers     []string
+	brokers []string
+	// answer speaks for the registry where it wants to
+	answer      func(path string) (string, bool)
 	registryURL string
 }
+
+// answerer gives what a registry answers to a path.
+type answerer func(path string) (text string, ok bool)
 
 // gate lets requests through while it is open.
 type gate struct {
@@ -86,7 +92,16 @@ func newWorldOn(t testing.TB, set *sectors.Set, kafka *harness.KafkaBroker, opts
 	server, err := registry.NewServer(t.Context(), w.kafka, registry.ServerConfig{Topic: harness.Name("schemas"), Log: w.log})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, server.Close()) })
-	w.down = &gate{next: server}
+	w.down = &gate{next: http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		if answer := w.answer.Load(); answer != nil {
+			if text, ok := (*answer)(r.URL.Path); ok {
+				rw.Header().Set("Content-Type", "application/vnd.schemaregistry.v1+json")
+				_, _ = rw.Write([]byte(text)) // a client that has gone
+				return
+			}
+		}
+		server.ServeHTTP(rw, r)
+	})}
 	front := httptest.NewServer(w.down)
 	t.Cleanup(front.Close)
 	w.registry = registry.New(front.URL)

@@ -37,6 +37,7 @@ type batch struct {
 type partKey struct {
 	topic.Partition
 	again bool
+	retry bool // dead letters that are tried again
 }
 
 // part is what a batch holds of one partition: what becomes one block of one
@@ -44,6 +45,7 @@ type partKey struct {
 type part struct {
 	topic.Partition
 	again bool
+	retry bool
 	route *route
 	held  int64 // the offset after the last that leaves a row, 0 when none does
 	// rows are in the shape that the lane had when the first of them came; nil
@@ -54,6 +56,7 @@ type part struct {
 	truncates  *tables.Buffer
 	truncation []tables.Truncation
 	dead       []deadLetter
+	retried    []retried
 	newest     int64
 	written    bool // to bronze
 }
@@ -79,23 +82,42 @@ func (e *badRecord) Error() string { return e.reason.Error() }
 // Add implements sinks.Batch: decodes a record into columns, or into the dead
 // letters when it cannot be (P3). What can be waited for is waited for.
 func (b *batch) Add(ctx context.Context, r *topic.Record) error {
-	key := partKey{r.Partition, r.Offset < b.store.held[r.Partition]}
+	if b.store.letters.known[r.Partition][r.Offset] {
+		return nil // it is a dead letter, and stays one until an operator has it retried
+	}
+	key := partKey{Partition: r.Partition, again: r.Offset < b.store.held[r.Partition]}
 	p := b.parts[key]
 	if p == nil {
 		p = &part{Partition: r.Partition, again: key.again, route: b.store.routes[r.Topic]}
 	}
-	err := b.add(ctx, p, r)
-	var bad *badRecord
-	switch {
-	case errors.As(err, &bad):
-		p.dead = append(p.dead, newDeadLetter(r, bad))
-		b.rows++
-	case err != nil:
+	if err := b.put(ctx, p, r); err != nil {
 		return err
 	}
 	if b.parts[key] == nil {
 		b.parts[key] = p
 		b.order = append(b.order, p)
+	}
+	return nil
+}
+
+// put adds a record to a part, or to its dead letters.
+func (b *batch) put(ctx context.Context, p *part, r *topic.Record) error {
+	l := &b.store.letters
+	b.store.record = b.store.record[:0]
+	err := b.add(ctx, p, r)
+	name := nameOf(b.store.record, r.Key)
+	var bad *badRecord
+	switch {
+	case errors.As(err, &bad):
+		p.dead = append(p.dead, newDeadLetter(r, bad, name, b.store.record))
+		b.rows++
+		l.block(p.Partition, name, r.Offset)
+	case err != nil:
+		return err
+	case p.retry:
+		p.retried = append(p.retried, retried{name, r.Offset})
+		mark(l.asked, p.Partition, r.Offset)
+		l.unblock(p.Partition, name, r.Offset)
 	}
 	b.bytes += len(r.Key) + len(r.Value) + rowOverhead
 	return nil
@@ -112,6 +134,9 @@ func (b *batch) add(ctx context.Context, p *part, r *topic.Record) error {
 	keyColumns, err := b.decodeKey(ctx, r)
 	if err != nil {
 		return err
+	}
+	if first, waits := s.letters.before(p.Partition, nameOf(s.record, r.Key), r.Offset); waits {
+		return &badRecord{reason: fmt.Errorf("waits for the dead letter at offset %d, of the same key", first)}
 	}
 	if p.route.flat {
 		return b.addFlat(ctx, p, r, keyColumns)
@@ -302,7 +327,7 @@ func (b *batch) counted(p *part, meta *tables.Meta) {
 
 // Held implements sinks.Batch.
 func (b *batch) Held(p topic.Partition) int64 {
-	if part := b.parts[partKey{p, false}]; part != nil {
+	if part := b.parts[partKey{Partition: p}]; part != nil {
 		return part.held
 	}
 	return 0

@@ -21,12 +21,15 @@ type deadLetter struct {
 	offset      int64
 	schemaID    uint32
 	reason      string
+	// name tells the records of its key; record is that of one whose key could be
+	// read, else empty.
+	name, record string
 }
 
-func newDeadLetter(r *topic.Record, bad *badRecord) deadLetter {
+func newDeadLetter(r *topic.Record, bad *badRecord, name string, record []byte) deadLetter {
 	d := deadLetter{
 		key: bytes.Clone(r.Key), value: bytes.Clone(r.Value), timestampMs: r.TimestampMs,
-		offset: r.Offset, schemaID: bad.schemaID, reason: bad.Error(),
+		offset: r.Offset, schemaID: bad.schemaID, reason: bad.Error(), name: name, record: string(record),
 	}
 	for _, h := range r.Headers {
 		d.headers = append(d.headers, topic.Header{Key: h.Key, Value: bytes.Clone(h.Value)})
@@ -46,6 +49,12 @@ func (b *batch) writeDeadLetters(ctx context.Context) error {
 		if len(p.dead) == 0 {
 			continue
 		}
+		if p.retry { // the topic has them
+			if err := b.store.recordDeadLetters(ctx, b.lane.dataset, p); err != nil {
+				return err
+			}
+			continue
+		}
 		if err := b.store.produceDeadLetters(ctx, p); err != nil {
 			if errors.Is(err, topic.ErrFenced) {
 				return fmt.Errorf("dead letters of %s: another sink writes them: %w", p.Partition, err)
@@ -57,6 +66,9 @@ func (b *batch) writeDeadLetters(ctx context.Context) error {
 		}
 	}
 	for _, p := range b.order {
+		if p.retry {
+			continue
+		}
 		b.store.metrics.deadLetters.WithLabelValues(b.lane.dataset).Add(float64(len(p.dead)))
 		b.store.tellDeadLetters(p)
 	}
@@ -121,8 +133,8 @@ func (s *store) produceDeadLetters(ctx context.Context, p *part) (err error) {
 }
 
 func (s *store) recordDeadLetters(ctx context.Context, dataset string, p *part) error {
-	var at []time.Time
-	var datasets, topics, reasons, keys, values []string
+	var at, written []time.Time
+	var datasets, topics, reasons, keys, values, records, states []string
 	var partitions []int32
 	var offsets []int64
 	var ids []uint32
@@ -131,7 +143,8 @@ func (s *store) recordDeadLetters(ctx context.Context, dataset string, p *part) 
 		at, datasets, topics, partitions = append(at, now), append(datasets, dataset), append(topics, p.Topic), append(partitions, p.ID)
 		offsets, ids, reasons = append(offsets, d.offset), append(ids, d.schemaID), append(reasons, d.reason)
 		keys, values = append(keys, string(d.key)), append(values, string(d.value))
+		written, records, states = append(written, time.UnixMilli(d.timestampMs).UTC()), append(records, d.record), append(states, LetterOpen)
 	}
-	return s.server.append(ctx, "INSERT INTO ops.dead_letter (at, dataset, topic, partition, offset, schema_id, reason, key, value)",
-		at, datasets, topics, partitions, offsets, ids, reasons, keys, values)
+	return s.server.append(ctx, "INSERT INTO ops.dead_letter (at, dataset, topic, partition, offset, schema_id, reason, key, value, written, record, state)",
+		at, datasets, topics, partitions, offsets, ids, reasons, keys, values, written, records, states)
 }

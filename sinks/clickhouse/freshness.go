@@ -63,7 +63,7 @@ func (s *store) readFreshness(ctx context.Context) error {
 func (s *store) applied(ctx context.Context, b *batch, next map[topic.Partition]int64) error {
 	fresh := map[topic.Partition]freshness{}
 	for _, p := range b.order {
-		if p.newest > 0 {
+		if p.newest > 0 && !p.retry {
 			fresh[p.Partition] = freshness{next[p.Partition], p.newest}
 		}
 	}

@@ -21,7 +21,7 @@ ORDER BY (topic, partition)
 COMMENT 'Độ tươi của dữ liệu theo phân vùng — Freshness by partition'`,
 	`CREATE TABLE IF NOT EXISTS ops.dead_letter
 (
-    at DateTime64(6, 'UTC') COMMENT 'Thời điểm — When',
+    at DateTime64(6, 'UTC') COMMENT 'Thời điểm của trạng thái — Since when it is in its state',
     dataset LowCardinality(String) COMMENT 'Bộ dữ liệu — Data set',
     topic LowCardinality(String) COMMENT 'Chủ đề Kafka — Kafka topic',
     partition Int32 COMMENT 'Phân vùng — Partition',
@@ -34,6 +34,10 @@ COMMENT 'Độ tươi của dữ liệu theo phân vùng — Freshness by partit
 ENGINE = ReplacingMergeTree(at)
 ORDER BY (topic, partition, offset)
 COMMENT 'Bản ghi không ghi được, chờ xử lý — Records that could not be applied, waiting to be dealt with'`,
+	`ALTER TABLE ops.dead_letter
+    ADD COLUMN IF NOT EXISTS written DateTime64(3, 'UTC') COMMENT 'Thời điểm ghi vào Kafka — Time of writing to Kafka',
+    ADD COLUMN IF NOT EXISTS record String COMMENT 'Tên bản ghi; trống khi khóa không đọc được — Name of the record; empty when its key cannot be read',
+    ADD COLUMN IF NOT EXISTS state LowCardinality(String) DEFAULT 'open' COMMENT 'Trạng thái: open chờ, retry và discard đang yêu cầu, retried đã ghi, discarded đã bỏ — State: open, retry and discard asked for, retried, discarded'`,
 	`CREATE TABLE IF NOT EXISTS ops.reconciliation
 (
     run_id UUID COMMENT 'Lần đối soát — Run',

@@ -40,6 +40,7 @@ type store struct {
 	descriptions map[string]tables.Description
 	held         map[topic.Partition]int64 // below it bronze has the records of a partition
 	reading      []string                  // the topics of the generation's partitions
+	letters      letters
 	values       map[schemaKey]*valueSchema
 	keys         map[uint32]*keySchema
 	decoded      avro.Decoded
@@ -286,7 +287,7 @@ func (s *store) Lane(topicName string) string { return s.routes[topicName].datas
 // row in bronze (tombstones, dead letters) are read again at worst up to the
 // committed offset.
 func (s *store) Resume(ctx context.Context, parts []topic.Partition) (map[topic.Partition]int64, error) {
-	s.held, s.reading = map[topic.Partition]int64{}, nil
+	s.held, s.reading, s.letters = map[topic.Partition]int64{}, nil, newLetters()
 	if len(parts) == 0 {
 		return map[topic.Partition]int64{}, nil // a member may be assigned nothing
 	}
@@ -308,6 +309,9 @@ func (s *store) Resume(ctx context.Context, parts []topic.Partition) (map[topic.
 		}
 	}
 	if err := s.notePartitions(ctx, parts); err != nil {
+		return nil, err
+	}
+	if err := s.readLetters(ctx, parts); err != nil {
 		return nil, err
 	}
 	if err := s.readFreshness(ctx); err != nil || len(queries) == 0 {

@@ -39,11 +39,17 @@ func (b *batch) Write(ctx context.Context, next map[topic.Partition]int64, range
 		if err := b.writeSilver(ctx, table); err != nil {
 			return err
 		}
+		if err := b.cutAgain(ctx, table); err != nil {
+			return err
+		}
 	}
 	if table != nil {
 		if err := b.writeBronze(ctx, table, ranges); err != nil {
 			return err
 		}
+	}
+	if err := b.settle(ctx); err != nil {
+		return err
 	}
 	return b.store.applied(ctx, b, next)
 }
@@ -103,7 +109,11 @@ func (b *batch) writeBronze(ctx context.Context, table *tables.Table, ranges map
 			}
 		}
 		if len(buffers) > 0 {
-			if err := b.store.server.insert(ctx, insert, buffers, token(p.Partition, ranges[p.Partition])); err != nil {
+			name := token(p.Partition, ranges[p.Partition])
+			if p.retry {
+				name = p.retryToken(b.store.Epoch())
+			}
+			if err := b.store.server.insert(ctx, insert, buffers, name); err != nil {
 				return err
 			}
 		}

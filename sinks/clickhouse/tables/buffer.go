@@ -179,6 +179,17 @@ func (b *Buffer) cut() {
 	}
 }
 
+// Oldest is the lowest version of the rows, of which there is at least one.
+func (b *Buffer) Oldest() string {
+	row := 0
+	for i := range b.rows {
+		if b.hi[i] < b.hi[row] || b.hi[i] == b.hi[row] && b.lo[i] < b.lo[row] {
+			row = i
+		}
+	}
+	return b.versionAt(row).String()
+}
+
 // Last tells the version and the commit time of the newest row.
 func (b *Buffer) Last() (commitMicros int64, ok bool) {
 	for i := range b.commits {

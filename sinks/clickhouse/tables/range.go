@@ -28,6 +28,20 @@ func rangeParts(r *event.Range) []string {
 	return parts
 }
 
+// RangeOf reads what bronze keeps of a range, nil for none.
+func RangeOf(parts []string) *event.Range {
+	if len(parts) != 3 {
+		return nil
+	}
+	r := &event.Range{Column: parts[0]}
+	for i, end := range []**string{&r.From, &r.To} {
+		if text, ok := strings.CutPrefix(parts[i+1], "="); ok {
+			*end = &text
+		}
+	}
+	return r
+}
+
 // Within is the condition that rows of a range meet. A range of a column that is
 // not in the key, or has no order that the source shares, has none: its marker
 // goes to the dead letters (P3).

@@ -44,3 +44,11 @@ func TestWithin(t *testing.T) {
 		}
 	}
 }
+
+func TestRangesAreReadBack(t *testing.T) {
+	text := func(s string) *string { return &s }
+	require.Nil(t, RangeOf(nil))
+	for _, r := range []event.Range{{Column: "id"}, {Column: "id", From: text("")}, {Column: "id", From: text("=1"), To: text("9")}} {
+		require.Equal(t, &r, RangeOf(rangeParts(&r)))
+	}
+}

@@ -62,7 +62,7 @@ func compareTopic(ctx context.Context, kafka *topic.Client, conn driver.Conn, ta
 				return TopicResult{}, fmt.Errorf("count bronze.%s: %w", table, err)
 			}
 		}
-		if err := conn.QueryRow(ctx, "SELECT uniqExact(offset), sumDistinct(intHash64(offset)) FROM ops.dead_letter WHERE topic = ? AND partition = ? AND offset >= ? AND offset < ?",
+		if err := conn.QueryRow(ctx, "SELECT uniqExact(offset), sumDistinct(intHash64(offset)) FROM ops.dead_letter FINAL WHERE state != 'retried' AND topic = ? AND partition = ? AND offset >= ? AND offset < ?",
 			name, p.ID, s.start, s.end).Scan(&letters, &lettersHashed); err != nil {
 			return TopicResult{}, fmt.Errorf("count ops.dead_letter: %w: has 'hopluu sink run' ever run with this ClickHouse?", err)
 		}
