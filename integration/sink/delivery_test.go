@@ -1,9 +1,11 @@
 package sink
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -99,8 +101,16 @@ func (w *world) proxy(spoil func(query string) fault) *proxy {
 }
 
 func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	query := r.URL.Query().Get("query")
+	if query == "" { // a statement without data comes as the body
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			panic(http.ErrAbortHandler)
+		}
+		query, r.Body = string(body), io.NopCloser(bytes.NewReader(body))
+	}
 	p.mu.Lock()
-	f := p.spoil(r.URL.Query().Get("query"))
+	f := p.spoil(query)
 	if f != none {
 		p.seen++
 	}

@@ -44,7 +44,7 @@ type world struct {
 	// where the parts are, for programs
 	brokers []string
 	// answer speaks for the registry where it wants to
-	answer      func(path string) (string, bool)
+	answer      atomic.Pointer[answerer]
 	registryURL string
 }
 
