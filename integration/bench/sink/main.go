@@ -159,8 +159,11 @@ func (r *rig) sideBySide(ctx context.Context) error {
 
 // empty takes away what a run left.
 func (r *rig) empty(ctx context.Context) error {
-	for _, database := range []string{"silver", "bronze", "gold", "ops"} {
-		if err := r.conn.Exec(ctx, "DROP DATABASE IF EXISTS "+database+" SYNC"); err != nil {
+	for _, database := range []string{"bronze", "silver"} {
+		if err := r.conn.Exec(ctx, "CREATE DATABASE IF NOT EXISTS "+database); err != nil {
+			return err
+		}
+		if err := r.conn.Exec(ctx, "DROP TABLE IF EXISTS "+database+"."+dataset); err != nil {
 			return err
 		}
 	}
