@@ -193,7 +193,7 @@ func TestARetryBringsNothingBack(t *testing.T) {
 	w.run()
 	w.noDuplicates(dataset, 2)
 	f.registered(1<<31 - 3)
-	stdout, stderr, code := w.hopluu("dlq", "retry", "--all")
+	stdout, stderr, code := w.hopluu("dlq", "retry", "--topic", f.topic)
 	require.Zero(t, code, stdout+stderr)
 	w.noDuplicates(dataset, 4)
 	w.expect("SELECT id FROM silver."+dataset+" FINAL ORDER BY id", "(2)", "(3)")
