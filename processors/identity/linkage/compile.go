@@ -163,6 +163,12 @@ func odds(p float64) float32 { return log2(p) - log2(1-p) }
 // ratio gives log2 of how much likelier a pattern is in a match than in a pair
 // that does not match.
 func (w *weights) ratio(p pattern, rarity float32) float32 {
+	return w.ratioFrom(float32(math.Inf(-1)), p, rarity)
+}
+
+// ratioFrom is ratio where that is floor or more, and something below floor
+// where it is not: strangers alone tell that of most pairs, without logarithms.
+func (w *weights) ratioFrom(floor float32, p pattern, rarity float32) float32 {
 	var m, u, kin, twin float32
 	for k := range w.n {
 		l := p >> (4 * k) & 15
@@ -174,6 +180,9 @@ func (w *weights) ratio(p pattern, rarity float32) float32 {
 	u -= rarity
 	if !w.hasKin {
 		return m - u
+	}
+	if most := m - (u + w.strangers); most < floor {
+		return most
 	}
 	others := logSum(u+w.strangers, kin+w.relatives)
 	if w.hasTwins {

@@ -30,8 +30,10 @@ func (e *Engine) list(i int32) {
 		if int(b.count) == e.model.rules[r].max+1 {
 			e.compareBlock(b.head, r)
 		}
+		if b.count > 1 {
+			e.suspect(row, r)
+		}
 	}
-	e.suspect(row)
 }
 
 // unlist takes a record out of its blocks. One that is small enough again
@@ -62,15 +64,16 @@ func (e *Engine) unlist(i int32) {
 		if int(b.count) == e.model.rules[r].max {
 			e.compareBlock(b.head, r)
 		}
+		e.suspect(row, r)
 	}
-	e.suspect(row)
 }
 
-// suspect marks the identifiers of a record, whose holders changed.
-func (e *Engine) suspect(row []cell) {
+// suspect marks the identifier of a record by which a rule brings it to others,
+// as its holders changed.
+func (e *Engine) suspect(row []cell, rule int) {
 	for s := range e.live.shared {
-		if v := row[e.live.shared[s].column].a; v != 0 {
-			e.suspects = append(e.suspects, identifier{s, v})
+		if shared := &e.live.shared[s]; shared.rule == rule {
+			e.suspects = append(e.suspects, identifier{s, row[shared.column].a})
 		}
 	}
 }

@@ -133,13 +133,20 @@ func (e *Engine) compareOne(w *worker, i int32) {
 				continue
 			}
 			p, rarity := w.comparer.compare(row, other)
-			weight := e.w.ratio(p, rarity) + e.prior(reference || n.origin.Register)
+			prior := e.prior(reference || n.origin.Register)
+			// A little lower, so that no rounding keeps what is not exact.
+			weight := e.w.ratioFrom(e.keep-prior-0.01, p, rarity) + prior
+			shares := e.live.shares(row, other)
+			if weight < e.keep && !shares {
+				continue
+			}
 			if e.live.contradicts(p) > 0 {
+				if !shares {
+					continue
+				}
 				weight = contradicted
 			}
-			if weight >= e.keep || e.live.shares(row, other) {
-				w.found = append(w.found, compared{i, j, weight})
-			}
+			w.found = append(w.found, compared{i, j, weight})
 		}
 	}
 }
