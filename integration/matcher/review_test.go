@@ -296,12 +296,6 @@ func TestReviewers(t *testing.T) {
 	r.noPlaintext()
 }
 
-// count counts the messages of a topic, as they can be read.
-func (r *rig) count(name string) (n int) {
-	require.NoError(r.t, r.kafka.ReadAll(r.t.Context(), name, func(topic.Record) error { n++; return nil }))
-	return n
-}
-
 func TestTwoPersonsDecide(t *testing.T) {
 	r := newRig(t)
 	r.doubt()
