@@ -121,7 +121,7 @@ func fields(relation postgres.Relation, sector sectors.Table, tokens *token.Toke
 			if isKey {
 				return nil, nil, nil, fmt.Errorf("column %s is of the key, whose values all have to be in one field: take unfit out of the sector file, or name another key", column.Name)
 			}
-			if slices.ContainsFunc(relation.Columns, func(c pgvalue.Column) bool { return c.Name == name }) {
+			if slices.ContainsFunc(relation.Columns, func(c pgvalue.Column) bool { return avro.SafeName(c.Name) == name }) {
 				return nil, nil, nil, fmt.Errorf("column %s has unfit in the sector file, whose values go to %s, and the table has a column of that name: rename it", column.Name, name)
 			}
 			typed, text := pgvalue.Unfit(codec)

@@ -1,6 +1,7 @@
 package connectors
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/hopluu/hopluu/connectors/postgres"
@@ -30,7 +31,10 @@ func TestUnfitFields(t *testing.T) {
 
 	_, _, _, err = fields(relation, sector("id"), nil)
 	require.ErrorContains(t, err, "column id is of the key")
-	relation.Columns = append(relation.Columns, pgvalue.Column{Name: "paid_unfit", OID: 25, Typmod: -1})
-	_, _, _, err = fields(relation, sector("paid"), nil)
-	require.ErrorContains(t, err, "has a column of that name: rename it")
+	for _, taken := range []string{"paid_unfit", "paid-unfit"} { // one name in Avro
+		other := relation
+		other.Columns = append(slices.Clone(relation.Columns), pgvalue.Column{Name: taken, OID: 25, Typmod: -1})
+		_, _, _, err = fields(other, sector("paid"), nil)
+		require.ErrorContains(t, err, "has a column of that name: rename it", taken)
+	}
 }

@@ -131,7 +131,7 @@ func (b *Buffer) Append(m *Mapping, cells []avro.Cell, meta *Meta) error {
 		}
 		if err := v.append(&cells[from], &m.types[from]); err != nil {
 			b.cut()
-			return &RowError{b.table.Dataset(), b.table.Columns[i].Name, err}
+			return &RowError{b.table.Dataset(), b.table.Columns[i].Name, b.table.Columns[i].mend(err)}
 		}
 	}
 	b.records.appendBytes(meta.Record)

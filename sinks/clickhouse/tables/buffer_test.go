@@ -3,6 +3,7 @@ package tables
 import (
 	"fmt"
 	"math/big"
+	"strings"
 	"testing"
 	"time"
 
@@ -160,6 +161,28 @@ func TestARowThatDoesNotFitLeavesTheBufferAsItWas(t *testing.T) {
 	require.Equal(t, []*time.Time{nil, nil}, values(t, in, b, false)["z"])
 	require.Equal(t, [][]*time.Time{{}, {}}, values(t, in, b, false)["az"])
 	require.Equal(t, []int64{101, 103}, values(t, in, b, false)["_offset"])
+}
+
+// The reason names the way that the sector file has for such a value, and only
+// where it has one: pgvalue.Unfit knows no elements, and a key is in one field.
+func TestTheReasonNamesAWayOnlyWhereThereIsOne(t *testing.T) {
+	zones := avro.Type{Kind: avro.Array, Elem: &aZoned}
+	cols := []avro.Column{key("day", aDate), col("d", aDate), col("z", aZoned), col("az", zones), col("i", aSmall)}
+	tab, err := New(Description{Sector: "x", Name: "t"}, cols)
+	require.NoError(t, err)
+	m, err := tab.Map(cols)
+	require.NoError(t, err)
+	b := tab.NewBuffer("his", "t", 0)
+	for i, c := range []struct {
+		cell avro.Cell
+		way  bool
+	}{{num(maxDay + 1), false}, {num(maxDay + 1), true}, {text8("infinity"), true}, {avro.Cell{Elems: []avro.Cell{text8("infinity")}}, false}, {num(40000), false}} {
+		row := []avro.Cell{num(1), null, null, null, null}
+		row[i] = c.cell
+		err := b.Append(m, row, meta("r:1", 1, event.Create))
+		require.Error(t, err)
+		require.Equal(t, c.way, strings.Contains(err.Error(), "unfit: text in the sector file"), err)
+	}
 }
 
 func TestTheEdgesThatClickHouseHoldsAreKept(t *testing.T) {

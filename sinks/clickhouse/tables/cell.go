@@ -23,8 +23,8 @@ var (
 
 var (
 	errNull     = errors.New("NULL in a column of the key")
-	errDate     = errors.New("a date outside ClickHouse's 1900-01-01 to 2299-12-31 (infinity among them): unfit: text in the sector file makes a place for such values")
-	errDateTime = errors.New("a time outside ClickHouse's 1900-01-01 to 2261-12-31 (infinity among them): unfit: text in the sector file makes a place for such values")
+	errDate     = errors.New("a date outside ClickHouse's 1900-01-01 to 2299-12-31 (infinity among them)")
+	errDateTime = errors.New("a time outside ClickHouse's 1900-01-01 to 2261-12-31 (infinity among them)")
 	errZoned    = errors.New("not a time of the form 2006-01-02T15:04:05.999999Z")
 	errUUID     = errors.New("not a UUID")
 	errBits     = errors.New("bits that are not as many as the column's schema says")
@@ -44,6 +44,16 @@ func (e *RowError) Error() string {
 }
 
 func (e *RowError) Unwrap() error { return e.Err }
+
+// mend adds to why a value is refused what the sector file can do about it: a
+// column of its own for such values, which neither a key nor an element of an
+// array can have.
+func (c *Column) mend(err error) error {
+	if c.Key || c.Type.Kind == Array || !errors.Is(err, errDate) && !errors.Is(err, errDateTime) {
+		return err
+	}
+	return fmt.Errorf("%w: unfit: text in the sector file makes a place for such values", err)
+}
 
 // append adds a cell of the given Avro type.
 func (v *vector) append(c *avro.Cell, from *avro.Type) error {

@@ -197,9 +197,9 @@ func (t Type) equal(o Type) bool {
 	return t == o
 }
 
-// holds tells whether every value of o can be kept in a column of type t
+// Holds tells whether every value of o can be kept in a column of type t
 // without loss, and written by a Buffer.
-func (t Type) holds(o Type) bool {
+func (t Type) Holds(o Type) bool {
 	if t.equal(o) {
 		return true
 	}
@@ -217,7 +217,7 @@ func (t Type) holds(o Type) bool {
 	case Decimal:
 		return o.Kind == Decimal && t.Scale >= o.Scale && t.Precision-t.Scale >= o.Precision-o.Scale
 	case Array:
-		return o.Kind == Array && t.Elem.holds(*o.Elem)
+		return o.Kind == Array && t.Elem.Holds(*o.Elem)
 	}
 	return false
 }
@@ -226,9 +226,9 @@ func (t Type) holds(o Type) bool {
 // alter a column of type t to it in place.
 func (t Type) widened(o Type) (Type, bool) {
 	switch {
-	case t.holds(o):
+	case t.Holds(o):
 		return t, true
-	case o.holds(t):
+	case o.Holds(t):
 		return o, true
 	case t.Kind == Decimal && o.Kind == Decimal:
 		scale := max(t.Scale, o.Scale)

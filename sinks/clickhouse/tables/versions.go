@@ -53,7 +53,7 @@ func (t *Table) versions(base string) (at []int) {
 func (t *Table) holder(base string, typ Type) int {
 	versions := t.versions(base)
 	for i := len(versions) - 1; i >= 0; i-- {
-		if t.Columns[versions[i]].Type.holds(typ) {
+		if t.Columns[versions[i]].Type.Holds(typ) {
 			return versions[i]
 		}
 	}

@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -9,6 +10,7 @@ import (
 	"github.com/hopluu/hopluu/connectors/postgres/pgvalue"
 	"github.com/hopluu/hopluu/schemas/avro"
 	"github.com/hopluu/hopluu/schemas/sectors"
+	"github.com/hopluu/hopluu/sinks/clickhouse/tables"
 )
 
 // layout is a table's columns as both sides are asked for them.
@@ -39,10 +41,12 @@ func layoutOf(relation postgres.Relation, t sectors.Table, landed map[string]str
 		if described, ok := t.Column(c.Name); ok {
 			domain, unfit = described.TokenDomain(), described.UnfitName()
 		}
-		name := landedName(c.Name, landed)
+		name, err := landedName(c, domain, landed)
+		if err != nil {
+			return layout{}, fmt.Errorf("table %s: %w", relation.Name(), err)
+		}
 		column := canonical(c, domain, name, landed[name])
 		if landed[unfit] != "" {
-			var err error
 			if column, err = column.withUnfit(c, unfit); err != nil {
 				return layout{}, fmt.Errorf("column %s of table %s: %w", c.Name, relation.Name(), err)
 			}
@@ -66,18 +70,53 @@ func layoutOf(relation postgres.Relation, t sectors.Table, landed map[string]str
 }
 
 // landedName is the name under which a column lands: what Avro allows, with an
-// underscore more where it would be one of the sink's own columns, and the
-// newest version of one whose type changed (docs/sink.md).
-func landedName(name string, landed map[string]string) string {
-	name = avro.SafeName(name)
+// underscore more where it would be one of the sink's own columns, and of one
+// whose type changed the newest version that can hold the type which it has now
+// (docs/sink.md): a type may have gone back.
+func landedName(c pgvalue.Column, domain string, landed map[string]string) (string, error) {
+	name := avro.SafeName(c.Name)
 	if landed[name+"_"] != "" && (strings.HasPrefix(name, "_") || strings.Contains(name, "__v")) {
 		name += "_"
 	}
-	newest := name
+	versions := []string{name}
 	for n := 2; landed[fmt.Sprintf("%s__v%d", name, n)] != ""; n++ {
-		newest = fmt.Sprintf("%s__v%d", name, n)
+		versions = append(versions, fmt.Sprintf("%s__v%d", name, n))
 	}
-	return newest
+	newest := versions[len(versions)-1]
+	if len(versions) == 1 {
+		return newest, nil
+	}
+	now, err := landingType(c, domain)
+	if err != nil {
+		return "", fmt.Errorf("column %s: %w", c.Name, err)
+	}
+	for _, version := range slices.Backward(versions) {
+		if have, _, ok := tables.ParseType(landed[version]); ok && have.Holds(now) {
+			return version, nil
+		}
+	}
+	return newest, nil // no row of this type has landed yet
+}
+
+// landingType is the type that a column's values have in ClickHouse; those of
+// one that has a domain are tokens.
+func landingType(c pgvalue.Column, domain string) (tables.Type, error) {
+	if domain != "" {
+		return tables.Type{Kind: tables.String}, nil
+	}
+	codec, err := pgvalue.Lookup(c)
+	if err != nil {
+		return tables.Type{}, err
+	}
+	schema, err := json.Marshal(map[string]any{"type": "record", "name": "landing", "fields": []any{map[string]any{"name": "value", "type": codec.Avro}}})
+	if err != nil {
+		return tables.Type{}, err
+	}
+	record, err := avro.ParseRecord(string(schema))
+	if err != nil {
+		return tables.Type{}, err
+	}
+	return tables.TypeOf(record.Columns()[0].Type)
 }
 
 // keyText names a row by its key, its parts told apart as in the names of

@@ -30,13 +30,30 @@ func TestKeyText(t *testing.T) {
 	require.NotEqual(t, keyText([]string{"a|b", "c"}), keyText([]string{"a", "b|c"}))
 }
 
-// Columns land under the names of Avro, and not as the sink's own.
+// Columns land under the names of Avro, and not as the sink's own; one whose
+// type changed, and changed back, where a value of its present type lands.
 func TestLandedName(t *testing.T) {
-	landed := map[string]string{"t_n": "String", "_offset": "Int64", "_offset_": "Int64", "_free": "String"}
-	require.Equal(t, "t_n", landedName("tên", landed))
-	require.Equal(t, "_offset_", landedName("_offset", landed))
-	require.Equal(t, "_free", landedName("_free", landed))
-	require.Equal(t, "new", landedName("new", nil))
+	landed := map[string]string{
+		"t_n": "Nullable(String)", "_offset": "Int64", "_offset_": "Nullable(String)", "_free": "Nullable(String)",
+		"n": "Nullable(Int64)", "n__v2": "Nullable(String)", "n__v3": "Nullable(Date32)",
+		"cccd": "Nullable(Int64)", "cccd__v2": "Nullable(String)",
+	}
+	types := map[string]uint32{"bool": 16, "int8": 20, "int4": 23, "text": 25, "date": 1082} // src/include/catalog/pg_type.dat
+	for _, c := range []struct{ name, typ, domain, want string }{
+		{"tên", "text", "", "t_n"},
+		{"_offset", "text", "", "_offset_"},
+		{"_free", "text", "", "_free"},
+		{"new", "text", "", "new"},
+		{"n", "int4", "", "n"},
+		{"n", "text", "", "n__v2"},
+		{"n", "date", "", "n__v3"},
+		{"n", "bool", "", "n__v3"},
+		{"cccd", "int8", "cccd", "cccd__v2"},
+	} {
+		name, err := landedName(pgvalue.Column{Name: c.name, OID: types[c.typ], TypeName: c.typ}, c.domain, landed)
+		require.NoError(t, err)
+		require.Equal(t, c.want, name, "%s %s", c.name, c.typ)
+	}
 }
 
 // A column that has not landed yet is NULL, an array of it empty; a sector's key
