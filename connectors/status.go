@@ -52,10 +52,12 @@ type BudgetStatus struct {
 
 // Look is what was seen of a source's database.
 type Look struct {
-	Slot   postgres.SlotStatus
-	Rate   walbudget.Rate
-	Budget walbudget.Budget
-	At     time.Time
+	Slot postgres.SlotStatus
+	// SystemID names the cluster, empty when it was not to be learned.
+	SystemID string
+	Rate     walbudget.Rate
+	Budget   walbudget.Budget
+	At       time.Time
 }
 
 // StatusOf joins the checkpoint with what the database says of the slot.
@@ -93,7 +95,7 @@ func StatusOf(source string, c checkpoint.Checkpoint, look Look) Status {
 		}
 	}
 	slices.Sort(s.Quarantined)
-	gap := gapOf(c, slot)
+	gap := gapOf(c, look)
 	if gap != nil {
 		s.Gap = gap.Reason
 	}
@@ -118,13 +120,14 @@ func StatusOf(source string, c checkpoint.Checkpoint, look Look) Status {
 
 // gapOf finds what the connector would refuse to go on over; one that stands
 // still cannot tell it. A source that is marked to be read anew has none.
-func gapOf(c checkpoint.Checkpoint, slot postgres.SlotStatus) *checkpoint.GapError {
+func gapOf(c checkpoint.Checkpoint, look Look) *checkpoint.GapError {
 	if !c.Started() || c.SystemID == "" {
 		return nil
 	}
-	server := checkpoint.Server{SystemID: slot.SystemID, Timeline: c.Timeline, SlotExists: slot.Exists, SlotConfirmed: slot.Confirmed, SlotLost: slot.Lost, LostReason: slot.LostReason}
-	if !slot.Exists {
-		server.SystemID = c.SystemID // there was nothing to ask for it
+	slot := look.Slot
+	server := checkpoint.Server{SystemID: look.SystemID, Timeline: c.Timeline, SlotExists: slot.Exists, SlotConfirmed: slot.Confirmed, SlotLost: slot.Lost, LostReason: slot.LostReason}
+	if look.SystemID == "" {
+		server.SystemID = c.SystemID // the connector asks again, over another protocol
 	}
 	var gap *checkpoint.GapError
 	errors.As(c.Check(server), &gap)

@@ -20,7 +20,7 @@ func TestStatusOf(t *testing.T) {
 	ranges.Tables = map[string]checkpoint.Table{"public.a": {Complete: true, Ranges: []event.Range{{Column: "id"}}}}
 	aside := started
 	aside.Tables = map[string]checkpoint.Table{"public.a": {Complete: true}, "public.b": {Quarantined: "why"}}
-	slot := postgres.SlotStatus{SystemID: "7", Exists: true, Active: true, BehindBytes: 5, RetainedBytes: 7}
+	slot := postgres.SlotStatus{Exists: true, Active: true, BehindBytes: 5, RetainedBytes: 7}
 	for _, c := range []struct {
 		state string
 		check checkpoint.Checkpoint
@@ -28,19 +28,21 @@ func TestStatusOf(t *testing.T) {
 	}{
 		{"never captured", checkpoint.Checkpoint{}, slot},
 		{"slot missing", started, postgres.SlotStatus{}},
-		{"slot lost", started, postgres.SlotStatus{SystemID: "7", Exists: true, Lost: true}},
-		{"gap", started, postgres.SlotStatus{SystemID: "7", Exists: true, Confirmed: 0x10001}},
-		{"gap", started, postgres.SlotStatus{SystemID: "8", Exists: true}},
-		{"stopped", started, postgres.SlotStatus{SystemID: "7", Exists: true, Confirmed: 0x10000}},
+		{"slot lost", started, postgres.SlotStatus{Exists: true, Lost: true}},
+		{"gap", started, postgres.SlotStatus{Exists: true, Confirmed: 0x10001}},
+		{"stopped", started, postgres.SlotStatus{Exists: true, Confirmed: 0x10000}},
 		{"stopped", started.Restarted(), postgres.SlotStatus{}},
-		{"stopped", started.Restarted(), postgres.SlotStatus{SystemID: "7", Exists: true, Lost: true}},
+		{"stopped", started.Restarted(), postgres.SlotStatus{Exists: true, Lost: true}},
 		{"snapshot", reading, slot},
 		{"snapshot", ranges, slot},
 		{"streaming", started, slot},
 		{"streaming", aside, slot},
 	} {
-		require.Equal(t, c.state, StatusOf("health", c.check, Look{Slot: c.slot}).State)
+		for _, system := range []string{"7", ""} { // a role may not be let ask
+			require.Equal(t, c.state, StatusOf("health", c.check, Look{Slot: c.slot, SystemID: system}).State)
+		}
 	}
+	require.Equal(t, "gap", StatusOf("health", started, Look{Slot: slot, SystemID: "8"}).State)
 	require.Equal(t, "ranges of its key to read: 1", StatusOf("health", ranges, Look{Slot: slot}).Snapshots[0].String())
 	s := StatusOf("health", started, Look{Slot: slot})
 	require.Equal(t, Status{Source: "health", State: "streaming", Epoch: 2, Confirmed: "0/10000", BehindBytes: 5, RetainedBytes: 7,

@@ -197,6 +197,9 @@ func look(ctx context.Context, s source, budget walbudget.Budget, interval time.
 		return seen
 	}
 	defer func() { seen.err = errors.Join(seen.err, conn.Close(ctx)) }()
+	if seen.SystemID, seen.err = postgres.SystemID(bound, conn); seen.err != nil {
+		return seen
+	}
 	for wait := time.Duration(0); ; wait = interval {
 		select {
 		case <-bound.Done():

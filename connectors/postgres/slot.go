@@ -140,10 +140,8 @@ type SlotStatus struct {
 	SafeBytes *int64
 	// WrittenTo is the server's present position in its WAL.
 	WrittenTo event.LSN
-	// Confirmed is the slot's confirmed_flush_lsn, and SystemID names the cluster
-	// that it is in.
+	// Confirmed is the slot's confirmed_flush_lsn.
 	Confirmed event.LSN
-	SystemID  string
 }
 
 // writtenTo is how far the server's log goes, as a table of one row: on a
@@ -159,8 +157,8 @@ func ReadSlotStatus(ctx context.Context, conn *pgx.Conn, slot string) (SlotStatu
 		SELECT active, coalesce(wal_status = 'lost', false),
 		       coalesce(pg_wal_lsn_diff(written, confirmed_flush_lsn), 0)::bigint,
 		       coalesce(pg_wal_lsn_diff(written, restart_lsn), 0)::bigint, safe_wal_size, written::text,
-		       coalesce(confirmed_flush_lsn, '0/0')::text, (SELECT system_identifier::text FROM pg_control_system()), to_jsonb(s) ->> 'invalidation_reason'
-		FROM pg_replication_slots s, `+writtenTo+` WHERE slot_name = $1`, slot).Scan(&s.Active, &s.Lost, &s.BehindBytes, &s.RetainedBytes, &s.SafeBytes, &written, &confirmed, &s.SystemID, &reason)
+		       coalesce(confirmed_flush_lsn, '0/0')::text, to_jsonb(s) ->> 'invalidation_reason'
+		FROM pg_replication_slots s, `+writtenTo+` WHERE slot_name = $1`, slot).Scan(&s.Active, &s.Lost, &s.BehindBytes, &s.RetainedBytes, &s.SafeBytes, &written, &confirmed, &reason)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return SlotStatus{}, nil
 	}
@@ -178,6 +176,21 @@ func ReadSlotStatus(ctx context.Context, conn *pgx.Conn, slot string) (SlotStatu
 		return SlotStatus{}, err
 	}
 	return s, nil
+}
+
+// SystemID names the cluster that the server is of; empty when its owner lets
+// not everyone ask (EXECUTE on pg_control_system), which no other question
+// depends on.
+func SystemID(ctx context.Context, conn *pgx.Conn) (id string, err error) {
+	err = conn.QueryRow(ctx, "SELECT system_identifier::text FROM pg_control_system()").Scan(&id)
+	var refused *pgconn.PgError
+	if errors.As(err, &refused) && refused.Code == "42501" { // insufficient_privilege
+		return "", nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("ask for the system id: %w", err)
+	}
+	return id, nil
 }
 
 // WrittenTo is how far the server has written its log, or replayed it on a
