@@ -224,7 +224,7 @@ func (g *generation) position(p topic.Partition, committed int64, n note, start 
 		g.Log.Warn("the group has no offset of this partition; it goes on after what the store has", "topic", p.Topic, "partition", p.ID, "offset", held)
 		return held
 	}
-	if start > 0 && p.Topic != topic.IdentityLink {
+	if start > 0 && p.Topic != topic.IdentityLink && p.Topic != topic.IdentityReview {
 		g.Log.Error("the topic's first records are gone by its retention: the store will lack them until a new snapshot is taken",
 			"topic", p.Topic, "partition", p.ID, "first", start)
 	}

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"slices"
 	"strings"
 
@@ -117,6 +118,48 @@ says the same, approves it.
 	}
 	command.Flags().StringVar(&reason, "reason", "", "why, in a few words, without numbers of people")
 	command.Flags().BoolVar(&asJSON, "json", false, "print what became of it as JSON")
+	desk.on(command)
+	return command
+}
+
+func (a *app) identityDecisionsCommand() *cobra.Command {
+	var desk deskFlag
+	var asJSON bool
+	command := &cobra.Command{
+		Use:   "decisions",
+		Short: "List what was said of pairs and is in force, or waits for a second person",
+		Long: `List what was said of pairs and is in force, or waits for a second person, the latest
+first.
+
+` + deskHelp,
+		Example: `  hopluu identity decisions
+  hopluu identity decisions --json | jq -r '.[] | select(.conflict) | [.a, .b] | @tsv'`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			d, err := a.desk(&desk)
+			if err != nil {
+				return err
+			}
+			var all []matcher.DecisionJSON
+			if err := d.ask(cmd.Context(), http.MethodGet, "/identity/decisions", nil, nil, &all); err != nil {
+				return err
+			}
+			if asJSON {
+				return printJSON(cmd.OutOrStdout(), all)
+			}
+			for i := range all {
+				if _, err := fmt.Fprintln(cmd.OutOrStdout(), all[i].A, all[i].B); err != nil {
+					return err
+				}
+				if err := printDecision(cmd.OutOrStdout(), &all[i]); err != nil {
+					return err
+				}
+			}
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%d decisions\n", len(all))
+			return err
+		},
+	}
+	command.Flags().BoolVar(&asJSON, "json", false, "print the decisions as JSON")
 	desk.on(command)
 	return command
 }

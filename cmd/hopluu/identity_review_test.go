@@ -53,6 +53,8 @@ func (f *fakeDesk) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			Thresholds:  linkage.Thresholds{Link: 5, Review: -2},
 			Decision:    &matcher.DecisionJSON{Version: 7, Verdict: "unsaid"},
 		}
+	case "GET /identity/decisions":
+		out = []matcher.DecisionJSON{{A: "a:1", B: "b:1", Verdict: "same", By: "an", Reason: "why", ApprovedBy: "binh", Conflict: true}}
 	case "POST /identity/decisions":
 		var said matcher.SayJSON
 		require.NoError(f.t, json.NewDecoder(r.Body).Decode(&said))
@@ -193,6 +195,16 @@ func TestDecideAndExplainLive(t *testing.T) {
 	var pair matcher.PairJSON
 	require.NoError(t, json.Unmarshal([]byte(out), &pair))
 	require.InDelta(t, 3, pair.Explanation.Weight, 0)
+
+	out, err = hopluuIdentity(t, "decisions")
+	require.NoError(t, err)
+	require.Contains(t, out, "said: same, by an, approved by binh: why\nsomething forbids it")
+	require.Contains(t, out, "1 decisions")
+	out, err = hopluuIdentity(t, "decisions", "--json")
+	require.NoError(t, err)
+	var decisions []matcher.DecisionJSON
+	require.NoError(t, json.Unmarshal([]byte(out), &decisions))
+	require.True(t, decisions[0].Conflict)
 
 	for want, args := range map[string][]string{
 		"--reason":       {"decide", "a:1", "b:1", "same"},

@@ -23,8 +23,8 @@ func (a *app) sinkRun() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "run",
 		Short: "Write bronze, silver and gold from the topics, until stopped",
-		Long: `Write the topics of all configured sources, and identity.link, into ClickHouse
-until SIGTERM or Ctrl-C: bronze (every event), silver (the rows as they are),
+		Long: `Write the topics of all configured sources, identity.link and identity.review into
+ClickHouse until SIGTERM or Ctrl-C: bronze (every event), silver (the rows as they are),
 gold (figures), ops (dead letters, freshness). Tables are made, and grow with
 their schemas. Several sinks of one sink.group share the work. A server that goes
 away is waited for; records that cannot be applied go to dead letters, never away.

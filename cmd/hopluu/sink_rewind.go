@@ -244,7 +244,7 @@ func sinkTopics(c config.Config) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	names := []string{topic.IdentityLink}
+	names := []string{topic.IdentityLink, topic.IdentityReview}
 	for _, s := range sources {
 		for _, t := range s.Described.Tables {
 			names = append(names, topic.Public(s.Name, t.Schema, t.Name))

@@ -18,7 +18,7 @@ func (a *app) topicsCommand() *cobra.Command {
 		Short: "Make and check the Kafka topics",
 		Long: `Make and check the Kafka topics: one of events for every table of every source
 (<source>.<schema>.<table>), one in the vault for tables with identifiers, their
-dead letters, identity.link, and the state of the connectors.`,
+dead letters, those of the matcher (identity.*), and the state of the connectors.`,
 		Example: `  hopluu topics create
   hopluu topics check --json`,
 	}, a.topicsCreate(), a.topicsCheck())

@@ -323,6 +323,10 @@ func TestTwoPersonsDecide(t *testing.T) {
 	require.Equal(t, said.Persons[0], said.Persons[1])
 	r.isPerson(patient, citizen)
 	r.open(map[[2]string]string{})
+	var decisions []matcher.DecisionJSON
+	status, told = a.ask("mai", http.MethodGet, "/identity/decisions", nil, &decisions)
+	require.Equal(t, http.StatusOK, status, told)
+	require.Equal(t, []matcher.DecisionJSON{said.Decision}, decisions)
 }
 
 // decider writes decisions beside the matcher, as an older program would: with

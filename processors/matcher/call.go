@@ -25,8 +25,9 @@ type calls struct {
 
 func newCalls() *calls { return &calls{waiting: make(chan *call)} }
 
-// errUnknown is the answer to whoever asked when the matcher stopped.
-var errUnknown = errors.New("the matcher stopped before it answered: whether it was written is not known; look at the pair again when the matcher is ready")
+// errUnknown is the answer to whoever asked when the matcher stopped, or was too
+// slow.
+var errUnknown = errors.New("the matcher did not answer in time: whether it was written is not known; look at the pair again before you repeat it")
 
 // ask has something done, and waits until it is committed.
 func (c *calls) ask(ctx context.Context, do func(context.Context, *desk) error, after func(*desk)) error {

@@ -217,8 +217,8 @@ func (b *batch) decodeKey(ctx context.Context, r *topic.Record) ([]avro.Column, 
 	}
 	route := s.routes[r.Topic]
 	columns := k.record.Columns()
-	if route.flat {
-		s.record = append(s.record, s.keyRow[0].B...)
+	if route.flat && len(columns) == 1 {
+		s.record = append(s.record, s.keyRow[0].B...) // the record's name itself
 		return columns, nil
 	}
 	s.record = avro.AppendRecordID(s.record, route.source, route.desc.Name, columns, s.keyRow)
@@ -230,8 +230,10 @@ func (b *batch) decodeKey(ctx context.Context, r *topic.Record) ([]avro.Column, 
 // tombstone deletes the row.
 func (b *batch) addFlat(ctx context.Context, p *part, r *topic.Record, key []avro.Column) error {
 	s := b.store
-	if len(key) != 1 || key[0].Type.Kind != avro.String {
-		return &badRecord{reason: errors.New("the key of identity.link is one string")}
+	for i := range key {
+		if key[i].Type.Kind != avro.String {
+			return &badRecord{reason: fmt.Errorf("field %s of the key of %s is no string", key[i].Name, p.Topic)}
+		}
 	}
 	meta := tables.Meta{
 		Record: s.record, Op: event.Update, Position: event.Position{LSN: event.LSN(r.Offset + 1)},
@@ -264,7 +266,9 @@ func (b *batch) addFlat(ctx context.Context, p *part, r *topic.Record, key []avr
 
 func keyOnly(key []avro.Column) []avro.Column {
 	out := slices.Clone(key)
-	out[0].Key = true
+	for i := range out {
+		out[i].Key = true
+	}
 	return out
 }
 

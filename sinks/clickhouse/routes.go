@@ -16,8 +16,11 @@ type route struct {
 	source  string
 	desc    tables.Description
 	dataset string
-	// flat: the value is the row itself, not a change envelope (identity.link).
+	// flat: the value is the row itself, not a change envelope.
 	flat bool
+	// shape, of a flat topic, is that of its tables, which are made at start and
+	// not with its first message.
+	shape func() *tables.Table
 }
 
 type routes map[string]*route // by topic
@@ -42,8 +45,12 @@ func newRoutes(set *sectors.Set, sources []SourceRef) (routes, error) {
 		}
 	}
 	r[topic.IdentityLink] = &route{
-		topic: topic.IdentityLink, source: tables.IdentitySource, dataset: tables.IdentityLink, flat: true,
+		topic: topic.IdentityLink, source: tables.IdentitySource, dataset: tables.IdentityLink, flat: true, shape: tables.Identity,
 		desc: tables.Description{Sector: "identity", Name: "link"},
+	}
+	r[topic.IdentityReview] = &route{
+		topic: topic.IdentityReview, source: tables.IdentitySource, dataset: tables.IdentityReview, flat: true, shape: tables.Reviews,
+		desc: tables.Description{Sector: "identity", Name: "review"},
 	}
 	return r, nil
 }

@@ -151,7 +151,8 @@ func (s *store) restore(ctx context.Context) error {
 	}
 	s.lanes = map[string]*lane{}
 	s.descriptions = map[string]tables.Description{}
-	for dataset, r := range s.routes.datasets() {
+	datasets := s.routes.datasets()
+	for dataset, r := range datasets {
 		s.descriptions[dataset] = r.desc
 		l := &lane{dataset: dataset}
 		s.lanes[dataset] = l
@@ -179,9 +180,11 @@ func (s *store) restore(ctx context.Context) error {
 			}
 		}
 	}
-	if l := s.lanes[tables.IdentityLink]; l.table == nil {
-		if err := s.reshape(ctx, l, tables.Identity(), nil); err != nil {
-			return err
+	for _, dataset := range slices.Sorted(maps.Keys(s.lanes)) {
+		if l, r := s.lanes[dataset], datasets[dataset]; l.table == nil && r.shape != nil {
+			if err := s.reshape(ctx, l, r.shape(), nil); err != nil {
+				return err
+			}
 		}
 	}
 	for _, dataset := range slices.Sorted(maps.Keys(s.lanes)) {

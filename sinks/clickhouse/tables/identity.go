@@ -5,7 +5,11 @@ package tables
 // with its first message.
 const IdentityLink = "identity_link"
 
-// IdentitySource stands in _source for rows of identity.link: the matcher
+// IdentityReview is the data set of the topic identity.review: the pairs that
+// wait for a person, over which counts of persons are given as ranges.
+const IdentityReview = "identity_review"
+
+// IdentitySource stands in _source for rows of the matcher's topics: it
 // writes them, and the source that a link speaks of is a column of its own.
 const IdentitySource = "identity"
 
@@ -31,6 +35,37 @@ func Identity() *Table {
 			text("rule", "Quy tắc đã liên kết — The rule that linked it"),
 			text("reasons", "Lý do (JSON) — Reasons (JSON)"),
 			text("model_version", "Phiên bản mô hình đối khớp — Version of the matching model"),
+		},
+	}
+}
+
+// Reviews is the shape of the data set identity_review. Later versions of the
+// topic's schema evolve it like any other.
+func Reviews() *Table {
+	column := func(name string, kind Kind, comment string) Column {
+		return Column{Name: name, Type: Type{Kind: kind}, Nullable: true, Comment: comment}
+	}
+	key := func(name, comment string) Column {
+		return Column{Name: name, Type: Type{Kind: String}, Key: true, Comment: comment}
+	}
+	return &Table{
+		Sector: "identity", Name: "review",
+		Comment: "Các cặp bản ghi chờ người xem xét — Pairs of records that wait for a person",
+		Columns: []Column{
+			key("record_a", "Bản ghi thứ nhất: nguồn.bảng:khóa — The first record: source.table:key"),
+			key("record_b", "Bản ghi thứ hai — The other record"),
+			column("rule", String, "Lý do cần xem: weights, forbidden, shared-number, conflict hoặc tên mâu thuẫn — Why it is asked: weights, forbidden, shared-number, conflict or a contradiction's name"),
+			column("weight", Float64, "Trọng số khớp (bit) — The match weight in bits"),
+			column("rank", Float64, "Ảnh hưởng kỳ vọng của quyết định; lớn xem trước — The expected effect of a decision; greater first"),
+			column("figures", String, "Các số liệu có thể thay đổi: deaths, insured, welfare — Published figures that it may change"),
+			column("records_a", Int64, "Số bản ghi của người thứ nhất — Records of the first one's person"),
+			column("records_b", Int64, "Số bản ghi của người thứ hai — Records of the other one's person"),
+			column("sectors_a", String, "Các lĩnh vực của người thứ nhất — Sectors of the first one's person"),
+			column("sectors_b", String, "Các lĩnh vực của người thứ hai — Sectors of the other one's person"),
+			column("register", Bool, "Một trong hai có trong sổ dân cư — One of them is in the population register"),
+			column("died", Bool, "Một trong hai đã mất mà người kia không ghi — One of them has a death that the other does not know"),
+			column("evidence", String, "Mức độ khớp từng so sánh (JSON) — The level of agreement of every comparison (JSON)"),
+			column("model_version", String, "Phiên bản mô hình đối khớp — Version of the matching model"),
 		},
 	}
 }

@@ -144,6 +144,7 @@ func TestStatementsOfATable(t *testing.T) {
 	permit := table(t, "construction", "permit", []avro.Column{key("permit_id", aUUID)})
 	golden(t, "inspection.sql", all(t, table(t, "construction", "inspection", inspectionColumns()), permit))
 	golden(t, "identity_link.sql", all(t, Identity(), nil))
+	golden(t, "identity_review.sql", all(t, Reviews(), nil))
 	keyless, err := New(Description{Sector: "tax", Name: "log"}, []avro.Column{col("line", aString), col("_version", aInt)})
 	require.NoError(t, err)
 	golden(t, "keyless.sql", all(t, keyless, nil))
