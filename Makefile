@@ -57,6 +57,10 @@ bench: ## A benchmark a stage: rows/s, CPU seconds a million rows, peak memory
 bench-capture: ## Capture beside pg_recvlogical and Debezium: rows/s, CPU, memory, latency (RUNS, ARGS; see integration/bench/peers)
 	$(GO) run ./integration/bench/peers -runs $(or $(RUNS),3) $(ARGS)
 
+.PHONY: bench-sink
+bench-sink: ## The sink beside clickhouse-go alone into the same tables: rows/s, CPU, memory; commit to silver (ROWS, RUNS, ARGS)
+	$(GO) run ./integration/bench/sink -rows $(or $(ROWS),1000000) -runs $(or $(RUNS),3) $(ARGS)
+
 .PHONY: accuracy
 accuracy: ## How right the linkage of records to people is, on a generated city (PERSONS, SEED, RATE)
 	$(GO) run ./integration/accuracy -persons $(or $(PERSONS),1000000) -seed $(or $(SEED),2) -rate $(or $(RATE),1) -ablate

@@ -278,8 +278,8 @@ func TestCase29ClickHouseGoesAway(t *testing.T) {
 	harness.Eventually(t, within, func(context.Context) error { return sink.Ready() })
 }
 
-// A refused password is not waited for.
-func TestARefusedPasswordEndsTheSink(t *testing.T) {
+// Case 21: a refused password is not waited for.
+func TestCase21ARefusedPasswordEndsTheSink(t *testing.T) {
 	set, _ := notes()
 	w := newWorld(t, set)
 	w.feed(harness.Name("his"), set.Sectors[0].Sector, "note", 1, shortColumns...)

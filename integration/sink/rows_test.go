@@ -43,6 +43,28 @@ func TestCase15DeleteThenInsert(t *testing.T) {
 	w.expect("SELECT a, b, body FROM silver."+sector+"_note FINAL ORDER BY a, b", "(1,'2024-01-01','again')", "(2,'2024-01-01','q')")
 }
 
+// Case 17: of rows with a compound key one is deleted, among changes of its
+// neighbours in the same batch, which differ from it in one part of the key.
+func TestCase17ACompoundKeyIsDeletedWithinABatch(t *testing.T) {
+	set, sector := notes()
+	w := newWorld(t, set)
+	f := w.feed(harness.Name("his"), sector, "note", 2, column{"a", "bigint", true}, column{"b", "text", true}, column{"body", "text", false})
+	for _, a := range []int{1, 2} {
+		for _, b := range []string{"x", "x|y", "y"} {
+			f.create(a, b, "first")
+		}
+	}
+	f.update(1, "x", "second")
+	f.delete(1, "x|y")
+	f.update(2, "x|y", "second")
+	f.delete(2, "x")
+	f.commit()
+	w.run()
+	w.noDuplicates(sector+"_note", 10)
+	w.expect("SELECT a, b, body FROM silver."+sector+"_note FINAL ORDER BY a, b",
+		"(1,'x','second')", "(1,'y','first')", "(2,'x|y','second')", "(2,'y','first')")
+}
+
 // Case 16: a truncate takes its place in the order, whichever partition it
 // comes in first, and of its own source only; a changed key is a delete and a
 // create.
@@ -236,9 +258,9 @@ func TestCase22ASchemaThatChangesWhileRowsFlow(t *testing.T) {
 	w.expect("SELECT count() FROM ops.dead_letter FINAL WHERE dataset = '"+dataset+"' AND reason LIKE '%column id%'", "(1)")
 }
 
-// P3: what cannot be decoded, or held, goes to the dead letters with its bytes
-// and its reason, and the rest goes on.
-func TestDeadLetters(t *testing.T) {
+// P3, case 19: what cannot be decoded, or held, goes to the dead letters with its
+// bytes and its reason, and the rest goes on.
+func TestCase19WhatCannotBeDecodedIsADeadLetter(t *testing.T) {
 	set, sector := notes()
 	w := newWorld(t, set)
 	f := w.feed(harness.Name("his"), sector, "note", 1, column{"id", "bigint", true}, column{"born", "date", false})
@@ -309,6 +331,46 @@ func TestARegistryThatIsAway(t *testing.T) {
 	w.expect("SELECT id FROM silver."+sector+"_note FINAL", "(1)")
 	w.expect("SELECT count() FROM ops.dead_letter WHERE dataset = '"+sector+"_note'", "(0)")
 	harness.Eventually(t, within, func(context.Context) error { return sink.Ready() })
+}
+
+// Case 22: another sink of the group has made a column wider than this one
+// remembers. A schema that this one meets now does not make it narrow again.
+func TestCase22AnotherSinkWidenedTheColumn(t *testing.T) {
+	set, sector := notes()
+	w := newWorld(t, set)
+	id := column{"id", "bigint", true}
+	f := w.feed(harness.Name("his"), sector, "note", 1, id, column{"n", "smallint", false})
+	dataset := sector + "_note"
+	f.create(1, "7")
+	f.commit()
+	w.run()
+	w.noDuplicates(dataset, 1)
+	for _, database := range []string{"silver", "bronze"} {
+		require.NoError(t, w.conn.Exec(t.Context(), "ALTER TABLE "+database+"."+dataset+" MODIFY COLUMN n Nullable(Int64) SETTINGS mutations_sync = 2"))
+		require.NoError(t, w.conn.Exec(t.Context(), "INSERT INTO "+database+"."+dataset+" (id, n, _source, _version, _offset) VALUES (2, 5000000000, 'another', 1, 1000)"))
+	}
+	f.shape(id, column{"n", "integer", false})
+	f.create(3, "70000")
+	f.commit()
+	w.expect("SELECT id, n FROM silver."+dataset+" FINAL ORDER BY id", "(1,7)", "(2,5000000000)", "(3,70000)")
+	w.expect("SELECT DISTINCT type FROM system.columns WHERE database IN ('silver', 'bronze') AND table = '"+dataset+"' AND name = 'n'", "('Nullable(Int64)')")
+}
+
+// Case 33: what a transaction wrote that was aborted does not land.
+func TestCase33AbortedTransactionsDoNotLand(t *testing.T) {
+	set, sector := notes()
+	w := newWorld(t, set)
+	f := w.feed(harness.Name("his"), sector, "note", 1, shortColumns...)
+	f.create(1, "committed")
+	f.commit()
+	f.create(1, "aborted")
+	f.create(2, "aborted")
+	require.NoError(t, f.producer.Abort(t.Context()))
+	f.create(3, "committed")
+	f.commit()
+	w.run()
+	w.noDuplicates(sector+"_note", 2)
+	w.expect("SELECT id, body FROM silver."+sector+"_note FINAL ORDER BY id", "(1,'committed')", "(3,'committed')")
 }
 
 // A table that has a schema and no events yet is there, empty.
