@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/hopluu/hopluu/connectors/postgres/pgvalue"
 	"github.com/hopluu/hopluu/schemas/avro"
@@ -14,10 +15,9 @@ import (
 // The events are of encounters, 12 columns and about 220 bytes a row, as a
 // connector writes them.
 const (
-	source     = "health"
-	table      = "encounter"
-	dataset    = source + "_" + table
-	partitions = 2
+	source  = "health"
+	table   = "encounter"
+	dataset = source + "_" + table
 )
 
 var topicName = topic.Public(source, "public", table)
@@ -46,9 +46,13 @@ func compile() (*avro.Encoder, error) {
 	return avro.Compile(t)
 }
 
+// begin is the commit time of the first event: the topic's retention is that of
+// the configuration.
+var begin = time.Now().UnixMicro()
+
 // eventOf is the n-th event.
 func eventOf(n int) *event.Event {
-	e := &event.Event{Op: event.Create, Position: event.Position{Epoch: 1, LSN: event.LSN(1000 + n/10), Ordinal: uint32(n%10 + 1)}, TxID: uint32(n / 10), CommitMicros: 1_760_000_000_000_000 + int64(n)}
+	e := &event.Event{Op: event.Create, Position: event.Position{Epoch: 1, LSN: event.LSN(1000 + n/10), Ordinal: uint32(n%10 + 1)}, TxID: uint32(n / 10), CommitMicros: begin + int64(n)}
 	for _, v := range []string{
 		fmt.Sprintf("%08x-0000-4000-8000-%012d", n*2654435761%(1<<32), n), fmt.Sprint(n % 400_000), fmt.Sprint(n % 100),
 		[]string{"outpatient", "inpatient", "emergency"}[n%3], fmt.Sprintf("2025-10-%02d 01:00:00+00", n%30+1), fmt.Sprintf("2025-10-%02d 02:00:%02d.5+00", n%30+1, n%60),
@@ -73,7 +77,8 @@ func feed(ctx context.Context, kafka *topic.Client, schemas *registry.Client, n 
 	if err != nil {
 		return err
 	}
-	if _, err := kafka.Ensure(ctx, topic.Spec{Name: topicName, Partitions: partitions, Config: map[string]string{"retention.ms": "-1"}}); err != nil {
+	counts, err := kafka.PartitionCounts(ctx, topicName)
+	if err != nil {
 		return err
 	}
 	p, err := kafka.NewProducer(ctx, topic.ProducerConfig{TransactionalID: "bench"})
@@ -89,7 +94,7 @@ func feed(ctx context.Context, kafka *topic.Client, schemas *registry.Client, n 
 		if value, err = enc.AppendValue(value[:0], valueID, e); err != nil {
 			return err
 		}
-		part := topic.Partition{Topic: topicName, ID: topic.PartitionFor(key, partitions)}
+		part := topic.Partition{Topic: topicName, ID: topic.PartitionFor(key, counts[topicName])}
 		if err := p.Add(ctx, part, key, value, e.CommitMicros/1000); err != nil {
 			return err
 		}

@@ -67,7 +67,7 @@ func (r *rig) latency(ctx context.Context) (err error) {
 	var group, watcher errgroup.Group
 	done := make(chan struct{})
 	watcher.Go(func() error {
-		last := int64(0)
+		last := began.UnixMicro()
 		var ended time.Time
 		for {
 			seen, err := r.seen(ctx, last)

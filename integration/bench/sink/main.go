@@ -113,6 +113,9 @@ func run(ctx context.Context) (err error) {
 	}
 	defer func() { err = errors.Join(err, r.conn.Close()) }()
 
+	if out, err := exec.CommandContext(ctx, bin, "topics", "create", "--config", r.stack.ConfigPath).CombinedOutput(); err != nil {
+		return fmt.Errorf("topics create: %w: %s", err, out)
+	}
 	fmt.Fprintf(os.Stderr, "writing %d events\n", *rows)
 	if err := feed(ctx, r.kafka, registry.New(r.stack.Settings.Registry.URL), *rows); err != nil {
 		return err
