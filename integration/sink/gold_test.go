@@ -36,11 +36,12 @@ type linker struct {
 	keyID    uint32
 	valueID  uint32
 	producer *topic.Producer
+	millis   int64 // the time of what comes next
 }
 
 func (w *world) linker() *linker {
 	w.t.Helper()
-	l := &linker{w: w}
+	l := &linker{w: w, millis: commitMicros / 1000}
 	var err error
 	l.key, err = avro.CompileFlat("identity.link", "Key", []avro.FlatField{{Name: "record", Type: "string"}})
 	require.NoError(w.t, err)
@@ -83,7 +84,7 @@ func (l *linker) link(record, person, citizen string) {
 	})
 	require.NoError(t, err)
 	part := topic.Partition{Topic: topic.IdentityLink, ID: topic.PartitionFor(key, 2)}
-	require.NoError(t, l.producer.Add(t.Context(), part, key, value, commitMicros/1000))
+	require.NoError(t, l.producer.Add(t.Context(), part, key, value, l.millis))
 }
 
 func (l *linker) unlink(record string) {
@@ -92,7 +93,7 @@ func (l *linker) unlink(record string) {
 	key, err := l.key.Append(nil, l.keyID, []avro.Cell{{B: []byte(record)}})
 	require.NoError(t, err)
 	part := topic.Partition{Topic: topic.IdentityLink, ID: topic.PartitionFor(key, 2)}
-	require.NoError(t, l.producer.Add(t.Context(), part, key, nil, commitMicros/1000))
+	require.NoError(t, l.producer.Add(t.Context(), part, key, nil, l.millis))
 }
 
 // A small city on 9 October 2025, through all five systems, and what leaders

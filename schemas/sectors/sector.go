@@ -64,8 +64,18 @@ type Table struct {
 	// Undescribed says what becomes of columns that the file does not describe:
 	// Drop keeps them in the database; with Skip the stream sends them, and the
 	// connector, which may not read them, leaves them out; else they are captured.
-	Undescribed string   `yaml:"undescribed"`
-	Columns     []Column `yaml:"columns"`
+	Undescribed string `yaml:"undescribed"`
+	// Survives says how far the table's values are believed in gold; nil for
+	// the defaults.
+	Survives *Survives `yaml:"survives"`
+	// Organisation is set when rows, or some of them, are records of an
+	// organisation or of a household business.
+	Organisation *Organisation `yaml:"organisation"`
+	// Node is Household when the rows are households; else "".
+	Node string `yaml:"node"`
+	// Role is what the row's person is to an organisation or a household.
+	Role    *Role    `yaml:"role"`
+	Columns []Column `yaml:"columns"`
 }
 
 // Column finds a column by its name. A column that the file does not describe
@@ -158,6 +168,8 @@ type Column struct {
 	// Domain of the tokens of a column that is TokenOnly and no identifier:
 	// equal values of one domain have equal tokens, whatever their table.
 	Domain string `yaml:"domain"`
+	// Survives overrides the table's for this column.
+	Survives *Survives `yaml:"survives"`
 }
 
 // UnfitText has values that the column's type in the topic or in ClickHouse

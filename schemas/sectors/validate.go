@@ -148,6 +148,7 @@ func (c *checker) table(yamlPath string, s *Sector, t *Table) {
 		}
 	}
 	c.privacy(yamlPath, at, t)
+	c.golden(yamlPath, at, s, t)
 	c.person(yamlPath+".person", at, s, t, matches)
 }
 

@@ -11,8 +11,10 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
+	"github.com/hopluu/hopluu/sinks/clickhouse/golden"
 	"github.com/hopluu/hopluu/sinks/clickhouse/tables"
 )
 
@@ -25,20 +27,28 @@ func quote(s string) string { return tables.Quote(s) }
 // makes the mart of its name, and the files of views/indicators hold queries of
 // one headline number each, divided by UNION ALL, which gold.indicators unions.
 // A mart whose tables are not there yet is made when they are, and so is what
-// reads it.
+// reads it. The views of master data come from package golden.
 type gold struct {
 	server *server
 	log    *slog.Logger
 	wake   chan struct{}
 	made   map[string]bool // used by keep alone
+
+	mu     sync.Mutex
+	master []golden.View     // wanted now
+	stands map[string]string // the statements of those that are made; used by keep alone
 }
 
 func newGold(s *server, log *slog.Logger) *gold {
-	return &gold{server: s, log: log, wake: make(chan struct{}, 1), made: map[string]bool{}}
+	return &gold{server: s, log: log, wake: make(chan struct{}, 1), made: map[string]bool{}, stands: map[string]string{}}
 }
 
-// apply asks for the views to be made again: tables came or changed.
-func (g *gold) apply() {
+// apply asks for the views to be made again: tables came or changed. master
+// are the views of master data over the tables as they are now.
+func (g *gold) apply(master []golden.View) {
+	g.mu.Lock()
+	g.master = master
+	g.mu.Unlock()
 	select {
 	case g.wake <- struct{}{}:
 	default:
@@ -72,12 +82,12 @@ func (g *gold) keep(ctx context.Context) {
 // make makes every mart that this process has not made yet and whose tables are
 // there, and then what is over them.
 func (g *gold) make(ctx context.Context) error {
+	failed := g.makeMaster(ctx)
 	files, err := fs.Glob(goldFiles, "views/gold/*.sql")
 	if err != nil {
 		return err
 	}
 	files = slices.DeleteFunc(files, func(file string) bool { return g.made[goldName(file)] })
-	var failed []error
 	for len(files) > 0 {
 		var waiting []string
 		var last error
@@ -112,6 +122,25 @@ func (g *gold) make(ctx context.Context) error {
 		}
 	}
 	return errors.Join(failed...)
+}
+
+// makeMaster makes the views of master data that are not made yet, or stand
+// over tables that have changed.
+func (g *gold) makeMaster(ctx context.Context) (failed []error) {
+	g.mu.Lock()
+	views := g.master
+	g.mu.Unlock()
+	for _, v := range views {
+		if g.stands[v.Name] == v.SQL {
+			continue
+		}
+		if err := g.server.exec(ctx, v.SQL); err != nil {
+			failed = append(failed, fmt.Errorf("gold.%s: %w", v.Name, err))
+			continue
+		}
+		g.stands[v.Name], g.made[v.Name] = v.SQL, true
+	}
+	return failed
 }
 
 func goldName(file string) string { return strings.TrimSuffix(path.Base(file), ".sql") }

@@ -17,6 +17,7 @@ import (
 	"github.com/hopluu/hopluu/schemas/sectors"
 	"github.com/hopluu/hopluu/schemas/topic"
 	"github.com/hopluu/hopluu/sinks"
+	"github.com/hopluu/hopluu/sinks/clickhouse/golden"
 	"github.com/hopluu/hopluu/sinks/clickhouse/tables"
 )
 
@@ -194,7 +195,7 @@ func (s *store) restore(ctx context.Context) error {
 			}
 		}
 	}
-	s.gold.apply()
+	s.applyGold()
 	return nil
 }
 
@@ -214,7 +215,7 @@ func (s *store) reshape(ctx context.Context, l *lane, t *tables.Table, changes [
 	if err := s.views(ctx, l); err != nil {
 		return err
 	}
-	s.gold.apply()
+	s.applyGold()
 	return nil
 }
 
@@ -261,6 +262,21 @@ func (s *store) currentView(ctx context.Context, t *tables.Table) error {
 		return nil
 	}
 	return s.view(ctx, "silver.v_"+t.Dataset(), sql)
+}
+
+// applyGold has the views of gold made over the tables as they are now.
+func (s *store) applyGold() {
+	shapes := map[string]*tables.Table{}
+	for dataset, l := range s.lanes {
+		if l.table != nil {
+			shapes[dataset] = l.table
+		}
+	}
+	master, err := golden.Compile(s.sectors, shapes)
+	if err != nil {
+		s.log.Error("the views of master data are not made anew; correct the sector file", "error", err)
+	}
+	s.gold.apply(master)
 }
 
 // view runs a view's DDL. One that ClickHouse refuses is told and left out: its

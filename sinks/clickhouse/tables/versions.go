@@ -3,6 +3,7 @@ package tables
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -46,6 +47,17 @@ func (t *Table) versions(base string) (at []int) {
 		}
 		at = append(at, i)
 	}
+}
+
+// Versions gives a source's column and its later versions, newest first; none
+// when there is no such column. A row has a value in one of them at most.
+func (t *Table) Versions(base string) []Column {
+	var all []Column
+	for _, i := range t.versions(base) {
+		all = append(all, t.Columns[i])
+	}
+	slices.Reverse(all)
+	return all
 }
 
 // holder is the version of a source's column that can hold a type: the newest

@@ -21,7 +21,7 @@ func (t *Table) View(to *Table) (string, error) {
 	cols := t.viewColumns(func(c *Column) string { return "t." + Ident(c.Name) })
 	join := ""
 	if t.Person != nil {
-		record, err := t.personRecord(to)
+		record, err := t.PersonRecord(to)
 		if err != nil {
 			return "", err
 		}
@@ -182,24 +182,33 @@ func (c *Column) shown(expr string) viewColumn {
 	return vc
 }
 
-// personRecord is the expression for the name of the record whose link a row
-// of t follows: its own, or that of the row which its column Via points to.
-func (t *Table) personRecord(to *Table) (string, error) {
+// PersonRecord is the expression for the name of the record whose link a row
+// of t (FROM silver.x AS t) follows: its own, or that of the row which its
+// column Via points to, of the table to.
+func (t *Table) PersonRecord(to *Table) (string, error) {
 	if t.Person.Direct {
 		return "t._record", nil
 	}
-	at := t.column(t.Person.Via)
+	if to != nil && (to.Person == nil || !to.Person.Direct) {
+		return "", fmt.Errorf("%s: its person is found by the table %s, which has to be `person: direct` in the sector file", t.Dataset(), t.Person.To)
+	}
+	return t.RecordVia(t.Person.Via, t.Person.To, to)
+}
+
+// RecordVia is the expression for the name of the record that the column via
+// of a row of t (FROM silver.x AS t) points to: it holds the key of the table
+// of that name, whose shape is to, nil when it is not known.
+func (t *Table) RecordVia(column, table string, to *Table) (string, error) {
+	at := t.column(column)
 	switch {
 	case at < 0:
-		return "", fmt.Errorf("%s: the column %s, by which its person is found, is not there", t.Dataset(), t.Person.Via)
+		return "", fmt.Errorf("%s: the column %s, which leads to %s, is not there", t.Dataset(), column, table)
 	case to == nil:
-		return "", fmt.Errorf("%s: the table %s, by which its person is found, is not known yet", t.Dataset(), t.Person.To)
-	case to.Person == nil || !to.Person.Direct:
-		return "", fmt.Errorf("%s: its person is found by the table %s, which has to be `person: direct` in the sector file", t.Dataset(), t.Person.To)
+		return "", fmt.Errorf("%s: the table %s, to which the column %s leads, is not known yet", t.Dataset(), table, column)
 	case countKeys(to.Columns) != 1:
-		return "", fmt.Errorf("%s: its person is found by the table %s, whose key has to be one column", t.Dataset(), t.Person.To)
+		return "", fmt.Errorf("%s: the column %s leads to the table %s, whose key has to be one column", t.Dataset(), column, table)
 	}
-	via := "t." + Ident(t.Person.Via)
+	via := "t." + Ident(column)
 	switch t.Columns[at].Type.Kind {
 	case String, Enum:
 		via = `replaceAll(replaceAll(` + via + `, '\\', '\\\\'), '|', '\\|')`
