@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -423,6 +424,25 @@ func TestDecisionsAreInputs(t *testing.T) {
 	r.ready(m)
 	require.Equal(t, "unsaid", a.pair("an", patient, citizen).Decision.Verdict)
 	require.Equal(t, 2, r.count(topic.DeadLetter(topic.IdentityDecision)), "each is written once")
+}
+
+// Decisions that are lost are told before a link forgets them: nothing can write
+// them again.
+func TestLostDecisionsAreTold(t *testing.T) {
+	r := newRig(t)
+	r.doubt()
+	m, stop := r.start(staff(false))
+	r.ready(m)
+	r.serve(m).say("an", citizen, patient, "same")
+	r.isPerson(patient, citizen)
+	require.NoError(t, stop())
+	messages := r.messages()
+	r.deleteTopic(topic.IdentityDecision)
+	r.topics(topic.IdentityDecision)
+	m, err := matcher.New(config(r.kafka, r.schemas, r.set, slog.New(slog.NewTextHandler(t.Output(), nil))))
+	require.NoError(t, err)
+	require.ErrorContains(t, m.Run(t.Context()), "restore the topic from a backup")
+	require.Equal(t, messages, r.messages(), "no link was touched")
 }
 
 // TestSIGKILLBetweenDecisionAndLinks is P2: a decision is committed, and the

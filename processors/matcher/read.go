@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/hopluu/hopluu/processors/identity"
+	"github.com/hopluu/hopluu/processors/identity/linkage"
 	"github.com/hopluu/hopluu/schemas/event"
 	"github.com/hopluu/hopluu/schemas/topic"
 )
@@ -199,23 +200,32 @@ func (m *Matcher) restore(ctx context.Context, missing []string) error {
 		l := m.lanes[name]
 		absent[identity.Origin{Source: l.origin.Source, Table: l.origin.Table}] = l
 	}
-	last := map[string]*lane{} // records of absent topics that have a link
+	last := map[string]*lane{}       // records of absent topics that have a link
+	decided := map[string]struct{}{} // records whose link is what a person said
 	err = m.config.Kafka.ReadAll(ctx, topic.IdentityLink, func(rec topic.Record) error {
 		l, withdrawn, err := links.read(&rec)
 		if err != nil {
 			return fmt.Errorf("%s, offset %d: the message is no link of this program (%w): delete topic identity.link and create it anew, the matcher fills it again", rec.Partition, rec.Offset, err)
 		}
+		delete(decided, l.Record)
 		if withdrawn {
 			m.engine.RestoreWithdrawn(l.Record)
 			delete(last, l.Record)
 			return nil
 		}
 		m.engine.Restore(&l)
+		if l.Rule == linkage.RuleDecision {
+			decided[l.Record] = struct{}{}
+		}
 		if lane := absent[identity.Origin{Source: l.Source, Table: l.Table}]; lane != nil {
 			last[l.Record] = lane
 		}
 		return nil
 	})
+	if err == nil && len(decided) > 0 && m.desk.book.Empty() {
+		// Nothing can fill it again, so to go on would lose people's work.
+		err = fmt.Errorf("topic identity.decision is empty, but %d links in identity.link are what people said: restore the topic from a backup; to go on without their decisions, delete identity.link too and create it anew", len(decided))
+	}
 	if err != nil || len(last) == 0 {
 		return err
 	}

@@ -57,6 +57,9 @@ func (b *Book) Of(x, y string) Entry {
 	return Entry{A: pair[0], B: pair[1]}
 }
 
+// Empty tells that nothing was ever said.
+func (b *Book) Empty() bool { return len(b.entries) == 0 }
+
 // All gives the entries in which something is in force or waits, the latest
 // first.
 func (b *Book) All() []Entry {
