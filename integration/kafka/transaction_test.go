@@ -74,13 +74,19 @@ func TestCase34ZombieIsFenced(t *testing.T) {
 	put(t, zombie, part, large("zombie")) // waits for the first, which so is there
 	stuck := newProducer(t, c, name+"-stuck")
 	put(t, stuck, other, large("stuck"), large("stuck"))
+	ends, err := c.EndOffsets(ctx, part)
+	require.NoError(t, err)
+	require.Zero(t, ends[part], "nothing is committed")
+	written, err := c.WrittenOffsets(ctx, part)
+	require.NoError(t, err)
+	require.Positive(t, written[part], "but something is there")
 
 	p := newProducer(t, c, name)
 	requireValues(t, c, part)
 	put(t, p, part, "1")
 	require.NoError(t, p.Commit(ctx))
 
-	err := zombie.Commit(ctx)
+	err = zombie.Commit(ctx)
 	require.ErrorIs(t, err, topic.ErrFenced)
 	require.NotContains(t, err.Error(), "\n")
 	require.ErrorIs(t, zombie.Add(ctx, part, nil, []byte("zombie"), now()), topic.ErrFenced)

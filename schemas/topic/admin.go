@@ -120,32 +120,44 @@ const (
 	earliestOffset = -2
 )
 
-const readCommitted = 1
+// Isolation levels of ListOffsets.
+const (
+	readUncommitted = 0
+	readCommitted   = 1
+)
 
 // StartOffsets gives the first offset that each partition still holds.
 func (c *Client) StartOffsets(ctx context.Context, parts ...Partition) (map[Partition]int64, error) {
-	return c.offsets(ctx, earliestOffset, parts)
+	return c.offsets(ctx, earliestOffset, readCommitted, parts)
 }
 
 // OffsetsAt gives for each partition the offset of the first record whose
 // timestamp is timestampMs or later, in milliseconds since 1970-01-01 UTC, -1
 // when there is none.
 func (c *Client) OffsetsAt(ctx context.Context, timestampMs int64, parts ...Partition) (map[Partition]int64, error) {
-	return c.offsets(ctx, max(timestampMs, 0), parts)
+	return c.offsets(ctx, max(timestampMs, 0), readCommitted, parts)
 }
 
 // EndOffsets gives the last stable offset of each partition: every record
 // below it is committed or aborted.
 func (c *Client) EndOffsets(ctx context.Context, parts ...Partition) (map[Partition]int64, error) {
-	return c.offsets(ctx, latestOffset, parts)
+	return c.offsets(ctx, latestOffset, readCommitted, parts)
 }
 
-func (c *Client) offsets(ctx context.Context, at int64, parts []Partition) (map[Partition]int64, error) {
+// WrittenOffsets gives the high watermark of each partition: every record of a
+// transaction whose commit was answered is below it. The last stable offset may
+// still be below such records, for the coordinator answers a commit before it
+// has written the markers.
+func (c *Client) WrittenOffsets(ctx context.Context, parts ...Partition) (map[Partition]int64, error) {
+	return c.offsets(ctx, latestOffset, readUncommitted, parts)
+}
+
+func (c *Client) offsets(ctx context.Context, at int64, isolation int8, parts []Partition) (map[Partition]int64, error) {
 	if len(parts) == 0 {
 		return map[Partition]int64{}, nil
 	}
 	return retry(ctx, c, func(ctx context.Context) (map[Partition]int64, error) {
-		req := &listoffsets.Request{ReplicaID: -1, IsolationLevel: readCommitted}
+		req := &listoffsets.Request{ReplicaID: -1, IsolationLevel: isolation}
 		for topic, ids := range byTopic(parts) {
 			t := listoffsets.RequestTopic{Topic: topic}
 			for _, id := range ids {

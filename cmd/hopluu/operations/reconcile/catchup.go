@@ -42,7 +42,9 @@ func caughtUp(ctx context.Context, config Config, source Source, snapshot *sourc
 			parts = append(parts, topic.Partition{Topic: name, ID: id})
 		}
 	}
-	ends, err := config.Kafka.EndOffsets(ctx, parts...)
+	// What the connector has confirmed is written, though its commit may not
+	// show in every partition yet.
+	ends, err := config.Kafka.WrittenOffsets(ctx, parts...)
 	if err != nil {
 		return nil, err
 	}
