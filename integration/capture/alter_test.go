@@ -74,6 +74,9 @@ func TestCase36Rewrites(t *testing.T) {
 		for _, sql := range c.do {
 			r.exec(sql)
 		}
+		// The stream describes the table before this, at which the connector looks
+		// at once and not at its next round; of an empty table nothing comes.
+		r.exec(`UPDATE public.visit SET cost = cost WHERE patient_id = 1`)
 		if c.again {
 			r.eventually(func() error {
 				if now := r.checkpoint().Tables["public.visit"]; now.From <= before.From || !now.Complete {
