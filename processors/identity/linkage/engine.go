@@ -20,7 +20,7 @@ import (
 // positions, so that an older event of a record, delivered late or again,
 // changes nothing. An Engine is for one goroutine; Solve uses all processors.
 //
-// It needs about 0.8 KB a record. A text that no record has any more, and where
+// It needs about 0.7 KB a record. A text that no record has any more, and where
 // a record was deleted, is remembered until the engine is made anew.
 type Engine struct {
 	t     *Table // its texts; it holds no records
