@@ -7,12 +7,15 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/cenkalti/backoff/v5"
 	"github.com/hopluu/hopluu/cmd/hopluu/config"
 	"github.com/hopluu/hopluu/connectors"
 	"github.com/hopluu/hopluu/schemas/registry"
@@ -25,6 +28,29 @@ import (
 // startBound is how long a server may take to answer at start before it counts
 // as unreachable.
 const startBound = 10 * time.Second
+
+// answers asks a server until it answers, for startBound: one that restarts at
+// the same moment refuses connections for a while. Any other error is final.
+func answers(ctx context.Context, ask func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, startBound)
+	defer cancel()
+	var last error
+	_, err := backoff.Retry(ctx, func() (struct{}, error) {
+		err := ask(ctx)
+		if err != nil && last != nil && ctx.Err() != nil {
+			err = last // which says more than that time is up
+		}
+		last = err
+		if err != nil && !errors.Is(err, syscall.ECONNREFUSED) && !errors.Is(err, syscall.ECONNRESET) && !errors.Is(err, io.EOF) {
+			err = backoff.Permanent(err)
+		}
+		return struct{}{}, err
+	}, backoff.WithBackOff(backoff.NewConstantBackOff(200*time.Millisecond)))
+	if err != nil && last != nil {
+		return last
+	}
+	return err
+}
 
 func dialKafka(ctx context.Context, c config.Config) (*topic.Client, error) {
 	kafka := topic.Config{Brokers: c.Kafka.Brokers, ClientID: "hopluu"}
@@ -72,9 +98,7 @@ func dialRegistry(ctx context.Context, c config.Config) (*registry.Client, error
 		return nil, errors.New("registry.url is not set: give the schema registry's address, or start one with 'hopluu registry run'")
 	}
 	client := registry.New(c.Registry.URL)
-	ctx, cancel := context.WithTimeout(ctx, startBound)
-	defer cancel()
-	if err := client.Ping(ctx); err != nil {
+	if err := answers(ctx, client.Ping); err != nil {
 		return nil, fmt.Errorf("registry.url: %w", err)
 	}
 	return client, nil
@@ -94,13 +118,11 @@ func clickhouseOptions(c config.Config) (*clickhouse.Options, error) {
 
 // pingClickHouse refuses a server that is not there or does not let us in.
 func pingClickHouse(ctx context.Context, options *clickhouse.Options) error {
-	ctx, cancel := context.WithTimeout(ctx, startBound)
-	defer cancel()
 	conn, err := clickhouse.Open(options)
 	if err != nil {
 		return fmt.Errorf("clickhouse.dsn: %w", err)
 	}
-	if err := conn.Ping(ctx); err != nil {
+	if err := answers(ctx, conn.Ping); err != nil {
 		return errors.Join(pingError(options, err), conn.Close())
 	}
 	return conn.Close()
