@@ -2,6 +2,8 @@ package commandline
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"net"
@@ -20,6 +22,8 @@ func TestLongRunningCommands(t *testing.T) {
 	house := harness.ClickHouse(t)
 	w := shared(t)
 	w.set("clickhouse.dsn", "http://default@"+house.Addr+"/default")
+	token := sha256.Sum256([]byte("an's"))
+	w.set("identity", tree{"token": "an's", "reviewers": []any{tree{"name": "an", "token_sha256": hex.EncodeToString(token[:]), "decides": true}}})
 	registry := w.registry()
 	w.enable()
 	w.exec("INSERT INTO room SELECT n, n FROM generate_series(1, 100) n; INSERT INTO patient VALUES (1, '079085012345', 'Nguyễn Văn An')")
@@ -39,6 +43,13 @@ func TestLongRunningCommands(t *testing.T) {
 		status, _ = s.get("/nothing")
 		require.Equal(t, 404, status)
 	}
+	// A reviewer asks the matcher.
+	w.set("identity.url", stages[2].http)
+	require.Contains(t, w.good("identity", "review", "--list", "--json"), `"you": "an"`)
+	require.Contains(t, w.good("identity", "review"), "nothing else waits for you")
+	w.refused([]string{"identity", "decide", "a:1", "b:1", "same", "--reason", "x"}, "there is no record", "identity.link")
+	w.set("identity.token", "binh's")
+	w.refused([]string{"identity", "decisions"}, "nobody has this token")
 	// The readers before what they read from.
 	for i := len(stages) - 1; i >= 0; i-- {
 		signal := syscall.SIGTERM
