@@ -4,8 +4,8 @@ SHELL := /bin/bash
 GO ?= go
 # Never from the cache: servers and their timing are no input that Go knows of.
 # Packages are tested side by side; the integration packages start servers of
-# their own, so two at a time is what two cores bear.
-TEST_FLAGS ?= -count=1 -p 2 -timeout 18m
+# their own and wait much of their time, so three at a time is what two cores bear.
+TEST_FLAGS ?= -count=1 -p 3 -timeout 18m
 
 .PHONY: help
 help: ## List the targets
