@@ -32,7 +32,8 @@ with a report of the rows that were refused.
 Tables are read by snapshot.connections readers at a time; a terminal shows how far
 they are, the log says it every ten seconds elsewhere. A table that comes to the
 sector file, or is marked by 'hopluu connector resnapshot', is read while the
-stream of the others goes on.
+stream of the others goes on. SIGHUP has the configuration and the sector files
+read again: after 'hopluu connector enable' for a new table, kill -HUP is all.
 
 At start everything is checked as 'hopluu connector check' does; a fault ends it
 with 2. Later a server that goes away is waited for. A source that a person must
@@ -42,16 +43,23 @@ mend is no longer captured while the others are; /readyz says which and why.`,
   curl -s localhost:9464/readyz`,
 		ValidArgsFunction: a.completeSources(false),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c, log, err := a.load()
-			if err != nil {
-				return err
-			}
-			listen.lay(cmd, &c)
-			err = stopped(cmd.Context(), runConnectors(cmd.Context(), c, args, log))
-			if err == nil {
-				log.Info("stopped; the next start goes on from here")
-			}
-			return err
+			return a.untilStopped(cmd.Context(), work{
+				lay: func(c *config.Config) { listen.lay(cmd, c) },
+				check: func(ctx context.Context, c config.Config) error {
+					sources, err := reachable(c, args)
+					for _, s := range sources {
+						err = errors.Join(err, sourceFaults(ctx, c, s))
+					}
+					return err
+				},
+				run: func(ctx context.Context, c config.Config, log *slog.Logger) error {
+					err := runConnectors(ctx, c, args, log)
+					if stopped(ctx, err) == nil {
+						log.Info("stopped; the next start goes on from here")
+					}
+					return err
+				},
+			})
 		},
 	}
 	listen.on(command)
@@ -88,15 +96,8 @@ func runConnectors(ctx context.Context, c config.Config, names []string, log *sl
 	var all []capturing
 	var drawn []*connectors.Connector
 	for _, s := range sources {
-		report := lookAt(ctx, c, s, false)
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		// Whether a slot that is lost ends capture, the connector knows: its tables
-		// may be marked to be read anew, or wal.policy may say so.
-		findings := slices.DeleteFunc(report.Findings, func(f postgres.Finding) bool { return f.Check == postgres.SlotLost })
-		if err := refusal("connector check "+s.Name, findings); err != nil {
-			return fmt.Errorf("source %s: %w", s.Name, err)
+		if err := sourceFaults(ctx, c, s); err != nil {
+			return err
 		}
 		if s.files() {
 			settings := fileConfig(c, s)
@@ -120,6 +121,21 @@ func runConnectors(ctx context.Context, c config.Config, names []string, log *sl
 		defer drawSnapshots(os.Stderr, drawn)()
 	}
 	return serve(ctx, c.HTTP.Listen, log, metrics, service{kafka: kafka, ready: readyAll(all), run: runAll(all, log)})
+}
+
+// sourceFaults refuses a source with which capture could not begin.
+func sourceFaults(ctx context.Context, c config.Config, s source) error {
+	report := lookAt(ctx, c, s, false)
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	// Whether a slot that is lost ends capture, the connector knows: its tables
+	// may be marked to be read anew, or wal.policy may say so.
+	findings := slices.DeleteFunc(report.Findings, func(f postgres.Finding) bool { return f.Check == postgres.SlotLost })
+	if err := refusal("connector check "+s.Name, findings); err != nil {
+		return fmt.Errorf("source %s: %w", s.Name, err)
+	}
+	return nil
 }
 
 // refusal makes one line of the faults among the findings; command lists them.

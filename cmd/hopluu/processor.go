@@ -30,7 +30,7 @@ identifiers in plain), match records to citizens by the city's model, and write
 identity.link, and every merge and split of persons to identity.event, until
 SIGTERM or Ctrl-C. What it writes depends on the records alone, not on their order
 or timing: it can be killed and started again at any time. A second one ends the
-first.
+first. SIGHUP has it read the configuration and the sector files again.
 
 Pairs that it cannot decide on wait for a person in identity.review; reviewers
 (identity.reviewers) look at them and decide over HTTP under /identity/, at the same
@@ -41,17 +41,12 @@ It needs kafka.brokers and registry.url, and in Kafka the right to read the vaul
   curl -s localhost:9465/readyz`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, log, err := a.load()
-			if err != nil {
-				return err
-			}
-			listen.lay(cmd, &c)
 			if os.Getenv("GOGC") == "" {
 				// The records of a whole city are in memory, and nearly all of them
 				// stay: half as much again for what does not (P8).
 				debug.SetGCPercent(50)
 			}
-			return stopped(cmd.Context(), runProcessor(cmd.Context(), c, log))
+			return a.untilStopped(cmd.Context(), work{lay: func(c *config.Config) { listen.lay(cmd, c) }, check: describedSources, run: runProcessor})
 		},
 	}
 	listen.on(command)

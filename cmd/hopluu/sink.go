@@ -28,18 +28,14 @@ ClickHouse until SIGTERM or Ctrl-C: bronze (every event), silver (the rows as th
 gold (figures), ops (dead letters, freshness). Tables are made, and grow with
 their schemas. Several sinks of one sink.group share the work. A server that goes
 away is waited for; records that cannot be applied go to dead letters, never away.
+SIGHUP has it read the configuration and the sector files again.
 
 It needs kafka.brokers, registry.url and clickhouse.dsn.`,
 		Example: `  hopluu sink run --http :9466
   HOPLUU_CLICKHOUSE_DSN=clickhouse://hopluu:secret@ch1:9000/default hopluu sink run`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, log, err := a.load()
-			if err != nil {
-				return err
-			}
-			listen.lay(cmd, &c)
-			return stopped(cmd.Context(), runSink(cmd.Context(), c, log))
+			return a.untilStopped(cmd.Context(), work{lay: func(c *config.Config) { listen.lay(cmd, c) }, check: describedSources, run: runSink})
 		},
 	}
 	listen.on(command)

@@ -1,0 +1,72 @@
+package commandline
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/hopluu/hopluu/integration/harness"
+	"github.com/hopluu/hopluu/schemas/topic"
+	"github.com/stretchr/testify/require"
+)
+
+// A table comes to running stages by SIGHUP: the same processes go on with the
+// sector file as it is now, read the new table beside the stream, and nothing of
+// the others again. What cannot be taken is told, and what runs goes on.
+func TestATableComesToRunningStages(t *testing.T) {
+	w := shared(t)
+	w.set("clickhouse.dsn", "http://default@"+harness.ClickHouse(t).Addr+"/default")
+	w.registry()
+	w.enable()
+	w.exec("INSERT INTO room SELECT n, n FROM generate_series(1, 100) n")
+	connector, sink := w.start("connector", "run"), w.start("sink", "run")
+	pids := []int{connector.PID(), sink.PID()}
+	connector.ready()
+	w.awaitStatus(func(s status) bool { return s.State == "streaming" && s.TablesComplete == 2 })
+
+	const ward = `
+  - name: ward
+    meaning: {vi: Khoa, en: Wards}
+    columns:
+      - {name: ward_id, type: bigint, meaning: {vi: Mã, en: Id}, sensitivity: internal}
+`
+	hangup := func(s *stage, says string) {
+		before := strings.Count(s.log(), says)
+		require.NoError(t, s.Signal(syscall.SIGHUP))
+		harness.Eventually(t, within, func(context.Context) error {
+			if strings.Count(s.log(), says) == before {
+				return errors.New(s.log())
+			}
+			return nil
+		})
+	}
+	const refused, taken = "the configuration cannot be taken; what runs goes on", "the configuration is read again; going on with it"
+	w.write("sectors/clinic.yaml", clinic+"nonsense: 1\n")
+	hangup(connector, refused)
+	hangup(sink, refused)
+	w.write("sectors/clinic.yaml", clinic+ward[1:])
+	hangup(connector, refused) // the database has no such table
+	require.Contains(t, connector.log(), "ward")
+	w.exec("INSERT INTO room VALUES (101, 1)")
+	rooms := topic.Public(w.source, "public", "room")
+	kafka := w.kafka()
+	harness.Eventually(t, within, func(ctx context.Context) error { return atLeast(ctx, kafka, rooms, 101) })
+
+	w.exec("CREATE TABLE public.ward (ward_id bigint PRIMARY KEY); INSERT INTO ward SELECT generate_series(1, 50)")
+	w.good("connector", "enable", w.source, "--run", "--admin", w.admin)
+	hangup(connector, taken)
+	hangup(sink, taken)
+	w.exec("INSERT INTO ward VALUES (51); INSERT INTO room VALUES (102, 1)")
+	_, code := w.awaitStatus(func(s status) bool { return s.State == "streaming" && s.TablesComplete == 3 })
+	require.Zero(t, code)
+	w.good("reconcile")
+	require.Equal(t, pids, []int{connector.PID(), sink.PID()})
+	require.True(t, connector.Running() && sink.Running())
+	count := 0
+	require.NoError(t, kafka.ReadAll(t.Context(), rooms, func(topic.Record) error { count++; return nil }))
+	require.Equal(t, 102, count, "nothing is read again")
+	sink.stop(syscall.SIGTERM)
+	connector.stop(syscall.SIGTERM)
+}
