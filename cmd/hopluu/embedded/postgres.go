@@ -262,16 +262,24 @@ func serverArgs(dir string, port, version int, settings map[string]string) []str
 
 // stillDying gives a check whether the server may have refused to start
 // because the backends of a killed one were still holding its shared memory:
-// for some seconds, while postmaster.pid remains, it is worth another try.
+// for some seconds, while postmaster.pid remains, it is worth another try. One
+// that sleeps on a lock whose holder was killed never looks up, and is ended.
 func stillDying(data string) func(time.Duration) bool {
 	return func(since time.Duration) bool {
+		if since > orphansLookUp {
+			endOrphans(data)
+		}
 		_, err := os.Stat(filepath.Join(data, "postmaster.pid"))
 		return err == nil && since < dyingBound
 	}
 }
 
-// dyingBound is how long a killed server's children may take to go.
-const dyingBound = time.Minute
+const (
+	// dyingBound is how long a killed server's children may take to go.
+	dyingBound = time.Minute
+	// orphansLookUp is how long they have to notice by themselves.
+	orphansLookUp = 5 * time.Second
+)
 
 // ProbePostgres is a probe of readiness: the server takes connections. A wrong
 // password is no matter of waiting, and ends it.
