@@ -7,7 +7,6 @@ import (
 	"regexp"
 	"strings"
 
-	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
 	"github.com/hopluu/hopluu/cmd/hopluu/config"
@@ -41,12 +40,9 @@ func (a *app) openHouse(ctx context.Context) (*houseReader, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := pingClickHouse(ctx, options); err != nil {
-		return nil, err
-	}
-	conn, err := clickhouse.Open(options)
+	conn, err := dialClickHouse(ctx, options)
 	if err != nil {
-		return nil, fmt.Errorf("clickhouse.dsn: %w", err)
+		return nil, err
 	}
 	return &houseReader{conn}, nil
 }

@@ -10,7 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/hopluu/hopluu/cmd/hopluu/config"
 	"github.com/hopluu/hopluu/cmd/hopluu/operations/reconcile"
 	"github.com/jedib0t/go-pretty/v6/table"
@@ -108,10 +107,7 @@ func reconcileAll(ctx context.Context, c config.Config, names []string, settings
 	if err != nil {
 		return nil, err
 	}
-	if err := pingClickHouse(ctx, options); err != nil {
-		return nil, err
-	}
-	if settings.ClickHouse, err = clickhouse.Open(options); err != nil {
+	if settings.ClickHouse, err = dialClickHouse(ctx, options); err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, settings.ClickHouse.Close()) }()

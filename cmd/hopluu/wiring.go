@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 	"github.com/cenkalti/backoff/v5"
 	"github.com/hopluu/hopluu/cmd/hopluu/config"
 	"github.com/hopluu/hopluu/connectors"
@@ -116,14 +117,24 @@ func clickhouseOptions(c config.Config) (*clickhouse.Options, error) {
 	return options, nil
 }
 
-// pingClickHouse refuses a server that is not there or does not let us in.
-func pingClickHouse(ctx context.Context, options *clickhouse.Options) error {
+// dialClickHouse opens a connection, and refuses a server that is not there or
+// does not let us in.
+func dialClickHouse(ctx context.Context, options *clickhouse.Options) (driver.Conn, error) {
 	conn, err := clickhouse.Open(options)
 	if err != nil {
-		return fmt.Errorf("clickhouse.dsn: %w", err)
+		return nil, fmt.Errorf("clickhouse.dsn: %w", err)
 	}
 	if err := answers(ctx, conn.Ping); err != nil {
-		return errors.Join(pingError(options, err), conn.Close())
+		return nil, errors.Join(pingError(options, err), conn.Close())
+	}
+	return conn, nil
+}
+
+// pingClickHouse refuses a server as dialClickHouse does.
+func pingClickHouse(ctx context.Context, options *clickhouse.Options) error {
+	conn, err := dialClickHouse(ctx, options)
+	if err != nil {
+		return err
 	}
 	return conn.Close()
 }
