@@ -22,10 +22,10 @@ import (
 	"time"
 
 	"github.com/hopluu/hopluu/cmd/hopluu/dev"
-	"github.com/hopluu/hopluu/cmd/hopluu/embedded"
 	"github.com/hopluu/hopluu/cmd/hopluu/embedded/parts"
 	"github.com/hopluu/hopluu/deploy/local/generator"
 	"github.com/hopluu/hopluu/deploy/local/systems"
+	"github.com/hopluu/hopluu/integration/bench/usage"
 	"github.com/hopluu/hopluu/schemas/sectors"
 	"github.com/hopluu/hopluu/schemas/topic"
 )
@@ -249,7 +249,11 @@ func stage(ctx context.Context, stack *dev.Stack, title, name string, done func(
 	}
 	seconds := time.Since(began).Seconds()
 	p, _ := stack.Process(name)
-	cpu, peak, err := usage(p)
+	cpu, err := usage.CPU(p.PID())
+	if err != nil {
+		return err
+	}
+	peak, err := usage.PeakMB(p.PID())
 	if err != nil {
 		return err
 	}
@@ -259,35 +263,4 @@ func stage(ctx context.Context, stack *dev.Stack, title, name string, done func(
 	}
 	fmt.Printf("%-22s %10d %10.1f %12.0f %16.1f %12.0f\n", title, n, seconds, float64(n)/seconds, cpu/float64(n)*1e6, peak)
 	return p.Stop(ctx)
-}
-
-// usage reads a process's CPU seconds and its peak resident megabytes from
-// /proc (proc_pid_stat(5), proc_pid_status(5)).
-func usage(p *embedded.Process) (cpu, peakMB float64, err error) {
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.PID()))
-	if err != nil {
-		return 0, 0, err
-	}
-	// The second field may hold spaces, in parentheses; utime and stime are the
-	// 14th and 15th, in hundredths of a second.
-	fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
-	var ticks int64
-	for _, i := range []int{11, 12} {
-		n, err := strconv.ParseInt(string(fields[i]), 10, 64)
-		if err != nil {
-			return 0, 0, err
-		}
-		ticks += n
-	}
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.PID()))
-	if err != nil {
-		return 0, 0, err
-	}
-	for _, line := range bytes.Split(status, []byte("\n")) {
-		if value, ok := bytes.CutPrefix(line, []byte("VmHWM:")); ok {
-			kb, err := strconv.ParseFloat(string(bytes.Fields(value)[0]), 64)
-			return float64(ticks) / 100, kb / 1024, err
-		}
-	}
-	return 0, 0, errors.New("no VmHWM in /proc")
 }

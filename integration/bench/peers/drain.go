@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/hopluu/hopluu/integration/bench/usage"
 	"github.com/hopluu/hopluu/schemas/topic"
 	"github.com/jackc/pgx/v5"
 )
@@ -241,7 +242,7 @@ func (r *rig) follow(ctx context.Context, name string, p *process, view *topicVi
 	if err != nil {
 		return res, err
 	}
-	first, err := cpuOf(p.pid)
+	first, err := usage.CPU(p.pid)
 	if err != nil {
 		return res, err
 	}
@@ -265,7 +266,7 @@ func (r *rig) follow(ctx context.Context, name string, p *process, view *topicVi
 		now := time.Since(began)
 		last := samples[len(samples)-1]
 		if grown > last.grown {
-			cpu, err := cpuOf(p.pid)
+			cpu, err := usage.CPU(p.pid)
 			if err != nil {
 				return res, err
 			}
@@ -285,7 +286,7 @@ func (r *rig) follow(ctx context.Context, name string, p *process, view *topicVi
 		}
 	}
 	last := samples[len(samples)-1]
-	if res.PeakMB, err = peakMB(p.pid); err != nil {
+	if res.PeakMB, err = usage.PeakMB(p.pid); err != nil {
 		return res, err
 	}
 	if res.Rows, err = view.rows(ctx); err != nil {

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/hopluu/hopluu/integration/bench/usage"
 	"github.com/hopluu/hopluu/schemas/avro"
 	"github.com/hopluu/hopluu/schemas/registry"
 	"github.com/jackc/pgx/v5"
@@ -89,7 +90,7 @@ func (r *rig) latency(ctx context.Context, c *contender, title string) (res resu
 	if err != nil {
 		return res, err
 	}
-	first, err := cpuOf(p.pid)
+	first, err := usage.CPU(p.pid)
 	if err != nil {
 		return res, err
 	}
@@ -157,7 +158,7 @@ func (r *rig) latency(ctx context.Context, c *contender, title string) (res resu
 	if err != nil {
 		return res, err
 	}
-	last, err := cpuOf(p.pid)
+	last, err := usage.CPU(p.pid)
 	if err != nil {
 		return res, err
 	}
@@ -170,7 +171,7 @@ func (r *rig) latency(ctx context.Context, c *contender, title string) (res resu
 	res.count(last-first, from.until(to))
 	res.Median, res.P99, res.Max = millis[len(millis)/2], millis[len(millis)*99/100], millis[len(millis)-1]
 	res.ChangesPerSecond = float64(total) / length.Seconds()
-	if res.PeakMB, err = peakMB(p.pid); err != nil {
+	if res.PeakMB, err = usage.PeakMB(p.pid); err != nil {
 		return res, err
 	}
 	return res, finish()

@@ -9,43 +9,9 @@ import (
 	"runtime"
 	"strconv"
 	"time"
+
+	"github.com/hopluu/hopluu/integration/bench/usage"
 )
-
-// ticksPerSecond is the unit of the times in /proc: USER_HZ, 100 on every
-// Linux that Go runs on.
-const ticksPerSecond = 100
-
-// processTimes are one line of /proc/<pid>/stat, in seconds (proc_pid_stat(5)).
-type processTimes struct {
-	parent   int
-	own      float64 // utime and stime
-	children float64 // of those that ended and were waited for
-}
-
-func readTimes(pid int) (processTimes, error) {
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return processTimes{}, err
-	}
-	// The second field, in parentheses, may hold spaces; what follows it begins
-	// with the third.
-	fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
-	number := func(field int) float64 {
-		n, parseErr := strconv.ParseFloat(string(fields[field-3]), 64)
-		if parseErr != nil && err == nil {
-			err = fmt.Errorf("/proc/%d/stat: %w", pid, parseErr)
-		}
-		return n
-	}
-	t := processTimes{parent: int(number(4)), own: (number(14) + number(15)) / ticksPerSecond, children: (number(16) + number(17)) / ticksPerSecond}
-	return t, err
-}
-
-// cpuOf is what a process has used, in seconds.
-func cpuOf(pid int) (float64, error) {
-	t, err := readTimes(pid)
-	return t.own, err
-}
 
 // trees sums for each root what it, its descendants and their ended children
 // have used, in seconds.
@@ -54,43 +20,28 @@ func trees(roots ...int) ([]float64, error) {
 	if err != nil {
 		return nil, err
 	}
-	all := map[int]processTimes{}
+	all := map[int]usage.Times{}
 	for _, e := range entries {
 		pid, err := strconv.Atoi(filepath.Base(e))
 		if err != nil {
 			continue
 		}
-		if t, err := readTimes(pid); err == nil { // others end while we look
+		if t, err := usage.TimesOf(pid); err == nil { // others end while we look
 			all[pid] = t
 		}
 	}
 	sums := make([]float64, len(roots))
 	for pid, t := range all {
 		for i, root := range roots {
-			for p := pid; p > 1; p = all[p].parent {
+			for p := pid; p > 1; p = all[p].Parent {
 				if p == root {
-					sums[i] += t.own + t.children
+					sums[i] += t.Own + t.Children
 					break
 				}
 			}
 		}
 	}
 	return sums, nil
-}
-
-// peakMB is the peak resident size of a process (proc_pid_status(5), VmHWM).
-func peakMB(pid int) (float64, error) {
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	if err != nil {
-		return 0, err
-	}
-	for line := range bytes.Lines(status) {
-		if value, ok := bytes.CutPrefix(line, []byte("VmHWM:")); ok {
-			kb, err := strconv.ParseFloat(string(bytes.Fields(value)[0]), 64)
-			return kb / 1024, err
-		}
-	}
-	return 0, fmt.Errorf("/proc/%d/status has no VmHWM", pid)
 }
 
 // machineBusy is what all processors have worked since the start, in seconds
@@ -113,7 +64,7 @@ func machineBusy() (float64, error) {
 		}
 		sum += n
 	}
-	return sum / ticksPerSecond, nil
+	return sum / usage.TicksPerSecond, nil
 }
 
 // calm waits until the machine has little to do for a moment, or the time that

@@ -10,6 +10,7 @@ import (
 
 	ch "github.com/ClickHouse/clickhouse-go/v2"
 
+	"github.com/hopluu/hopluu/integration/bench/usage"
 	"github.com/hopluu/hopluu/schemas/avro"
 	"github.com/hopluu/hopluu/schemas/sectors"
 	"github.com/hopluu/hopluu/sinks/clickhouse/tables"
@@ -68,7 +69,7 @@ func insertAlone(ctx context.Context) error {
 		return err
 	}
 	got.CPU = cpuSeconds(after) - cpuSeconds(before)
-	if got.PeakMB, err = peakMB(os.Getpid()); err != nil {
+	if got.PeakMB, err = usage.PeakMB(os.Getpid()); err != nil {
 		return err
 	}
 	if err := conn.Close(); err != nil {

@@ -27,6 +27,7 @@ import (
 	"github.com/hopluu/hopluu/cmd/hopluu/dev"
 	"github.com/hopluu/hopluu/cmd/hopluu/embedded"
 	"github.com/hopluu/hopluu/cmd/hopluu/embedded/parts"
+	"github.com/hopluu/hopluu/integration/bench/usage"
 	"github.com/hopluu/hopluu/schemas/registry"
 	"github.com/hopluu/hopluu/schemas/topic"
 )
@@ -177,7 +178,7 @@ func (r *rig) empty(ctx context.Context) error {
 // start on.
 func (r *rig) sink(ctx context.Context, n int) (got result, err error) {
 	house, _ := r.stack.Process("clickhouse")
-	before, err := cpuOf(house.PID())
+	before, err := usage.CPU(house.PID())
 	if err != nil {
 		return got, err
 	}
@@ -201,15 +202,15 @@ func (r *rig) sink(ctx context.Context, n int) (got result, err error) {
 		return got, err
 	}
 	got.Rows, got.Seconds = *rows, time.Since(began).Seconds()
-	after, err := cpuOf(house.PID())
+	after, err := usage.CPU(house.PID())
 	if err != nil {
 		return got, err
 	}
 	got.ClickHouse = after - before
-	if got.CPU, err = cpuOf(p.PID()); err != nil {
+	if got.CPU, err = usage.CPU(p.PID()); err != nil {
 		return got, err
 	}
-	got.PeakMB, err = peakMB(p.PID())
+	got.PeakMB, err = usage.PeakMB(p.PID())
 	return got, err
 }
 
@@ -220,7 +221,7 @@ func (r *rig) alone(ctx context.Context, _ int) (got result, err error) {
 	if err != nil {
 		return got, err
 	}
-	before, err := cpuOf(house.PID())
+	before, err := usage.CPU(house.PID())
 	if err != nil {
 		return got, err
 	}
@@ -230,7 +231,7 @@ func (r *rig) alone(ctx context.Context, _ int) (got result, err error) {
 	if err != nil {
 		return got, err
 	}
-	after, err := cpuOf(house.PID())
+	after, err := usage.CPU(house.PID())
 	if err != nil {
 		return got, err
 	}
