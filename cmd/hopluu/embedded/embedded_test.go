@@ -175,14 +175,18 @@ func TestKafka(t *testing.T) {
 	killAtEnd(t, k.Process)
 	createTopic(t, cfg, k.Addr, "kept")
 
-	// Another process of ours finds data and port, also after a kill.
+	// Another process of ours finds data and port, also after a kill. What the
+	// killed one had unpacked does not pile up.
 	require.NoError(t, k.Kill())
+	unpacked := filepath.Join(scratch(cfg.Dir), "liblz4-java.so")
+	require.NoError(t, os.WriteFile(unpacked, nil, 0o600))
 	again, err := StartKafka(t.Context(), cfg)
 	require.NoError(t, err)
 	killAtEnd(t, again.Process)
 	require.Equal(t, k.Addr, again.Addr)
 	require.NoError(t, ProbeKafka(t.Context(), again.Addr))
 	require.DirExists(t, filepath.Join(dir, "kafka", "topics", "kept-0"))
+	require.NoFileExists(t, unpacked)
 	require.NoError(t, again.Stop(t.Context()))
 }
 

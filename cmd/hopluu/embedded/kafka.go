@@ -109,6 +109,9 @@ func StartKafka(ctx context.Context, cfg KafkaConfig) (*Kafka, error) {
 				if err := errors.Join(freeSoon(port), freeSoon(controller)); err != nil {
 					return nil, err
 				}
+				if err := errors.Join(os.RemoveAll(scratch(dir)), os.MkdirAll(scratch(dir), 0o755)); err != nil {
+					return nil, err
+				}
 				return javaCommand(context.Background(), cfg, dir, brokerClass, filepath.Join(dir, "server.properties")), nil
 			},
 			ready: func(ctx context.Context) error { return ProbeKafka(ctx, address(port)) },
@@ -206,6 +209,11 @@ func clusterID(dir string) (string, error) {
 
 const brokerClass = "kafka.Kafka"
 
+// scratch is where the broker unpacks its native compressors. A broker that is
+// killed leaves them: beside its data they are gone with the next start, in the
+// machine's own folder they would pile up.
+func scratch(dir string) string { return filepath.Join(dir, "tmp") }
+
 // javaCommand runs a class of Kafka's jars; ctx kills it when it ends.
 func javaCommand(ctx context.Context, cfg KafkaConfig, dir, class string, args ...string) *exec.Cmd {
 	java := []string{
@@ -213,6 +221,8 @@ func javaCommand(ctx context.Context, cfg KafkaConfig, dir, class string, args .
 		"-XX:+UseSerialGC", // of all collectors the smallest, for a heap this size
 		"-XX:+ExitOnOutOfMemoryError",
 		"-Djava.awt.headless=true",
+		"-Djava.io.tmpdir=" + scratch(dir),
+		"-XX:-UsePerfData", // no file of counters in the machine's own folder
 		"-Dlog4j2.configurationFile=file:" + filepath.Join(dir, "log4j2.properties"),
 		"-cp", filepath.Join(cfg.Parts.Kafka, "*"),
 		class,

@@ -84,7 +84,7 @@ func (r *rig) newDebezium(ctx context.Context) (*contender, error) {
 	}
 	c.start = func(ctx context.Context, _ event.LSN) (*process, error) {
 		p, err := embedded.StartSelf(ctx, debezium, r.parts.Java, []string{
-			"-Xmx" + debeziumHeap, "-Dlog4j2.configurationFile=file:" + filepath.Join(dir, "log4j2.properties"),
+			"-Xmx" + debeziumHeap, "-Djava.io.tmpdir=" + dir, "-Dlog4j2.configurationFile=file:" + filepath.Join(dir, "log4j2.properties"),
 			"-cp", filepath.Join(jars, "*"), "org.apache.kafka.connect.cli.ConnectStandalone",
 			filepath.Join(dir, "worker.properties"), filepath.Join(dir, "connector.properties"),
 		}, nil, filepath.Join(r.dir, "debezium.log"))
