@@ -85,10 +85,17 @@ func messageLetters(source string) string {
 	return topic.DeadLetter("vault." + topic.Messages(source))
 }
 
+// ErasureSpec is the topic of who is erased: one partition, for one order, and
+// kept for good (P12).
+func (t Topics) ErasureSpec() topic.Spec {
+	return t.spec(topic.IdentityErasure, 1, map[string]string{"cleanup.policy": "compact", "retention.ms": "-1"})
+}
+
 // IdentitySpecs are the topics that the matcher writes; identity.decision is
 // also its input.
 func (t Topics) IdentitySpecs() []topic.Spec {
 	return []topic.Spec{
+		t.ErasureSpec(),
 		t.spec(topic.IdentityLink, t.Partitions, map[string]string{"cleanup.policy": "compact"}),
 		// Kept for good: it says which person a record was of on any day.
 		// What people said is kept for good.

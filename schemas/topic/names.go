@@ -20,6 +20,9 @@ const (
 	IdentityReview = "identity.review"
 	// IdentityAudit is the topic of what reviewers did.
 	IdentityAudit = "identity.audit"
+	// IdentityErasure is the compacted topic of who is erased, and must never
+	// come back (P12); see package erasure.
+	IdentityErasure = "identity.erasure"
 )
 
 // Public is the name of a table's topic of change events,

@@ -1,0 +1,148 @@
+package erasure
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// Erasure is one act: the records of one person that are to be nowhere.
+type Erasure struct {
+	ID string `json:"id"`
+	// Version counts what was said of the erasure, from 1; the greatest counts.
+	Version uint64 `json:"version"`
+	// Person is the person_id at the time; "" when records were named.
+	Person string `json:"person_id,omitempty"`
+	// Records are the names of the person's records, sorted.
+	Records []string `json:"records"`
+	// Tokens are keyed tokens ("t1_…") of the person's numbers that nobody else
+	// had, sorted.
+	Tokens []string `json:"tokens,omitempty"`
+
+	Reason string `json:"reason"`
+	By     string `json:"by"`
+	At     int64  `json:"at"` // milliseconds since 1970-01-01 UTC, as all times here
+	// ApprovedBy is the second person, "" where one is enough. Pending waits for
+	// one: nothing is erased yet.
+	ApprovedBy string `json:"approved_by,omitempty"`
+	ApprovedAt int64  `json:"approved_at,omitempty"`
+	Pending    bool   `json:"pending,omitempty"`
+
+	// Lift takes it back: the records may come again from their sources. What
+	// was erased does not come back by itself.
+	Lift *Lift `json:"lift,omitempty"`
+}
+
+// Lift says that an erasure holds no more.
+type Lift struct {
+	Reason string `json:"reason"`
+	By     string `json:"by"`
+	At     int64  `json:"at"`
+	// Pending waits for a second person: the erasure still holds.
+	Pending    bool   `json:"pending,omitempty"`
+	ApprovedBy string `json:"approved_by,omitempty"`
+	ApprovedAt int64  `json:"approved_at,omitempty"`
+}
+
+// Holds tells whether the erasure is in force.
+func (e *Erasure) Holds() bool { return !e.Pending && (e.Lift == nil || e.Lift.Pending) }
+
+// State is one word for people: proposed, in force, lift proposed or lifted.
+func (e *Erasure) State() string {
+	switch {
+	case e.Pending && e.Lift != nil:
+		return "withdrawn"
+	case e.Pending:
+		return "proposed"
+	case e.Lift == nil:
+		return "in force"
+	case e.Lift.Pending:
+		return "lift proposed"
+	}
+	return "lifted"
+}
+
+// Check refuses an erasure that nobody makes.
+func (e *Erasure) Check() error {
+	switch {
+	case e.ID == "" || strings.Contains(e.ID, "/"):
+		return errors.New("an erasure without an id")
+	case e.Version == 0:
+		return errors.New("version is 0: versions begin at 1")
+	case len(e.Records) == 0:
+		return errors.New("no record is named")
+	case e.By == "":
+		return errors.New("nobody's erasure")
+	}
+	return nil
+}
+
+// Step is a part of an erasure that is done.
+type Step struct {
+	At    int64 `json:"at"`
+	Count int64 `json:"count"` // of rows or messages that it took away
+	// Version of the erasure that it was done for.
+	Version uint64 `json:"version"`
+}
+
+// The steps of an erasure. That of a source's connector and of a sink's group
+// end with a name: "capture/health", "clickhouse/hopluu-sink".
+const (
+	StepMatcher    = "matcher"
+	StepVault      = "vault"
+	StepCapture    = "capture/"
+	StepClickHouse = "clickhouse/"
+)
+
+// The keys of the topic begin so; the first goes on with the erasure's id, the
+// other with "<id>/<step>".
+const (
+	erasureKey = "erasure/"
+	stepKey    = "step/"
+)
+
+// Message gives the message that says an erasure.
+func (e *Erasure) Message() (key, value []byte, err error) {
+	if err := e.Check(); err != nil {
+		return nil, nil, err
+	}
+	value, err = json.Marshal(e)
+	return []byte(erasureKey + e.ID), value, err
+}
+
+// Message gives the message that says that a step of an erasure is done.
+func (s Step) Message(id, step string) (key, value []byte, err error) {
+	value, err = json.Marshal(s)
+	return []byte(stepKey + id + "/" + step), value, err
+}
+
+// parsed is what a message says: an erasure or a step.
+type parsed struct {
+	erasure  *Erasure
+	id, step string
+	done     Step
+}
+
+func parse(key, value []byte) (p parsed, err error) {
+	name := string(key)
+	switch {
+	case strings.HasPrefix(name, erasureKey):
+		p.erasure = &Erasure{}
+		if err = json.Unmarshal(value, p.erasure); err == nil {
+			err = p.erasure.Check()
+		}
+		if err == nil && name != erasureKey+p.erasure.ID {
+			err = errors.New("the key names another erasure")
+		}
+	case strings.HasPrefix(name, stepKey):
+		p.id, p.step, _ = strings.Cut(name[len(stepKey):], "/")
+		err = json.Unmarshal(value, &p.done)
+	default:
+		err = errors.New("the key is none of the ledger's")
+	}
+	if err != nil {
+		return p, fmt.Errorf("erasure ledger, key %q: %w", name, err)
+	}
+	return p, nil
+}
