@@ -45,7 +45,7 @@ func ClickHouse(t testing.TB, opts ...Option) *ClickHouseServer {
 	}
 	paths := Parts(t)
 	return get(t, "clickhouse", o, func(ctx context.Context, dir string) (*ClickHouseServer, func() error, error) {
-		c, err := embedded.StartClickHouse(ctx, embedded.ClickHouseConfig{Parts: paths, Dir: dir, Env: []string{serveEnv + "=1"}})
+		c, err := embedded.StartClickHouse(ctx, embedded.ClickHouseConfig{Parts: paths, Dir: dir, Backups: o.backups, Env: []string{serveEnv + "=1"}})
 		if err != nil {
 			return nil, nil, fmt.Errorf("harness: %w", err)
 		}

@@ -62,6 +62,7 @@ type options struct {
 	own      bool
 	settings map[string]string
 	logDir   string
+	backups  string
 	version  int
 }
 
@@ -91,6 +92,12 @@ func WithVersion(major int) Option { return func(o *options) { o.version = major
 // system that it fills. For Kafka; it asks for a server of its own.
 func WithLogDir(dir string) Option {
 	return func(o *options) { o.logDir, o.own = dir, true }
+}
+
+// WithBackups says where BACKUP may write. For ClickHouse; it asks for a server
+// of its own.
+func WithBackups(dir string) Option {
+	return func(o *options) { o.backups, o.own = dir, true }
 }
 
 func apply(opts []Option) options {

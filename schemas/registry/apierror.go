@@ -76,7 +76,7 @@ func invalidLevel(l Level) *apiError {
 }
 
 func invalidMode(m Mode) *apiError {
-	return &apiError{42204, fmt.Sprintf("Invalid mode %q. Valid values are READWRITE and READONLY", string(m))}
+	return &apiError{42204, fmt.Sprintf("Invalid mode %q. Valid values are READWRITE, READONLY and IMPORT", string(m))}
 }
 
 func notPermitted(why string) *apiError { return &apiError{42205, why} }

@@ -26,6 +26,7 @@ type candidate struct {
 	normal string
 	avro   avro.Schema
 	id     int // that the client asks for; 0: none
+	number int // the version that it asks for beside an id; 0: the next
 }
 
 func readSchema(r *http.Request) (candidate, error) {
@@ -49,7 +50,7 @@ func readSchema(r *http.Request) (candidate, error) {
 	if !json.Valid([]byte(req.Schema)) {
 		req.Schema = `"` + req.Schema + `"`
 	}
-	c := candidate{avro: parsed, id: max(req.ID, 0)}
+	c := candidate{avro: parsed, id: max(req.ID, 0), number: max(req.Version, 0)}
 	if c.normal, err = normal(req.Schema); err != nil {
 		return candidate{}, invalidSchema(err)
 	}
@@ -118,8 +119,9 @@ func (s *Server) register(r *http.Request) (any, error) {
 			id = v.ID
 			return nil, nil
 		}
-		if c.id != 0 {
-			return nil, notPermitted("Schemas are registered under an id of one's own choice in IMPORT mode only, which this registry does not have")
+		if c.id != 0 || st.mode(subject) == Import {
+			id = c.id
+			return st.imported(subject, c)
 		}
 		if err := st.writable(subject); err != nil {
 			return nil, err
@@ -146,6 +148,34 @@ func (s *Server) register(r *http.Request) (any, error) {
 		return nil, err
 	}
 	return idAnswer{id}, nil
+}
+
+// imported is the entry of a schema that comes with its id and version. What is
+// there under either stays what it is.
+func (st *state) imported(subject string, c candidate) ([]Entry, error) {
+	switch {
+	case st.mode(subject) != Import:
+		return nil, notPermitted(fmt.Sprintf("Subject '%s' is not in import mode: schemas are registered under an id of one's own choice in that one only", subject))
+	case c.id == 0:
+		return nil, notPermitted(fmt.Sprintf("Subject '%s' is in import mode, in which a schema comes with its id", subject))
+	}
+	if other, ok := st.ids[c.id]; ok {
+		if form, err := normal(other.Schema); err != nil || form != c.normal {
+			return nil, notPermitted(fmt.Sprintf("Id %d is that of another schema, of %s version %d", c.id, other.Subject, other.Version))
+		}
+	}
+	all := st.versions(subject, true)
+	switch {
+	case c.number == 0 && len(all) > 0:
+		c.number = all[len(all)-1].Version + 1
+	case c.number == 0:
+		c.number = 1
+	}
+	if there := st.subjects[subject][c.number]; there != nil && there.ID != c.id {
+		return nil, notPermitted(fmt.Sprintf("Version %d of subject '%s' is there with id %d", c.number, subject, there.ID))
+	}
+	e, err := schemaEntry(version{Subject: subject, Version: c.number, ID: c.id, Schema: c.text})
+	return []Entry{e}, err
 }
 
 func (st *state) writable(subject string) error {

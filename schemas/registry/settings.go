@@ -66,10 +66,13 @@ func (s *Server) putMode(r *http.Request) (any, error) {
 		return nil, err
 	}
 	req.Mode = Mode(strings.ToUpper(string(req.Mode)))
-	if req.Mode != ReadWrite && req.Mode != ReadOnly {
+	if req.Mode != ReadWrite && req.Mode != ReadOnly && req.Mode != Import {
 		return nil, invalidMode(req.Mode)
 	}
-	err := s.write(r.Context(), func(*state) ([]Entry, error) {
+	err := s.write(r.Context(), func(st *state) ([]Entry, error) {
+		if req.Mode == Import && !flag(r, "force") && len(st.subjects) > 0 {
+			return nil, notPermitted("Cannot import since found existing subjects; force=true imports beside them")
+		}
 		e, err := subjectEntry(keyMode, r.PathValue("subject"), req)
 		return []Entry{e}, err
 	})

@@ -14,6 +14,9 @@ type Mode string
 const (
 	ReadWrite Mode = "READWRITE"
 	ReadOnly  Mode = "READONLY"
+	// Import takes schemas under ids and versions of the client's choice, and
+	// no others: what a registry that was lost is restored in.
+	Import Mode = "IMPORT"
 )
 
 // state is what the log says: it is made from the log's entries in their order

@@ -27,7 +27,7 @@ type engine struct {
 }
 
 // openEngine opens the data folder, which belongs to one process at a time.
-func openEngine(libPath, dataPath string, maxMemory int64) (_ *engine, err error) {
+func openEngine(libPath, dataPath, backupPath string, maxMemory int64) (_ *engine, err error) {
 	if err := os.MkdirAll(dataPath, 0o755); err != nil {
 		return nil, fmt.Errorf("cannot make the data folder: %w", err)
 	}
@@ -55,7 +55,7 @@ func openEngine(libPath, dataPath string, maxMemory int64) (_ *engine, err error
 			"--path=" + dataPath,
 			"--max_server_memory_usage=" + strconv.FormatInt(maxMemory, 10),
 			"--mark_cache_size=" + strconv.FormatInt(maxMemory/16, 10),
-			"--backups.allowed_path=" + filepath.Join(dataPath, "backups"),
+			"--backups.allowed_path=" + backupPath,
 			"--implicit_select=0", // a client's convenience, not a server's
 		},
 		slots: make(chan struct{}, sessions),

@@ -1,12 +1,14 @@
 package clickhouse
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
+	"path/filepath"
 	"time"
 )
 
@@ -18,6 +20,7 @@ type Config struct {
 	Path      string // the data folder, made when it is not there
 	Listen    string // host:port of the HTTP interface
 	Lib       string // path of libchdb.so
+	Backups   string // the folder that BACKUP writes to and RESTORE reads from, "backups" in Path when empty
 	MaxMemory int64  // bytes that the engine may take, DefaultMaxMemory when 0
 	Log       *slog.Logger
 }
@@ -33,7 +36,7 @@ func Serve(ctx context.Context, cfg Config) error {
 	if cfg.MaxMemory == 0 {
 		cfg.MaxMemory = DefaultMaxMemory
 	}
-	e, err := openEngine(cfg.Lib, cfg.Path, cfg.MaxMemory)
+	e, err := openEngine(cfg.Lib, cfg.Path, cmp.Or(cfg.Backups, filepath.Join(cfg.Path, "backups")), cfg.MaxMemory)
 	if err != nil {
 		return err
 	}

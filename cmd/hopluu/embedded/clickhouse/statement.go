@@ -12,6 +12,9 @@ type statement struct {
 	kind   statementKind
 	format string // of the FORMAT clause, empty without one
 	insert insert // of insertData
+	// backup is true of BACKUP and RESTORE, whose File() the engine itself
+	// confines to the folder of backups.
+	backup bool
 }
 
 type statementKind uint8
@@ -74,6 +77,7 @@ func parseStatement(s string) (statement, error) {
 	case l.isAny(t, "SHOW", "DESCRIBE", "DESC", "EXPLAIN", "EXISTS", "CHECK", "VALUES", "KILL"):
 		st.kind = show
 	}
+	st.backup = l.isAny(t, "BACKUP", "RESTORE")
 	l.pos = 0
 	return scan(st, l)
 }
@@ -92,7 +96,7 @@ func scan(st statement, l *lexer) (statement, error) {
 			st.text = l.s[:t.start]
 			break
 		}
-		if err := refuseLocal(l, beforeLast, last, t); err != nil {
+		if err := refuseLocal(l, beforeLast, last, t); err != nil && !(st.backup && l.is(last, "File")) {
 			return st, err
 		}
 		if l.is(t, ")") {
