@@ -104,5 +104,12 @@ func (t Topics) IdentitySpecs() []topic.Spec {
 		t.spec(topic.IdentityReview, 1, map[string]string{"cleanup.policy": "compact"}),
 		t.spec(topic.IdentityAudit, 1, map[string]string{"cleanup.policy": "delete", "retention.ms": "-1"}),
 		t.spec(topic.IdentityEvent, 1, map[string]string{"cleanup.policy": "delete", "retention.ms": "-1"}),
+		// A decision is an operator's action, too.
+		t.AuditSpec(),
 	}
+}
+
+// AuditSpec is the topic of what operators did, which is kept for good.
+func (t Topics) AuditSpec() topic.Spec {
+	return t.spec(topic.Audit, 1, map[string]string{"cleanup.policy": "delete", "retention.ms": "-1"})
 }

@@ -69,11 +69,12 @@ read in seconds.`,
 			if !checkpoint.Started() {
 				return fmt.Errorf("source %s was never captured: start it with 'hopluu connector run %s'", args[0], args[0])
 			}
-			if ends != nil {
-				err = resnapshotRange(ctx, kafka, chosen[0], args[1], ends)
-			} else {
-				err = connectors.Resnapshot(ctx, kafka, args[0], args[1:]...)
-			}
+			err = a.audited(cmd, args, c, touchedTables(args[0], args[1:]), func(func(...string)) error {
+				if ends != nil {
+					return resnapshotRange(ctx, kafka, chosen[0], args[1], ends)
+				}
+				return connectors.Resnapshot(ctx, kafka, args[0], args[1:]...)
+			})
 			if err != nil {
 				return err
 			}
@@ -84,6 +85,18 @@ read in seconds.`,
 	command.Flags().String("from", "", "read only rows from this key on, of one table")
 	command.Flags().String("to", "", "read only rows up to this key, of one table")
 	return command
+}
+
+// touchedTables names tables of a source for the record of actions.
+func touchedTables(source string, tables []string) []string {
+	if len(tables) == 0 {
+		return []string{"source " + source}
+	}
+	var touched []string
+	for _, t := range tables {
+		touched = append(touched, "table "+source+"."+t)
+	}
+	return touched
 }
 
 // ends are those of a range of keys; nil is an open one.

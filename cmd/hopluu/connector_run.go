@@ -44,7 +44,8 @@ mend is no longer captured while the others are; /readyz says which and why.`,
 		ValidArgsFunction: a.completeSources(false),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.untilStopped(cmd.Context(), work{
-				lay: func(c *config.Config) { listen.lay(cmd, c) },
+				name: commandName(cmd),
+				lay:  func(c *config.Config) { listen.lay(cmd, c) },
 				check: func(ctx context.Context, c config.Config) error {
 					sources, err := reachable(c, args)
 					for _, s := range sources {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"slices"
 
+	"github.com/hopluu/hopluu/cmd/hopluu/config"
 	"github.com/hopluu/hopluu/connectors/postgres"
 	"github.com/jackc/pgx/v5"
 	"github.com/spf13/cobra"
@@ -73,7 +74,7 @@ string of an administrator of that database.`,
 			if err := flags.check(); err != nil {
 				return err
 			}
-			setup, err := a.setup(args, "enable")
+			c, setup, err := a.setup(args, "enable")
 			if err != nil {
 				return err
 			}
@@ -84,7 +85,7 @@ string of an administrator of that database.`,
 			if !flags.run {
 				return printScript(cmd.OutOrStdout(), script, flags.asJSON)
 			}
-			return asAdmin(cmd.Context(), flags.admin, setup, func(conn *pgx.Conn) error {
+			return a.changeAsAdmin(cmd, args, c, flags.admin, setup, func(conn *pgx.Conn) error {
 				if err := postgres.Apply(cmd.Context(), conn, script); err != nil {
 					return err
 				}
@@ -116,7 +117,7 @@ keep what they have.`,
 			if err := flags.check(); err != nil {
 				return err
 			}
-			setup, err := a.setup(args, "disable")
+			c, setup, err := a.setup(args, "disable")
 			if err != nil {
 				return err
 			}
@@ -124,7 +125,7 @@ keep what they have.`,
 			if !flags.run {
 				return printScript(cmd.OutOrStdout(), script, flags.asJSON)
 			}
-			return asAdmin(cmd.Context(), flags.admin, setup, func(conn *pgx.Conn) error {
+			return a.changeAsAdmin(cmd, args, c, flags.admin, setup, func(conn *pgx.Conn) error {
 				before, err := setup.Leftovers(cmd.Context(), conn)
 				if err != nil {
 					return err
@@ -158,19 +159,20 @@ keep what they have.`,
 }
 
 // setup tells what the named database needs, for a command.
-func (a *app) setup(args []string, command string) (postgres.Setup, error) {
+func (a *app) setup(args []string, command string) (config.Config, postgres.Setup, error) {
 	c, _, err := a.load()
 	if err != nil {
-		return postgres.Setup{}, err
+		return c, postgres.Setup{}, err
 	}
 	sources, err := reachable(c, args)
 	if err != nil {
-		return postgres.Setup{}, err
+		return c, postgres.Setup{}, err
 	}
 	if sources[0].files() {
-		return postgres.Setup{}, notOfFiles(sources[0], command)
+		return c, postgres.Setup{}, notOfFiles(sources[0], command)
 	}
-	return setupOf(sources[0])
+	setup, err := setupOf(sources[0])
+	return c, setup, err
 }
 
 func printScript(w io.Writer, script []postgres.Statement, asJSON bool) error {
@@ -207,4 +209,12 @@ func asAdmin(ctx context.Context, dsn string, setup postgres.Setup, do func(*pgx
 	}
 	defer func() { err = errors.Join(err, conn.Close(ctx)) }()
 	return do(conn)
+}
+
+// changeAsAdmin is asAdmin for what changes the database, and records it.
+func (a *app) changeAsAdmin(cmd *cobra.Command, args []string, c config.Config, dsn string, setup postgres.Setup, do func(*pgx.Conn) error) error {
+	return asAdmin(cmd.Context(), dsn, setup, func(conn *pgx.Conn) error {
+		touched := []string{"database " + setup.Database, "role " + setup.Role, "publication " + setup.Publication, "slot " + setup.Slot}
+		return a.audited(cmd, args, c, touched, func(func(...string)) error { return do(conn) })
+	})
 }

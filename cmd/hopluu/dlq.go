@@ -236,7 +236,7 @@ func (a *app) dlqRequest(command *cobra.Command, request func(context.Context, *
 	var all, asJSON bool
 	var wait time.Duration
 	command.Args = noArgs
-	command.RunE = func(cmd *cobra.Command, _ []string) error {
+	command.RunE = func(cmd *cobra.Command, args []string) error {
 		chosen, err := sel.read(cmd)
 		if err != nil {
 			return err
@@ -244,16 +244,23 @@ func (a *app) dlqRequest(command *cobra.Command, request func(context.Context, *
 		if chosen.Topic == "" && !all {
 			return fmt.Errorf("%s needs --topic, or --all: see '%s --help'", cmd.CommandPath(), cmd.CommandPath())
 		}
+		c, _, err := a.load()
+		if err != nil {
+			return err
+		}
 		return a.withDeadLetters(func(letters *clickhouse.DeadLetters) error {
-			asked, err := request(cmd.Context(), letters, chosen)
-			if err != nil {
-				return err
-			}
-			result, err := awaitLetters(cmd.Context(), asked, wait, asJSON)
-			if err != nil {
-				return err
-			}
-			return printAsked(cmd.OutOrStdout(), result, wait, asJSON)
+			return a.audited(cmd, args, c, []string{chosen.String()}, func(touch func(...string)) error {
+				asked, err := request(cmd.Context(), letters, chosen)
+				if err != nil {
+					return err
+				}
+				result, err := awaitLetters(cmd.Context(), asked, wait, asJSON)
+				if err != nil {
+					return err
+				}
+				touch(fmt.Sprintf("%d dead letters", result.Letters))
+				return printAsked(cmd.OutOrStdout(), result, wait, asJSON)
+			})
 		})
 	}
 	sel.on(command)

@@ -46,7 +46,7 @@ It needs kafka.brokers and registry.url, and in Kafka the right to read the vaul
 				// stay: half as much again for what does not (P8).
 				debug.SetGCPercent(50)
 			}
-			return a.untilStopped(cmd.Context(), work{lay: func(c *config.Config) { listen.lay(cmd, c) }, check: describedSources, run: runProcessor})
+			return a.untilStopped(cmd.Context(), work{name: commandName(cmd), lay: func(c *config.Config) { listen.lay(cmd, c) }, check: describedSources, run: runProcessor})
 		},
 	}
 	listen.on(command)

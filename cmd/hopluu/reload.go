@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"sync"
 	"syscall"
 
 	"github.com/hopluu/hopluu/cmd/hopluu/config"
@@ -17,6 +18,8 @@ var errReload = errors.New("the configuration is read again")
 
 // work is what a long-running subcommand does.
 type work struct {
+	// name is the command's, for the record of actions.
+	name string
 	// lay puts the flags over the configuration.
 	lay func(*config.Config)
 	// check refuses a configuration that run could not begin with.
@@ -38,6 +41,8 @@ func (a *app) untilStopped(ctx context.Context, w work) error {
 		signal.Notify(hangup, syscall.SIGHUP)
 		defer signal.Stop(hangup)
 	}
+	var records sync.WaitGroup
+	defer records.Wait()
 	for {
 		w.lay(&c)
 		round, end := context.WithCancelCause(ctx)
@@ -55,6 +60,8 @@ func (a *app) untilStopped(ctx context.Context, w work) error {
 				if err == nil {
 					err = w.check(round, read)
 				}
+				now := c
+				records.Go(func() { a.recordReload(ctx, now, w.name, err) })
 				if err == nil {
 					log.Info("the configuration is read again; going on with it")
 					next <- read

@@ -13,6 +13,8 @@ import (
 // app is what the subcommands share.
 type app struct {
 	configPath string
+	// by is who gives the command, where that is not who is logged in.
+	by string
 }
 
 func rootCommand() *cobra.Command {
@@ -48,7 +50,7 @@ Commands named run work until SIGTERM or Ctrl-C, which ends them with 0.`,
 		SilenceErrors: true,
 	},
 		a.connectorCommand(), a.processorCommand(), a.sinkCommand(), a.dlqCommand(), a.registryCommand(),
-		a.topicsCommand(), a.reconcileCommand(), a.identityCommand(), a.configCommand(), devCommand(), embeddedCommand(), versionCommand(),
+		a.topicsCommand(), a.reconcileCommand(), a.identityCommand(), a.auditCommand(), a.configCommand(), devCommand(), embeddedCommand(), versionCommand(),
 	)
 	root.SetVersionTemplate("hopluu {{.Version}}\n")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
@@ -56,6 +58,7 @@ Commands named run work until SIGTERM or Ctrl-C, which ends them with 0.`,
 	})
 	flags := root.PersistentFlags()
 	flags.StringVarP(&a.configPath, "config", "c", os.Getenv("HOPLUU_CONFIG"), "configuration file (see 'hopluu config example'; also HOPLUU_CONFIG)")
+	flags.StringVar(&a.by, "by", os.Getenv("HOPLUU_BY"), "who gives this command, for the record of actions (see 'hopluu audit'; also HOPLUU_BY)")
 	if err := root.MarkPersistentFlagFilename("config", "yaml", "yml"); err != nil {
 		panic(err) // the flag is the one above
 	}

@@ -35,7 +35,7 @@ It needs kafka.brokers, registry.url and clickhouse.dsn.`,
   HOPLUU_CLICKHOUSE_DSN=clickhouse://hopluu:secret@ch1:9000/default hopluu sink run`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.untilStopped(cmd.Context(), work{lay: func(c *config.Config) { listen.lay(cmd, c) }, check: describedSources, run: runSink})
+			return a.untilStopped(cmd.Context(), work{name: commandName(cmd), lay: func(c *config.Config) { listen.lay(cmd, c) }, check: describedSources, run: runSink})
 		},
 	}
 	listen.on(command)

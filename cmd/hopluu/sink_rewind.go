@@ -75,7 +75,7 @@ keeps apart what a sink that only sleeps may still be about to write.`,
   hopluu sink rewind --topic health.public.patient --to 2026-01-31T08:00:00+07:00
   hopluu sink rewind --topic health.public.patient --partition 2 --to 120000`,
 		Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			if name == "" || to == "" {
 				return errors.New("sink rewind needs --topic and --to: see 'hopluu sink rewind --help'")
 			}
@@ -88,7 +88,10 @@ keeps apart what a sink that only sleeps may still be about to write.`,
 					return err
 				}
 				if !dryRun {
-					if err := sinks.Rewind(cmd.Context(), kafka, c.Sink.Group, targets); err != nil {
+					err := a.audited(cmd, args, c, []string{"group " + c.Sink.Group, "topic " + name}, func(func(...string)) error {
+						return sinks.Rewind(cmd.Context(), kafka, c.Sink.Group, targets)
+					})
+					if err != nil {
 						return err
 					}
 				}

@@ -3,6 +3,7 @@ package commandline
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"syscall"
 	"testing"
@@ -67,6 +68,20 @@ func TestATableComesToRunningStages(t *testing.T) {
 	count := 0
 	require.NoError(t, kafka.ReadAll(t.Context(), rooms, func(topic.Record) error { count++; return nil }))
 	require.Equal(t, 102, count, "nothing is read again")
+	reloads := map[string]int{}
+	harness.Eventually(t, within, func(context.Context) error {
+		clear(reloads)
+		for _, e := range w.actions(fmt.Sprintf("connector run, process %d", pids[0]), fmt.Sprintf("sink run, process %d", pids[1])) {
+			if e.Command == "reload" {
+				reloads[e.Args[0]+" "+e.Outcome]++
+			}
+		}
+		if len(reloads) < 4 {
+			return fmt.Errorf("%v", reloads)
+		}
+		return nil
+	})
+	require.Equal(t, map[string]int{"connector run failed": 2, "connector run done": 1, "sink run failed": 1, "sink run done": 1}, reloads)
 	sink.stop(syscall.SIGTERM)
 	connector.stop(syscall.SIGTERM)
 }

@@ -13,14 +13,17 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
+	"slices"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/hopluu/hopluu/integration/harness"
 	"github.com/hopluu/hopluu/processors/identity"
 	"github.com/hopluu/hopluu/processors/matcher"
+	"github.com/hopluu/hopluu/schemas/audit"
 	"github.com/hopluu/hopluu/schemas/avro"
 	"github.com/hopluu/hopluu/schemas/event"
 	"github.com/hopluu/hopluu/schemas/topic"
@@ -294,6 +297,17 @@ func TestReviewers(t *testing.T) {
 	require.Positive(t, acts["an show shown"])
 	require.Positive(t, acts["mai list shown"])
 	require.Positive(t, acts["an show refused"])
+	// Decisions are actions of operators, too.
+	recorded, err := audit.Read(t.Context(), r.kafka, time.Time{})
+	require.NoError(t, err)
+	var decided int
+	for _, e := range recorded {
+		require.Equal(t, "identity decide", e.Command)
+		if e.Who == "an" && e.Outcome == audit.Done && slices.Contains(e.Touched, "outcome decided") {
+			decided++
+		}
+	}
+	require.Equal(t, 2, decided, "%+v", recorded)
 	r.noPlaintext()
 }
 

@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/cespare/xxhash/v2"
 
 	"github.com/hopluu/hopluu/processors/identity/linkage"
 	"github.com/hopluu/hopluu/processors/identity/review"
+	"github.com/hopluu/hopluu/schemas/audit"
 	"github.com/hopluu/hopluu/schemas/avro"
 	"github.com/hopluu/hopluu/schemas/registry"
 	"github.com/hopluu/hopluu/schemas/topic"
@@ -353,10 +355,29 @@ func (d *desk) note(ctx context.Context, x *act) error {
 		number(x.at), text(x.who), text(x.action), text(x.outcome), optional(x.a), optional(x.b),
 		optional(x.verdict), optional(x.reason), boolean(x.personal), text(x.remote),
 	}, x.at)
+	if err == nil && x.action == "decide" {
+		err = audit.Add(ctx, d.producer, x.entry())
+	}
 	if err != nil {
 		return fatal(err)
 	}
 	return nil
+}
+
+// entry is the act as the record of all operators' actions has it. The names of
+// the records in it are keys of sector databases: a number that may be a
+// person's is kept out (P11).
+func (x *act) entry() audit.Entry {
+	at := time.UnixMilli(x.at).UTC()
+	e := audit.Entry{
+		ID: audit.NewID(), At: at, Ended: at, Who: x.who, User: x.who + "@" + x.remote, Command: "identity decide",
+		Args: []string{x.verdict, audit.Numberless(x.reason)}, Outcome: audit.Done,
+		Touched: []string{"record " + audit.Numberless(x.a), "record " + audit.Numberless(x.b), "outcome " + x.outcome},
+	}
+	if x.outcome == "refused" {
+		e.Outcome, e.Error = audit.Failed, audit.Numberless(x.reason)
+	}
+	return e
 }
 
 func number(n int64) avro.Cell { return avro.Cell{N: n} }

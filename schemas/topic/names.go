@@ -25,6 +25,9 @@ const (
 	IdentityErasure = "identity.erasure"
 )
 
+// Audit is the topic of what operators did; package audit says what it holds.
+const Audit = "hopluu.audit"
+
 // Public is the name of a table's topic of change events,
 // "<source>.<schema>.<table>" as Debezium has it.
 func Public(source, schema, table string) string {

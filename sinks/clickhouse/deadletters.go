@@ -40,6 +40,19 @@ type Selection struct {
 	Offset    int64
 }
 
+// String names the selection for people.
+func (s Selection) String() string {
+	switch {
+	case s.Topic == "":
+		return "dead letters of all topics"
+	case s.Offset >= 0:
+		return fmt.Sprintf("dead letter %s-%d at %d", s.Topic, s.Partition, s.Offset)
+	case s.Partition >= 0:
+		return fmt.Sprintf("dead letters of %s-%d", s.Topic, s.Partition)
+	}
+	return "dead letters of " + s.Topic
+}
+
 func (s Selection) where() string {
 	conditions := []string{"1"}
 	if s.Topic != "" {

@@ -99,6 +99,23 @@ COMMENT 'Kỷ nguyên của bộ ghi; phát lại dữ liệu cần kỷ nguyên
 ENGINE = ReplacingMergeTree
 ORDER BY (topic, partition)
 COMMENT 'Các phân vùng mà bộ ghi đọc — Partitions that the sink reads'`,
+	`CREATE TABLE IF NOT EXISTS ops.audit
+(
+    at DateTime64(3, 'UTC') COMMENT 'Thời điểm bắt đầu — When it began',
+    ended DateTime64(3, 'UTC') COMMENT 'Thời điểm kết thúc; 1970 là chưa — When it ended; 1970 when it has not',
+    who String COMMENT 'Người thực hiện — Who did it',
+    account String COMMENT 'Tài khoản hệ điều hành tại máy — Account of the operating system, at its machine',
+    command LowCardinality(String) COMMENT 'Lệnh — Command',
+    args Array(String) COMMENT 'Tham số, không có bí mật — Arguments, without secrets',
+    touched Array(String) COMMENT 'Đối tượng bị tác động — What it changed',
+    outcome LowCardinality(String) COMMENT 'Kết quả: begun, done, found, failed, interrupted — How it ended',
+    error String COMMENT 'Lý do không thành — Why it did not end well',
+    id String COMMENT 'Mã hành động — Id of the action',
+    offset Int64 COMMENT 'Vị trí trong hopluu.audit; -1 là ghi thẳng khi Kafka vắng — Offset in hopluu.audit; -1 when written here while Kafka was away'
+)
+ENGINE = ReplacingMergeTree(ended)
+ORDER BY (at, id)
+COMMENT 'Nhật ký mọi thao tác vận hành — Every action of operators'`,
 	// A partition of which nothing was written yet counts as 1970: a figure
 	// never claims to be fresher than the least fresh of what it is made from.
 	`CREATE OR REPLACE VIEW ops.as_of

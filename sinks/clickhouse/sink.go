@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
@@ -108,12 +109,10 @@ func (s *Sink) Run(ctx context.Context) (err error) {
 		}
 		return fmt.Errorf("sink: %w", err)
 	}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		s.store.gold.keep(ctx)
-	}()
-	defer func() { <-done }()
+	var beside sync.WaitGroup
+	beside.Go(func() { s.store.gold.keep(ctx) })
+	beside.Go(func() { s.store.landAudit(ctx) })
+	defer beside.Wait()
 	defer cancel()
 	return s.loop.Run(ctx)
 }

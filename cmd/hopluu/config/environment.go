@@ -12,7 +12,7 @@ import (
 
 // Variables of ours that are not configuration keys.
 var (
-	notKeys     = []string{"HOPLUU_CONFIG", "HOPLUU_CACHE"}
+	notKeys     = []string{"HOPLUU_CONFIG", "HOPLUU_CACHE", "HOPLUU_BY"}
 	notPrefixes = []string{"HOPLUU_TEST_", "HOPLUU_DEMO_"}
 )
 
