@@ -200,6 +200,33 @@ func (r *rule) of(x *texts, row []cell) (sum uint64) {
 	return sum
 }
 
+// everywhere gives a record's key of a rule that it has, as one that every
+// process gives it: of makes it of numbers that texts have in this one.
+func (r *rule) everywhere(x *texts, row []cell) (sum uint64) {
+	for k := range r.keys {
+		key, c := &r.keys[k], row[r.keys[k].column]
+		part := uint64(0)
+		if key.kind == textKind && !c.missing() {
+			w := &x.words[c.toneless()]
+			switch {
+			case key.op == keyValue:
+				part = xxhash.Sum64String(w.text)
+			case key.op == keySorted:
+				part = xxhash.Sum64String(x.words[c.sorted()].text)
+			case key.op == keyFirst && len(w.ids) > 0:
+				part = xxhash.Sum64String(x.words[w.ids[0]].text)
+			case key.op == keyLast && len(w.ids) > 0:
+				part = xxhash.Sum64String(x.words[w.ids[len(w.ids)-1]].text)
+			}
+		}
+		if part == 0 {
+			part = key.of(x, c)
+		}
+		sum = mix(sum ^ mix(part+uint64(k)<<56))
+	}
+	return sum
+}
+
 // blocks are the blocks of all rules.
 type blocks struct {
 	t *Table

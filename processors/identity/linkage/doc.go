@@ -23,6 +23,12 @@
 // linked, and identifiers whose holders are watched; Table.Live makes a Table
 // use it. What a person said of two records is an input of both (Decision).
 //
+// Comparing can be shared out: blocks fall into shares, Engine.Share says which
+// of them an engine compares within, Engine.Compare tells the edges that it
+// finds there, and Engine.TakeEdge takes those of others. The first block that
+// two records share, of those that are not too large, says whose pair it is, so
+// that an edge is found once.
+//
 // Everything here is a pure function of the set of records and of the model
 // (P9): records are put in an order of their own before anything is counted,
 // drawn or joined. What belongs here: models, normalising by role, comparing,

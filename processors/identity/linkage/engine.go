@@ -57,6 +57,8 @@ type Engine struct {
 	gone     map[string]identity.PersonID
 	causes   map[string]struct{} // records that changed since Solve
 
+	log edgeLog
+
 	conflicts map[[2]string]struct{}
 	reviews   reviews
 	stats     stats
@@ -79,15 +81,18 @@ type node struct {
 	alive     bool
 	solved    bool
 	compare   bool // it is in Engine.compare
+	had       bool // edges of ours, when it was last to be compared
 }
 
-// half is one side of an edge: the other record, and the weight before
-// competition, contradicted when the two cannot be one. They are lists in one
-// place, as most records have few.
+// half is one side of an edge: the other record, the weight before competition,
+// contradicted when the two cannot be one, and the share that found it. They are
+// lists in one place, as most records have few.
 type half struct {
 	to     int32
 	weight float32
 	next   int32
+	share  uint8
+	stale  bool // not found again yet
 }
 
 const contradicted = -math.MaxFloat32
@@ -161,6 +166,7 @@ func NewEngine(m *Model, f *Frequencies) (*Engine, error) {
 		graves: map[string]event.Position{}, floors: map[*identity.Origin]event.Position{},
 		decisions: map[[2]string]Decision{}, decided: map[string][]string{},
 		gone: map[string]identity.PersonID{}, causes: map[string]struct{}{},
+		log:       edgeLog{shares: 1, ours: 1, waiting: map[string][]EdgeChange{}},
 		conflicts: map[[2]string]struct{}{}, reviews: newReviews(),
 		words: newEvidenceWords(m),
 	}
@@ -221,6 +227,9 @@ func (e *Engine) Upsert(raw *identity.Raw) bool {
 	e.compareAgain(i)
 	e.dirty = append(e.dirty, i)
 	e.causes[e.at(i).id] = struct{}{}
+	if !known {
+		e.arrived(e.at(i).id)
+	}
 	return true
 }
 
@@ -294,7 +303,7 @@ func (e *Engine) stale(id []byte, origin *identity.Origin, at event.Position) bo
 func (e *Engine) remove(i int32) {
 	n := e.at(i)
 	e.unlist(i)
-	e.dropHalves(i)
+	e.letGo(i)
 	if n.published != 0 || n.person != (identity.PersonID{}) {
 		e.gone[n.id] = n.person
 	}

@@ -12,6 +12,7 @@ import (
 type compared struct {
 	from, to int32
 	weight   float32
+	share    uint8
 }
 
 // worker is what comparing needs beside the records.
@@ -20,6 +21,7 @@ type worker struct {
 	// seen has for each record the turn in which it was last compared.
 	seen  []uint32
 	turn  uint32
+	keys  []uint64 // of the record that is compared, by rule
 	found []compared
 }
 
@@ -31,7 +33,8 @@ const (
 )
 
 // compareAll finds the edges of the records that changed, or whose blocks did.
-func (e *Engine) compareAll() {
+// After each round flush, which may be nil, is told.
+func (e *Engine) compareAll(flush func() error) error {
 	all := e.compare[:0]
 	for _, i := range e.compare {
 		// It may be gone, and its place another's, which is listed too.
@@ -45,10 +48,10 @@ func (e *Engine) compareAll() {
 	}
 	if len(all) == 0 {
 		e.compare = all
-		return
+		return nil
 	}
 	for _, i := range all {
-		e.dropHalves(i)
+		e.doubt(i)
 	}
 	workers := 1
 	if len(all) > 2*compareShare {
@@ -59,11 +62,18 @@ func (e *Engine) compareAll() {
 	}
 	for start := 0; start < len(all); start += compareRound {
 		e.compareSome(all[start:min(start+compareRound, len(all))], e.workers[:workers])
+		if flush != nil {
+			if err := flush(); err != nil {
+				return err
+			}
+		}
 	}
 	for _, i := range all {
+		e.sweep(i)
 		e.at(i).compare = false
 	}
 	e.compare = again(all)
+	return nil
 }
 
 func (e *Engine) compareSome(some []int32, workers []*worker) {
@@ -94,15 +104,17 @@ func (e *Engine) compareSome(some []int32, workers []*worker) {
 	}
 	for _, w := range workers {
 		for _, f := range w.found {
-			e.join(f.from, f.to, f.weight)
+			e.keepEdge(&f)
 			e.dirty = append(e.dirty, f.from, f.to)
 		}
 	}
 }
 
 // compareOne compares a record with all that share a block with it. Of two that
-// are both to be compared, the one that was kept first does it. It only reads
-// the engine.
+// are both to be compared, the one that was kept first does it. The first block
+// that two share, of those that are not too large, tells whose they are to
+// compare: so a pair is found once, whoever holds its other blocks. It only
+// reads the engine.
 func (e *Engine) compareOne(w *worker, i int32) {
 	row, reference := e.row(i), e.at(i).origin.Register
 	if w.turn++; w.turn == 0 {
@@ -110,8 +122,15 @@ func (e *Engine) compareOne(w *worker, i int32) {
 		w.turn = 1
 	}
 	w.seen[i] = w.turn
+	w.keys = w.keys[:0]
 	for r := range e.model.rules {
-		key := blockKey(r, e.model.rules[r].of(&e.t.texts, row))
+		w.keys = append(w.keys, blockKey(r, e.model.rules[r].of(&e.t.texts, row)))
+	}
+	last := len(w.keys) - 1 // what comes after is not ours
+	for last >= 0 && (w.keys[last] == 0 || !e.log.isOurs(e.shareOf(last, row))) {
+		last--
+	}
+	for r, key := range w.keys[:last+1] {
 		if key == 0 {
 			continue
 		}
@@ -119,11 +138,16 @@ func (e *Engine) compareOne(w *worker, i int32) {
 		if b.count < 2 || int(b.count) > e.model.rules[r].max {
 			continue
 		}
+		share := e.shareOf(r, row)
+		ours := e.log.isOurs(share)
 		for j := b.head; j != nowhere; j = *e.next(j, r) {
 			if w.seen[j] == w.turn {
 				continue
 			}
 			w.seen[j] = w.turn
+			if !ours {
+				continue
+			}
 			n := e.at(j)
 			if n.compare && j < i || reference && n.origin.Register {
 				continue
@@ -146,7 +170,7 @@ func (e *Engine) compareOne(w *worker, i int32) {
 				}
 				weight = contradicted
 			}
-			w.found = append(w.found, compared{i, j, weight})
+			w.found = append(w.found, compared{i, j, weight, share})
 		}
 	}
 }

@@ -46,7 +46,9 @@ type Change struct {
 // When a function fails Solve stops with its error, and the engine no longer
 // knows what is published: make another.
 func (e *Engine) Solve(emit func(*Change) error, happened func(*Event) error) error {
-	e.compareAll()
+	if err := e.compareAll(nil); err != nil {
+		return err
+	}
 	e.detectAll()
 	e.moves = e.moves[:0]
 	if err := e.withdraw(emit); err != nil {
@@ -176,6 +178,21 @@ func (e *Engine) weigh(i int32, h half) float32 {
 	return e.w.ratio(p, rarity) + e.prior(e.at(i).origin.Register || e.at(h.to).origin.Register)
 }
 
+// twice tells whether a list has the edge of a place before it too: while a pair
+// moves from one share to another, both may have it.
+func (e *Engine) twice(from, k int32) bool {
+	if e.log.shares == 1 {
+		return false
+	}
+	to := e.halves.at(k).to
+	for ; from != k; from = e.halves.at(from).next {
+		if e.halves.at(from).to == to {
+			return true
+		}
+	}
+	return false
+}
+
 // follow makes the edges of the component that are worth a look, with the
 // weights that competition leaves of them.
 func (e *Engine) follow() {
@@ -188,7 +205,7 @@ func (e *Engine) follow() {
 		e.odds = e.odds[:0]
 		for k := n.halves; k != 0; k = e.halves.at(k).next {
 			h := *e.halves.at(k)
-			if h.weight >= e.keep && e.at(h.to).origin.Register {
+			if h.weight >= e.keep && e.at(h.to).origin.Register && !e.twice(n.halves, k) {
 				e.odds = append(e.odds, math.Exp2(float64(e.weigh(i, h)+e.shift)))
 			}
 		}

@@ -54,6 +54,14 @@ func (s *stats) name(name string) uint8 {
 	return uint8(i)
 }
 
+// restart forgets what was decided; the records are known as before.
+func (s *stats) restart() {
+	s.counts = nil
+	for _, t := range s.tables {
+		t.Linked = 0
+	}
+}
+
 func (s *stats) count(o *identity.Origin, x outcome)   { s.add(o, x, 1) }
 func (s *stats) uncount(o *identity.Origin, x outcome) { s.add(o, x, -1) }
 
