@@ -23,7 +23,7 @@ func (a *app) sinkRun() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "run",
 		Short: "Write bronze, silver and gold from the topics, until stopped",
-		Long: `Write the topics of all configured sources, identity.link and identity.review into
+		Long: `Write the topics of all configured sources, and those of the matcher, into
 ClickHouse until SIGTERM or Ctrl-C: bronze (every event), silver (the rows as they are),
 gold (figures), ops (dead letters, freshness). Tables are made, and grow with
 their schemas. Several sinks of one sink.group share the work. A server that goes

@@ -247,7 +247,7 @@ func sinkTopics(c config.Config) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	names := []string{topic.IdentityLink, topic.IdentityReview}
+	names := []string{topic.IdentityLink, topic.IdentityReview, topic.IdentityEvent, topic.IdentityAudit}
 	for _, s := range sources {
 		for _, t := range s.Described.Tables {
 			names = append(names, topic.Public(s.Name, t.Schema, t.Name))

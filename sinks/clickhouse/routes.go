@@ -52,6 +52,14 @@ func newRoutes(set *sectors.Set, sources []SourceRef) (routes, error) {
 		topic: topic.IdentityReview, source: tables.IdentitySource, dataset: tables.IdentityReview, flat: true, shape: tables.Reviews,
 		desc: tables.Description{Sector: "identity", Name: "review"},
 	}
+	r[topic.IdentityEvent] = &route{
+		topic: topic.IdentityEvent, source: tables.IdentitySource, dataset: tables.IdentityEvent, flat: true, shape: tables.Events,
+		desc: tables.Description{Sector: "identity", Name: "event"},
+	}
+	r[topic.IdentityAudit] = &route{
+		topic: topic.IdentityAudit, source: tables.IdentitySource, dataset: tables.IdentityAudit, flat: true, shape: tables.Audits,
+		desc: tables.Description{Sector: "identity", Name: "audit"},
+	}
 	return r, nil
 }
 

@@ -222,10 +222,18 @@ func (s *store) reshape(ctx context.Context, l *lane, t *tables.Table, changes [
 // views makes the views of a data set, and those that wait for it.
 func (s *store) views(ctx context.Context, l *lane) error {
 	if !l.table.Keyed() {
+		if v, ok := tables.LogView(l.dataset); ok {
+			return s.view(ctx, v.Name, v.SQL)
+		}
 		return nil
 	}
 	if err := s.view(ctx, "silver."+l.dataset+"_history", l.table.HistoryView()); err != nil {
 		return err
+	}
+	if l.dataset == tables.IdentityLink {
+		if err := s.view(ctx, "silver.identity_link_at", l.table.LinkAt()); err != nil {
+			return err
+		}
 	}
 	if err := s.currentView(ctx, l.table); err != nil {
 		return err

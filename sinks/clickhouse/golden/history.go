@@ -1,6 +1,9 @@
 package golden
 
-import "github.com/hopluu/hopluu/schemas/sectors"
+import (
+	"github.com/hopluu/hopluu/schemas/sectors"
+	"github.com/hopluu/hopluu/sinks/clickhouse/tables"
+)
 
 // personHistory is gold.person_history, from the log of identity.link. Times
 // are those of the changes at their sources (P6), which a later link may undercut:
@@ -28,7 +31,7 @@ func personHistory() string {
     SELECT
         _record AS record, source, sector, table, assumeNotNull(person_id) AS person_id, citizen, decision, rule, model_version,
         toTimeZone(_commit_time, 'Asia/Ho_Chi_Minh') AS valid_from,
-        toTimeZone(min(toNullable(_commit_time)) OVER (PARTITION BY _record ORDER BY _version ROWS BETWEEN 1 FOLLOWING AND UNBOUNDED FOLLOWING), 'Asia/Ho_Chi_Minh') AS valid_to,
+        toTimeZone(`+tables.LaterCommit("_record")+`, 'Asia/Ho_Chi_Minh') AS valid_to,
         _version AS version, _is_deleted AS gone
     FROM bronze.identity_link
 ) AS h

@@ -35,6 +35,7 @@ func Identity() *Table {
 			text("rule", "Quy tắc đã liên kết — The rule that linked it"),
 			text("reasons", "Lý do (JSON) — Reasons (JSON)"),
 			text("model_version", "Phiên bản mô hình đối khớp — Version of the matching model"),
+			{Name: "weight", Type: Type{Kind: Float64}, Nullable: true, Comment: "Trọng số khớp (bit) đã quyết định — The match weight in bits that decided"},
 		},
 	}
 }

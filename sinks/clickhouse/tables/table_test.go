@@ -145,6 +145,13 @@ func TestStatementsOfATable(t *testing.T) {
 	golden(t, "inspection.sql", all(t, table(t, "construction", "inspection", inspectionColumns()), permit))
 	golden(t, "identity_link.sql", all(t, Identity(), nil))
 	golden(t, "identity_review.sql", all(t, Reviews(), nil))
+	logs := Identity().LinkAt()
+	for _, log := range []*Table{Events(), Audits()} {
+		v, ok := LogView(log.Dataset())
+		require.True(t, ok)
+		logs += "\n\n" + strings.Join(append(log.Create(), v.SQL), "\n\n")
+	}
+	golden(t, "identity_logs.sql", logs)
 	keyless, err := New(Description{Sector: "tax", Name: "log"}, []avro.Column{col("line", aString), col("_version", aInt)})
 	require.NoError(t, err)
 	golden(t, "keyless.sql", all(t, keyless, nil))

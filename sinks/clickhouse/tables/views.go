@@ -77,7 +77,7 @@ func (t *Table) HistoryView() string {
 (
     SELECT
         e.*,
-        leadInFrame(toNullable(_commit_time)) OVER (PARTITION BY _source, _record ORDER BY _version ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) AS next_commit,
+        %s AS next_commit,
         arrayFirst(x -> x.1 > _version AND %s, c.cuts) AS cut
     FROM %s AS e
     LEFT ANY JOIN
@@ -89,7 +89,7 @@ func (t *Table) HistoryView() string {
     ) AS c ON c._source = e._source
     WHERE e._op NOT IN ('t', 'm')
 ) AS h
-WINDOW before AS (PARTITION BY h._source, h._record ORDER BY h._version ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)`, t.spoken("x.3"), bronze, bronze)
+WINDOW before AS (PARTITION BY h._source, h._record ORDER BY h._version ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)`, LaterCommit("_source, _record"), t.spoken("x.3"), bronze, bronze)
 	return view(Silver, t.Dataset()+"_history", cols, body, "Lịch sử các phiên bản của — History of: "+t.describe())
 }
 

@@ -32,7 +32,7 @@ FROM
     SELECT
         _record AS record, source, sector, table, assumeNotNull(person_id) AS person_id, citizen, decision, rule, model_version,
         toTimeZone(_commit_time, 'Asia/Ho_Chi_Minh') AS valid_from,
-        toTimeZone(min(toNullable(_commit_time)) OVER (PARTITION BY _record ORDER BY _version ROWS BETWEEN 1 FOLLOWING AND UNBOUNDED FOLLOWING), 'Asia/Ho_Chi_Minh') AS valid_to,
+        toTimeZone(min(toNullable(_commit_time)) OVER (PARTITION BY _record ORDER BY _version DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 'Asia/Ho_Chi_Minh') AS valid_to,
         _version AS version, _is_deleted AS gone
     FROM bronze.identity_link
 ) AS h

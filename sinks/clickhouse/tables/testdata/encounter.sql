@@ -167,7 +167,7 @@ FROM
 (
     SELECT
         e.*,
-        leadInFrame(toNullable(_commit_time)) OVER (PARTITION BY _source, _record ORDER BY _version ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) AS next_commit,
+        min(toNullable(_commit_time)) OVER (PARTITION BY _source, _record ORDER BY _version DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS next_commit,
         arrayFirst(x -> x.1 > _version AND (empty(x.3)), c.cuts) AS cut
     FROM `bronze`.`health_encounter` AS e
     LEFT ANY JOIN

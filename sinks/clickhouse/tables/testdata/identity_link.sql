@@ -10,6 +10,7 @@ CREATE TABLE IF NOT EXISTS `silver`.`identity_link`
     `rule` Nullable(String) COMMENT 'Quy tắc đã liên kết — The rule that linked it',
     `reasons` Nullable(String) COMMENT 'Lý do (JSON) — Reasons (JSON)',
     `model_version` Nullable(String) COMMENT 'Phiên bản mô hình đối khớp — Version of the matching model',
+    `weight` Nullable(Float64) COMMENT 'Trọng số khớp (bit) đã quyết định — The match weight in bits that decided',
     `_record` String COMMENT 'Tên bản ghi: nguồn.bảng:khóa — Name of the record: source.table:key',
     `_op` LowCardinality(String) COMMENT 'Thao tác: c tạo, u sửa, d xóa, r đọc ban đầu, t xóa trắng, m đọc lại xong — Operation: c create, u update, d delete, r snapshot read, t truncate, m new snapshot complete',
     `_version` UInt128 COMMENT 'Thứ tự của sự kiện tại nguồn: kỷ nguyên, LSN, số thứ tự — Order of the event at its source: epoch, LSN, ordinal',
@@ -39,6 +40,7 @@ CREATE TABLE IF NOT EXISTS `bronze`.`identity_link`
     `rule` Nullable(String) COMMENT 'Quy tắc đã liên kết — The rule that linked it',
     `reasons` Nullable(String) COMMENT 'Lý do (JSON) — Reasons (JSON)',
     `model_version` Nullable(String) COMMENT 'Phiên bản mô hình đối khớp — Version of the matching model',
+    `weight` Nullable(Float64) COMMENT 'Trọng số khớp (bit) đã quyết định — The match weight in bits that decided',
     `_record` String COMMENT 'Tên bản ghi: nguồn.bảng:khóa — Name of the record: source.table:key',
     `_op` LowCardinality(String) COMMENT 'Thao tác: c tạo, u sửa, d xóa, r đọc ban đầu, t xóa trắng, m đọc lại xong — Operation: c create, u update, d delete, r snapshot read, t truncate, m new snapshot complete',
     `_version` UInt128 COMMENT 'Thứ tự của sự kiện tại nguồn: kỷ nguyên, LSN, số thứ tự — Order of the event at its source: epoch, LSN, ordinal',
@@ -73,6 +75,7 @@ CREATE OR REPLACE VIEW `silver`.`v_identity_link`
     `rule` Nullable(String) COMMENT 'Quy tắc đã liên kết — The rule that linked it',
     `reasons` Nullable(String) COMMENT 'Lý do (JSON) — Reasons (JSON)',
     `model_version` Nullable(String) COMMENT 'Phiên bản mô hình đối khớp — Version of the matching model',
+    `weight` Nullable(Float64) COMMENT 'Trọng số khớp (bit) đã quyết định — The match weight in bits that decided',
     `_source` LowCardinality(String) COMMENT 'Nguồn: cơ sở dữ liệu gốc — Source: the database of origin',
     `_record` String COMMENT 'Tên bản ghi: nguồn.bảng:khóa — Name of the record: source.table:key',
     `_version` UInt128 COMMENT 'Thứ tự của sự kiện tại nguồn: kỷ nguyên, LSN, số thứ tự — Order of the event at its source: epoch, LSN, ordinal',
@@ -91,6 +94,7 @@ AS SELECT
     t.`rule` AS `rule`,
     t.`reasons` AS `reasons`,
     t.`model_version` AS `model_version`,
+    t.`weight` AS `weight`,
     t._source AS `_source`,
     t._record AS `_record`,
     t._version AS `_version`,
@@ -112,6 +116,7 @@ CREATE OR REPLACE VIEW `silver`.`identity_link_history`
     `rule` Nullable(String) COMMENT 'Quy tắc đã liên kết — The rule that linked it',
     `reasons` Nullable(String) COMMENT 'Lý do (JSON) — Reasons (JSON)',
     `model_version` Nullable(String) COMMENT 'Phiên bản mô hình đối khớp — Version of the matching model',
+    `weight` Nullable(Float64) COMMENT 'Trọng số khớp (bit) đã quyết định — The match weight in bits that decided',
     `_valid_from` DateTime64(6, 'Asia/Ho_Chi_Minh') COMMENT 'Có hiệu lực từ — Valid from',
     `_valid_to` Nullable(DateTime64(6, 'Asia/Ho_Chi_Minh')) COMMENT 'Hết hiệu lực lúc; trống khi còn hiệu lực — Valid until; empty while it is valid',
     `_deleted` Bool COMMENT 'Phiên bản này là một lần xóa — This version is a deletion',
@@ -135,6 +140,7 @@ AS SELECT
     (argMaxIf(tuple(h.`rule`), h._version, NOT has(h._unchanged, 'rule')) OVER before).1 AS `rule`,
     (argMaxIf(tuple(h.`reasons`), h._version, NOT has(h._unchanged, 'reasons')) OVER before).1 AS `reasons`,
     (argMaxIf(tuple(h.`model_version`), h._version, NOT has(h._unchanged, 'model_version')) OVER before).1 AS `model_version`,
+    h.`weight` AS `weight`,
     toTimeZone(h._commit_time, 'Asia/Ho_Chi_Minh') AS `_valid_from`,
     toTimeZone(multiIf(h.next_commit IS NULL AND h.cut.1 = 0, NULL, h.next_commit IS NULL, h.cut.2, h.cut.1 = 0, h.next_commit, least(assumeNotNull(h.next_commit), h.cut.2)), 'Asia/Ho_Chi_Minh') AS `_valid_to`,
     h._is_deleted = 1 AS `_deleted`,
@@ -150,7 +156,7 @@ FROM
 (
     SELECT
         e.*,
-        leadInFrame(toNullable(_commit_time)) OVER (PARTITION BY _source, _record ORDER BY _version ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) AS next_commit,
+        min(toNullable(_commit_time)) OVER (PARTITION BY _source, _record ORDER BY _version DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS next_commit,
         arrayFirst(x -> x.1 > _version AND (empty(x.3) OR x.3[1] = 'record' AND (x.3[2] = '' OR e.`record` >= substring(x.3[2], 2)) AND (x.3[3] = '' OR e.`record` <= substring(x.3[3], 2))), c.cuts) AS cut
     FROM `bronze`.`identity_link` AS e
     LEFT ANY JOIN
@@ -182,6 +188,6 @@ WHERE _source = 'his' AND _version < toUInt128('79228162933023905448990867459') 
 
 SELECT _topic, _partition, max(_offset) FROM `bronze`.`identity_link` WHERE _topic IN ('his.public.t') GROUP BY _topic, _partition;
 
-INSERT INTO `silver`.`identity_link` (`record`, `source`, `sector`, `table`, `person_id`, `citizen`, `decision`, `rule`, `reasons`, `model_version`, `_record`, `_op`, `_version`, `_is_deleted`, `_incomplete`, `_arrays`, `_lsn`, `_commit_time`, `_source`, `_topic`, `_partition`, `_offset`);
+INSERT INTO `silver`.`identity_link` (`record`, `source`, `sector`, `table`, `person_id`, `citizen`, `decision`, `rule`, `reasons`, `model_version`, `weight`, `_record`, `_op`, `_version`, `_is_deleted`, `_incomplete`, `_arrays`, `_lsn`, `_commit_time`, `_source`, `_topic`, `_partition`, `_offset`);
 
-INSERT INTO `bronze`.`identity_link` (`record`, `source`, `sector`, `table`, `person_id`, `citizen`, `decision`, `rule`, `reasons`, `model_version`, `_record`, `_op`, `_version`, `_is_deleted`, `_unchanged`, `_arrays`, `_range`, `_tx`, `_lsn`, `_commit_time`, `_source`, `_topic`, `_partition`, `_offset`);
+INSERT INTO `bronze`.`identity_link` (`record`, `source`, `sector`, `table`, `person_id`, `citizen`, `decision`, `rule`, `reasons`, `model_version`, `weight`, `_record`, `_op`, `_version`, `_is_deleted`, `_unchanged`, `_arrays`, `_range`, `_tx`, `_lsn`, `_commit_time`, `_source`, `_topic`, `_partition`, `_offset`);
