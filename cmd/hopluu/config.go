@@ -75,6 +75,9 @@ that names the key when something is wrong.`,
 			} else if _, err := clickhouseOptions(c); err != nil {
 				return err
 			}
+			if _, err := clickhouseShards(c); err != nil {
+				return err
+			}
 			if _, err := kafkaTLS(c.Kafka.TLS); err != nil {
 				return err
 			}

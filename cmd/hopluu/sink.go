@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 
 	"github.com/hopluu/hopluu/cmd/hopluu/config"
@@ -58,6 +59,15 @@ func runSink(ctx context.Context, c config.Config, log *slog.Logger) (err error)
 	if err := pingClickHouse(ctx, options); err != nil {
 		return err
 	}
+	shards, err := clickhouseShards(c)
+	if err != nil {
+		return err
+	}
+	for i, shard := range shards {
+		if err := pingClickHouse(ctx, shard); err != nil {
+			return fmt.Errorf("shard %d of cluster %s: %w", i+1, c.ClickHouse.Cluster, err)
+		}
+	}
 	kafka, err := dialKafka(ctx, c)
 	if err != nil {
 		return err
@@ -73,7 +83,8 @@ func runSink(ctx context.Context, c config.Config, log *slog.Logger) (err error)
 		refs = append(refs, clickhouse.SourceRef{Name: s.Name, Sector: s.Sector})
 	}
 	sink, err := clickhouse.New(clickhouse.Config{
-		Kafka: kafka, Registry: schemas, Sectors: set, Sources: refs, ClickHouse: options,
+		Kafka: kafka, Registry: schemas, Sectors: set, Sources: refs,
+		ClickHouse: options, Cluster: c.ClickHouse.Cluster, Shards: shards,
 		Group: c.Sink.Group, BatchRows: c.Sink.BatchRows, BatchBytes: c.Sink.BatchBytes, BatchWait: c.Sink.BatchWait,
 		Log: log, Metrics: metrics,
 	})

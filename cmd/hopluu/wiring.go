@@ -117,6 +117,22 @@ func clickhouseOptions(c config.Config) (*clickhouse.Options, error) {
 	return options, nil
 }
 
+// clickhouseShards are the replicas of each shard of clickhouse.cluster.
+func clickhouseShards(c config.Config) ([]*clickhouse.Options, error) {
+	if (c.ClickHouse.Cluster == "") != (len(c.ClickHouse.Shards) == 0) {
+		return nil, errors.New("clickhouse.cluster and clickhouse.shards go together: the cluster's name in remote_servers, and a dsn for each of its shards, with the shard's replicas as hosts")
+	}
+	var all []*clickhouse.Options
+	for i, dsn := range c.ClickHouse.Shards {
+		options, err := clickhouse.ParseDSN(dsn)
+		if err != nil {
+			return nil, fmt.Errorf("clickhouse.shards: number %d cannot be read: write it as clickhouse.dsn, with all replicas: http://user:password@replica1:8123,replica2:8123/default", i+1)
+		}
+		all = append(all, options)
+	}
+	return all, nil
+}
+
 // dialClickHouse opens a connection, and refuses a server that is not there or
 // does not let us in.
 func dialClickHouse(ctx context.Context, options *clickhouse.Options) (driver.Conn, error) {

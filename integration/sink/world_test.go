@@ -183,7 +183,11 @@ func (r *running) ended() error {
 
 // rows runs a query and gives its rows as text, tab-separated.
 func (w *world) rows(ctx context.Context, sql string) ([]string, error) {
-	rows, err := w.conn.Query(ctx, "SELECT toString(tuple(*)) FROM ("+sql+")")
+	return rowsOf(ctx, w.conn, sql)
+}
+
+func rowsOf(ctx context.Context, conn driver.Conn, sql string) ([]string, error) {
+	rows, err := conn.Query(ctx, "SELECT toString(tuple(*)) FROM ("+sql+")")
 	if err != nil {
 		return nil, err
 	}

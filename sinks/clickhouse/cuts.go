@@ -23,7 +23,7 @@ func (b *batch) cutAgain(ctx context.Context, table *tables.Table) error {
 			return err
 		}
 		for _, c := range cuts {
-			if err := b.store.server.exec(ctx, table.Truncate(c)); err != nil {
+			if err := b.store.shards.of(p.Partition).exec(ctx, table.Truncate(c)); err != nil {
 				return err
 			}
 		}
@@ -37,7 +37,11 @@ func (s *store) cutsAfter(ctx context.Context, table *tables.Table, p *part) (cu
 	sql := fmt.Sprintf("SELECT _op, toUInt64(bitShiftRight(_version, 64)), toUInt64(bitAnd(_version, toUInt128('18446744073709551615'))), toUnixTimestamp64Micro(_commit_time), _offset, _range\n"+
 		"FROM %s WHERE _op IN ('t', 'm') AND _topic = %s AND _partition = %d AND _version > toUInt128('%s') ORDER BY _version",
 		tables.Qualified(tables.Bronze, table.Dataset()), quote(p.Topic), p.ID, p.rows.Oldest())
-	err = s.server.query(ctx, sql, func(rows driver.Rows) error {
+	shard := s.shards.of(p.Partition)
+	if err := shard.sync(ctx, tables.Bronze, table.Dataset()); err != nil {
+		return nil, err
+	}
+	err = shard.query(ctx, sql, func(rows driver.Rows) error {
 		var op string
 		var hi, lo uint64
 		var parts []string

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
+	"github.com/hopluu/hopluu/sinks/clickhouse/tables"
 )
 
 // readEpoch reads the sink's epoch. A group that has none yet gets one that no
@@ -27,11 +29,16 @@ func (s *store) readEpoch(ctx context.Context) error {
 		return s.writeEpoch(ctx, highest+1, "first start of the consumer group")
 	}
 	var rows uint64
-	err = s.server.query(ctx, "SELECT toUInt64(sum(ifNull(total_rows, 0))) FROM system.tables WHERE database = 'bronze'", func(r driver.Rows) error {
-		return r.Scan(&rows)
-	})
-	if err != nil {
-		return err
+	for _, shard := range s.shards.servers {
+		err = shard.query(ctx, "SELECT toUInt64(sum(ifNull(total_rows, 0))) FROM system.tables WHERE database = "+quote(s.database(tables.Bronze)), func(r driver.Rows) error {
+			var more uint64
+			err := r.Scan(&more)
+			rows += more
+			return err
+		})
+		if err != nil {
+			return err
+		}
 	}
 	if rows == 0 {
 		return s.writeEpoch(ctx, 1, "first start")

@@ -115,6 +115,9 @@ func (s *store) readLetters(ctx context.Context, parts []topic.Partition) error 
 	for _, p := range parts {
 		s.letters.mine[p] = true
 	}
+	if err := s.server.sync(ctx, tables.Ops, "dead_letter"); err != nil {
+		return err
+	}
 	return s.server.query(ctx, "SELECT topic, partition, offset, record, key, state FROM ops.dead_letter FINAL WHERE state != '"+LetterRetried+"' AND topic IN ("+quotedList(s.reading)+")", func(rows driver.Rows) error {
 		var p topic.Partition
 		var offset int64
@@ -213,7 +216,11 @@ func (s *store) inBronze(ctx context.Context, p topic.Partition, offsets []int64
 	if t == nil {
 		return nil, nil
 	}
-	err = s.server.query(ctx, fmt.Sprintf("SELECT _offset FROM %s WHERE _topic = %s AND _partition = %d AND _offset IN (%s)",
+	shard := s.shards.of(p)
+	if err := shard.sync(ctx, tables.Bronze, t.Dataset()); err != nil {
+		return nil, err
+	}
+	err = shard.query(ctx, fmt.Sprintf("SELECT _offset FROM %s WHERE _topic = %s AND _partition = %d AND _offset IN (%s)",
 		tables.Qualified(tables.Bronze, t.Dataset()), quote(p.Topic), p.ID, numbers(offsets)), func(rows driver.Rows) error {
 		var offset int64
 		if err := rows.Scan(&offset); err != nil {

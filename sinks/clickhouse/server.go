@@ -12,6 +12,7 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
 	"github.com/hopluu/hopluu/sinks"
+	"github.com/hopluu/hopluu/sinks/clickhouse/cluster"
 	"github.com/hopluu/hopluu/sinks/clickhouse/tables"
 )
 
@@ -24,10 +25,14 @@ const (
 	grace = 20 * time.Second
 )
 
-// server is ClickHouse, over either protocol.
+// server is ClickHouse, over either protocol: a server, or a replica of a shard.
 type server struct {
 	conn driver.Conn
 	addr string
+	// cluster is set when the server is one of many: statements then speak to all
+	// of them, or, when it is local, of the rows of its shard.
+	cluster *cluster.Cluster
+	local   bool
 	// described: over HTTP the client asks for the types of a table before each
 	// insert unless it is told them, and the server converts what differs.
 	described bool
@@ -57,6 +62,23 @@ func statement(ctx context.Context) (context.Context, context.CancelFunc) {
 }
 
 func (s *server) exec(ctx context.Context, sql string) error {
+	if s.cluster == nil || s.local {
+		return s.run(ctx, s.own(sql))
+	}
+	statements, err := s.cluster.Statements(sql)
+	if err != nil {
+		return &sinks.Permanent{Err: err}
+	}
+	for _, sql := range statements {
+		if err := s.run(ctx, sql); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// run executes a statement on this server, as it stands.
+func (s *server) run(ctx context.Context, sql string) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
@@ -65,9 +87,17 @@ func (s *server) exec(ctx context.Context, sql string) error {
 	return s.wrap(s.conn.Exec(inner, sql))
 }
 
+// own is a statement about the rows that this server has.
+func (s *server) own(sql string) string {
+	if s.local {
+		return s.cluster.Local(sql)
+	}
+	return sql
+}
+
 // query calls row for each row of the result, to scan it.
 func (s *server) query(ctx context.Context, sql string, row func(driver.Rows) error) error {
-	rows, err := s.conn.Query(ctx, sql)
+	rows, err := s.conn.Query(ctx, s.own(sql))
 	if err != nil {
 		return s.wrap(err)
 	}
@@ -104,7 +134,7 @@ func (s *server) insert(ctx context.Context, in *tables.Insert, buffers []*table
 		}
 		options = append(options, clickhouse.WithColumnNamesAndTypes(described))
 	}
-	batch, err := s.conn.PrepareBatch(clickhouse.Context(inner, options...), in.SQL)
+	batch, err := s.conn.PrepareBatch(clickhouse.Context(inner, options...), s.own(in.SQL))
 	if err != nil {
 		return s.wrap(err)
 	}

@@ -29,7 +29,11 @@ type Config struct {
 	Sectors    *sectors.Set
 	Sources    []SourceRef
 	ClickHouse *clickhouse.Options
-	Group      string // consumer group
+	// Cluster is the name of the ClickHouse cluster, and Shards the replicas of
+	// each of its shards, in their order; both empty without one.
+	Cluster string
+	Shards  []*clickhouse.Options
+	Group   string // consumer group
 	// A batch of a data set is written when it has this many rows or bytes, or
 	// this much time went by since its first record.
 	BatchRows  int
@@ -70,13 +74,13 @@ func New(c Config) (*Sink, error) {
 	if err != nil {
 		return nil, fmt.Errorf("sink metrics: %w", err)
 	}
-	server, err := open(c.ClickHouse)
+	server, shards, err := openAll(&c)
 	if err != nil {
 		return nil, err
 	}
 	health := sinks.NewHealth(c.Log)
 	s := &store{
-		server: server, kafka: c.Kafka, registry: c.Registry, sectors: c.Sectors, group: c.Group,
+		server: server, shards: shards, kafka: c.Kafka, registry: c.Registry, sectors: c.Sectors, group: c.Group,
 		routes: routes, health: health, log: c.Log, metrics: m,
 		lanes: map[string]*lane{}, values: map[schemaKey]*valueSchema{}, keys: map[uint32]*keySchema{},
 		mark: sinks.Mark{}, fresh: map[topic.Partition]freshness{},
@@ -101,7 +105,7 @@ func (s *Sink) Ready() error { return s.loop.Ready() }
 // for; a refused password, or offsets that are gone, end it.
 func (s *Sink) Run(ctx context.Context) (err error) {
 	ctx, cancel := context.WithCancel(ctx)
-	defer func() { err = errors.Join(err, s.store.server.conn.Close()) }()
+	defer func() { err = errors.Join(err, s.store.shards.close(), s.store.server.conn.Close()) }()
 	if err := s.store.start(ctx); err != nil {
 		cancel()
 		if ctx.Err() != nil && errors.Is(err, context.Canceled) {

@@ -17,6 +17,7 @@ import (
 	"github.com/hopluu/hopluu/schemas/sectors"
 	"github.com/hopluu/hopluu/schemas/topic"
 	"github.com/hopluu/hopluu/sinks"
+	"github.com/hopluu/hopluu/sinks/clickhouse/cluster"
 	"github.com/hopluu/hopluu/sinks/clickhouse/golden"
 	"github.com/hopluu/hopluu/sinks/clickhouse/tables"
 )
@@ -24,7 +25,8 @@ import (
 // store is ClickHouse as package sinks sees it. What is below lanes is used by
 // the reading goroutine alone.
 type store struct {
-	server   *server
+	server   *server // for what all servers have
+	shards   *shards // for the rows of bronze and silver
 	kafka    *topic.Client
 	registry *registry.Client
 	sectors  *sectors.Set
@@ -81,6 +83,9 @@ func (s *store) start(ctx context.Context) error {
 				return err
 			}
 		}
+		if err := s.server.sync(ctx, tables.Ops, "sink_epoch"); err != nil {
+			return err
+		}
 		if err := s.readEpoch(ctx); err != nil {
 			return err
 		}
@@ -102,10 +107,10 @@ func (s *store) shapes(ctx context.Context, datasets ...string) (map[string]map[
 	if only != "" {
 		only += ")"
 	}
-	err := s.server.query(ctx, `SELECT c.database, c.table, c.name, c.type, c.comment, c.is_in_sorting_key
+	err := s.shards.servers[0].query(ctx, `SELECT c.database, c.table, c.name, c.type, c.comment, c.is_in_sorting_key
 FROM system.columns AS c
 INNER JOIN system.tables AS t ON t.database = c.database AND t.name = c.table
-WHERE c.database IN ('bronze', 'silver') AND t.engine LIKE '%MergeTree'`+only+`
+WHERE c.database IN (`+quote(s.database(tables.Bronze))+`, `+quote(s.database(tables.Silver))+`) AND t.engine LIKE '%MergeTree'`+only+`
 ORDER BY c.database, c.table, c.position`, func(rows driver.Rows) error {
 		var database, table string
 		var c tables.Existing
@@ -114,10 +119,19 @@ ORDER BY c.database, c.table, c.position`, func(rows driver.Rows) error {
 			return err
 		}
 		c.Key = key == 1
+		database, _, _ = strings.Cut(database, cluster.Suffix)
 		existing[database][table] = append(existing[database][table], c)
 		return nil
 	})
 	return existing, err
+}
+
+// database is the one in which the rows of bronze or silver are.
+func (s *store) database(name string) string {
+	if s.shards.cluster != nil {
+		return name + cluster.Suffix
+	}
+	return name
 }
 
 // refresh learns what other sinks of the group did to tables that this one
@@ -329,31 +343,23 @@ func (s *store) Resume(ctx context.Context, parts []topic.Partition) (map[topic.
 	if err := s.refresh(ctx, slices.Sorted(maps.Keys(topics))...); err != nil {
 		return nil, err
 	}
-	var queries []string
-	for dataset, names := range topics {
-		if t := s.lanes[dataset].table; t != nil {
-			queries = append(queries, t.Resume(names))
-		}
-	}
 	if err := s.notePartitions(ctx, parts); err != nil {
 		return nil, err
 	}
 	if err := s.readLetters(ctx, parts); err != nil {
 		return nil, err
 	}
-	if err := s.readFreshness(ctx); err != nil || len(queries) == 0 {
-		return maps.Clone(s.held), err
+	if err := s.readFreshness(ctx); err != nil {
+		return nil, err
 	}
-	err := s.server.query(ctx, strings.Join(queries, "\nUNION ALL\n"), func(rows driver.Rows) error {
-		var p topic.Partition
-		var last int64
-		if err := rows.Scan(&p.Topic, &p.ID, &last); err != nil {
-			return err
+	for dataset, names := range topics {
+		if t := s.lanes[dataset].table; t != nil {
+			if err := s.shards.held(ctx, t, names, s.held); err != nil {
+				return nil, err
+			}
 		}
-		s.held[p] = last + 1
-		return nil
-	})
-	return maps.Clone(s.held), err
+	}
+	return maps.Clone(s.held), nil
 }
 
 // Hold implements sinks.Store.

@@ -72,22 +72,26 @@ func (b *batch) writeSilver(ctx context.Context, table *tables.Table) error {
 	if b.silverWritten {
 		return nil
 	}
-	var buffers []*tables.Buffer
+	buffers := map[*server][]*tables.Buffer{}
 	var truncations []tables.Truncation
 	for _, p := range b.order {
 		if p.rows != nil && p.rows.Rows() > 0 {
-			buffers = append(buffers, p.rows)
+			shard := b.store.shards.of(p.Partition)
+			buffers[shard] = append(buffers[shard], p.rows)
 		}
 		truncations = append(truncations, p.truncation...)
 	}
-	if len(buffers) > 0 {
-		if err := b.store.server.insert(ctx, table.InsertSilver(), buffers, ""); err != nil {
+	for _, shard := range b.store.shards.servers {
+		if len(buffers[shard]) == 0 {
+			continue
+		}
+		if err := shard.insert(ctx, table.InsertSilver(), buffers[shard], ""); err != nil {
 			return err
 		}
 	}
 	slices.SortStableFunc(truncations, func(x, y tables.Truncation) int { return x.Position.Compare(y.Position) })
 	for _, t := range truncations {
-		if err := b.store.server.exec(ctx, table.Truncate(t)); err != nil {
+		if err := b.store.shards.of(topic.Partition{Topic: t.Topic, ID: t.Partition}).exec(ctx, table.Truncate(t)); err != nil {
 			return err
 		}
 		b.store.metrics.truncates.WithLabelValues(b.lane.dataset).Inc()
@@ -113,7 +117,7 @@ func (b *batch) writeBronze(ctx context.Context, table *tables.Table, ranges map
 			if p.retry {
 				name = p.retryToken(b.store.Epoch())
 			}
-			if err := b.store.server.insert(ctx, insert, buffers, name); err != nil {
+			if err := b.store.shards.of(p.Partition).insert(ctx, insert, buffers, name); err != nil {
 				return err
 			}
 		}
@@ -142,7 +146,7 @@ func (b *batch) complete(ctx context.Context) error {
 		}
 		found := map[tables.Gap]any{}
 		for holes := range slices.Chunk(p.rows.Holes(), lookupHoles) {
-			if err := b.lookUp(ctx, p.rows, holes, found); err != nil {
+			if err := b.lookUp(ctx, b.store.shards.of(p.Partition), p.rows, holes, found); err != nil {
 				return err
 			}
 		}
@@ -156,13 +160,16 @@ func (b *batch) complete(ctx context.Context) error {
 	return nil
 }
 
-func (b *batch) lookUp(ctx context.Context, rows *tables.Buffer, holes []tables.Hole, found map[tables.Gap]any) error {
+func (b *batch) lookUp(ctx context.Context, shard *server, rows *tables.Buffer, holes []tables.Hole, found map[tables.Gap]any) error {
+	if err := shard.sync(ctx, tables.Bronze, rows.Table().Dataset()); err != nil {
+		return err
+	}
 	sql, columns := rows.Lookup(holes)
 	byRecord := make(map[string]tables.Hole, len(holes))
 	for _, h := range holes {
 		byRecord[h.Record] = h
 	}
-	return b.store.server.query(ctx, sql, func(r driver.Rows) error {
+	return shard.query(ctx, sql, func(r driver.Rows) error {
 		var record string
 		known := make([]uint8, len(columns))
 		targets := []any{&record}

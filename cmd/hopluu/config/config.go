@@ -67,6 +67,10 @@ type Registry struct {
 // ClickHouse is where the sink lands.
 type ClickHouse struct {
 	DSN string `yaml:"dsn" env:"DSN"`
+	// Cluster is the name of a ClickHouse cluster, and Shards the addresses of
+	// its shards, each with its replicas, in the order of remote_servers.
+	Cluster string   `yaml:"cluster" env:"CLUSTER"`
+	Shards  []string `yaml:"shards" env:"SHARDS" envSeparator:" "`
 }
 
 // Tokens is the key that identifiers become tokens under (P11).
