@@ -32,16 +32,6 @@ func (s *store) Mark() sinks.Mark {
 	return maps.Clone(s.mark)
 }
 
-// notePartitions writes which partitions there are, for ops.as_of.
-func (s *store) notePartitions(ctx context.Context, parts []topic.Partition) error {
-	var topics []string
-	var partitions []int32
-	for _, p := range parts {
-		topics, partitions = append(topics, p.Topic), append(partitions, p.ID)
-	}
-	return s.server.append(ctx, "INSERT INTO ops.partition (topic, partition)", topics, partitions)
-}
-
 // readFreshness learns what earlier owners of the partitions wrote, so that no
 // figure's "as of" goes back.
 func (s *store) readFreshness(ctx context.Context) error {

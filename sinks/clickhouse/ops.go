@@ -116,6 +116,8 @@ COMMENT 'Các phân vùng mà bộ ghi đọc — Partitions that the sink reads
 ENGINE = ReplacingMergeTree(ended)
 ORDER BY (at, id)
 COMMENT 'Nhật ký mọi thao tác vận hành — Every action of operators'`,
+	`ALTER TABLE ops.partition
+    ADD COLUMN IF NOT EXISTS topic_id UUID COMMENT 'Mã của chủ đề tại Kafka; chủ đề tạo lại có mã khác — Kafka''s id of the topic; one that is made anew has another'`,
 	// A partition of which nothing was written yet counts as 1970: a figure
 	// never claims to be fresher than the least fresh of what it is made from.
 	`CREATE OR REPLACE VIEW ops.as_of

@@ -343,9 +343,6 @@ func (s *store) Resume(ctx context.Context, parts []topic.Partition) (map[topic.
 	if err := s.refresh(ctx, slices.Sorted(maps.Keys(topics))...); err != nil {
 		return nil, err
 	}
-	if err := s.notePartitions(ctx, parts); err != nil {
-		return nil, err
-	}
 	if err := s.readLetters(ctx, parts); err != nil {
 		return nil, err
 	}
@@ -359,7 +356,11 @@ func (s *store) Resume(ctx context.Context, parts []topic.Partition) (map[topic.
 			}
 		}
 	}
-	return maps.Clone(s.held), nil
+	ids, err := s.checkTopics(ctx, parts)
+	if err != nil {
+		return nil, err
+	}
+	return maps.Clone(s.held), s.notePartitions(ctx, parts, ids)
 }
 
 // Hold implements sinks.Store.
