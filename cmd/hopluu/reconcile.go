@@ -18,8 +18,10 @@ import (
 )
 
 func (a *app) reconcileCommand() *cobra.Command {
-	var asJSON bool
+	var asJSON, continuous bool
 	var catchUp time.Duration
+	var rounds int
+	var listen httpFlag
 	command := &cobra.Command{
 		Use:   "reconcile [SOURCE...]",
 		Short: "Compare sources, topics and ClickHouse by count and checksum",
@@ -34,22 +36,37 @@ files away, and what a file changed is reported when it is taken in.
 Exits with 0 when everything agrees; with 1 when something differs, and names the
 ranges and keys; with 2 when it could not be compared. The result is noted in
 ops.reconciliation. It needs the sources' dsn, kafka.brokers, clickhouse.dsn and
-the token key, under which identifiers are compared.`,
+the token key, under which identifiers are compared.
+
+With --continuous it compares in the background until it is stopped, a range of
+some thousand rows at a time, each with a snapshot of its own that lasts as long as
+these are read; it rests between ranges as the configuration's reconcile.share and
+rows_per_second say, and begins a new round every reconcile.every. Each range is
+noted in ops.reconciliation_range, each table of a round in ops.reconciliation; one
+that is stopped goes on where it was. What differs is an error in the log and in
+the metrics hopluu_reconcile_*. With --rounds it ends after so many rounds, and
+prints and exits as without --continuous.`,
 		Example: `  hopluu reconcile
   hopluu reconcile health tax --json | jq '.[] | select(.ok | not)'
-  hopluu reconcile --catch-up 30m          # while a first load still runs`,
+  hopluu reconcile --catch-up 30m          # while a first load still runs
+  hopluu reconcile --continuous --http :9467
+  hopluu reconcile --continuous --rounds 1 # one round within the budget`,
 		ValidArgsFunction: a.completeSources(false),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if continuous {
+				return a.reconcileOn(cmd, args, watching{listen: &listen, rounds: rounds, catchUp: catchUp, asJSON: asJSON})
+			}
+			for _, name := range []string{"rounds", "http"} {
+				if cmd.Flags().Changed(name) {
+					return fmt.Errorf("--%s is of --continuous: give both", name)
+				}
+			}
 			c, _, err := a.load()
 			if err != nil {
 				return err
 			}
-			_, files, err := inDatabases(c, args)
-			if err != nil {
+			if err := tellFiles(cmd.ErrOrStderr(), c, args); err != nil {
 				return err
-			}
-			if len(files) > 0 {
-				fmt.Fprintf(cmd.ErrOrStderr(), "not compared: %s, of files; see 'hopluu connector status' for what became of them\n", strings.Join(files, ", "))
 			}
 			settings := reconcile.Config{CatchUp: catchUp}
 			if term.IsTerminal(int(os.Stderr.Fd())) && !asJSON {
@@ -67,9 +84,22 @@ the token key, under which identifiers are compared.`,
 			return err
 		},
 	}
-	command.Flags().BoolVar(&asJSON, "json", false, "print the result as JSON")
-	command.Flags().DurationVar(&catchUp, "catch-up", reconcile.DefaultCatchUp, "how long ClickHouse may take to apply the snapshot's LSN")
+	flags := command.Flags()
+	flags.BoolVar(&asJSON, "json", false, "print the result as JSON")
+	flags.DurationVar(&catchUp, "catch-up", reconcile.DefaultCatchUp, "how long ClickHouse may take to apply the snapshot's LSN")
+	flags.BoolVar(&continuous, "continuous", false, "compare in the background until stopped, within the budget of the configuration")
+	flags.IntVar(&rounds, "rounds", 0, "with --continuous: end after so many rounds (default never)")
+	listen.on(command)
 	return command
+}
+
+// tellFiles says which sources are left out.
+func tellFiles(stderr io.Writer, c config.Config, names []string) error {
+	_, files, err := inDatabases(c, names)
+	if err == nil && len(files) > 0 {
+		fmt.Fprintf(stderr, "not compared: %s, of files; see 'hopluu connector status' for what became of them\n", strings.Join(files, ", "))
+	}
+	return err
 }
 
 // inDatabases gives the named sources, or all, that are databases, and the names
@@ -96,29 +126,14 @@ func inDatabases(c config.Config, names []string) (databases []source, files []s
 // reconcileAll compares the chosen sources; settings says how, and is completed
 // with the connections.
 func reconcileAll(ctx context.Context, c config.Config, names []string, settings reconcile.Config) (all []reconcile.Result, err error) {
-	sources, _, err := inDatabases(c, names)
+	sources, done, err := reconciled(ctx, c, names, &settings)
 	if err != nil {
 		return nil, err
 	}
-	if settings.Tokens, err = newTokenizer(c); err != nil {
-		return nil, err
-	}
-	options, err := clickhouseOptions(c)
-	if err != nil {
-		return nil, err
-	}
-	if settings.ClickHouse, err = dialClickHouse(ctx, options); err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, settings.ClickHouse.Close()) }()
-	if settings.Kafka, err = dialKafka(ctx, c); err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, settings.Kafka.Close()) }()
-	settings.Group = c.Sink.Group
+	defer func() { err = errors.Join(err, done()) }()
 	var failed []error
 	for _, s := range sources {
-		results, err := reconcile.Run(ctx, settings, reconcile.Source{Name: s.Name, DSN: cmp.Or(s.PrimaryDSN, s.DSN), Slot: s.Slot, Publication: s.Publication, Sector: s.Described})
+		results, err := reconcile.Run(ctx, settings, s)
 		if ctx.Err() != nil {
 			return all, ctx.Err()
 		}
@@ -130,6 +145,33 @@ func reconcileAll(ctx context.Context, c config.Config, names []string, settings
 		failed = append(failed, fmt.Errorf("the comparison is done but could not be noted: %w", err))
 	}
 	return all, errors.Join(failed...)
+}
+
+// reconciled gives the chosen sources, and completes settings with the
+// connections, which done closes.
+func reconciled(ctx context.Context, c config.Config, names []string, settings *reconcile.Config) (all []reconcile.Source, done func() error, err error) {
+	sources, _, err := inDatabases(c, names)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, s := range sources {
+		all = append(all, reconcile.Source{Name: s.Name, DSN: cmp.Or(s.PrimaryDSN, s.DSN), Slot: s.Slot, Publication: s.Publication, Sector: s.Described})
+	}
+	if settings.Tokens, err = newTokenizer(c); err != nil {
+		return nil, nil, err
+	}
+	options, err := clickhouseOptions(c)
+	if err != nil {
+		return nil, nil, err
+	}
+	if settings.ClickHouse, err = dialClickHouse(ctx, options); err != nil {
+		return nil, nil, err
+	}
+	if settings.Kafka, err = dialKafka(ctx, c); err != nil {
+		return nil, nil, errors.Join(err, settings.ClickHouse.Close())
+	}
+	settings.Group = c.Sink.Group
+	return all, func() error { return errors.Join(settings.Kafka.Close(), settings.ClickHouse.Close()) }, nil
 }
 
 func printReconciliation(w io.Writer, all []reconcile.Result, asJSON bool) error {
@@ -183,6 +225,22 @@ func printReconciliation(w io.Writer, all []reconcile.Result, asJSON bool) error
 			}
 			for _, g := range r.Ranges {
 				fmt.Fprintf(w, "  keys %s to %s: source %d rows %s, ClickHouse %d rows %s\n", g.From, g.To, g.SourceRows, g.SourceChecksum, g.ClickHouseRows, g.ClickHouseChecksum)
+			}
+			if r.Error != "" {
+				fmt.Fprintf(w, "  could not be compared: %s\n", r.Error)
+			}
+			for _, kind := range []struct {
+				what   string
+				places []string
+				all    int64
+			}{
+				{"events are lost in bronze", r.Topic.Offsets.Lost, r.Topic.Offsets.LostCount},
+				{"events are in bronze more than once", r.Topic.Offsets.Doubled, r.Topic.Offsets.DoubledCount},
+				{"rows of bronze are no event of the topic", r.Topic.Offsets.Unknown, r.Topic.Offsets.UnknownCount},
+			} {
+				if kind.all > 0 {
+					fmt.Fprintf(w, "  %d %s (partition:offset): %s\n", kind.all, kind.what, strings.Join(kind.places, " "))
+				}
 			}
 			if !r.Topic.OK {
 				fmt.Fprintf(w, "  topic: %d events %s; bronze: %d rows %s, %d duplicates, %d dead letters\n", r.Topic.Events, r.Topic.Checksum, r.Topic.Bronze, r.Topic.BronzeChecksum, r.Topic.Duplicates, r.Topic.DeadLetters)

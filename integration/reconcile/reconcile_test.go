@@ -2,8 +2,11 @@ package reconcile
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/hopluu/hopluu/integration/harness"
@@ -42,6 +45,59 @@ func TestCase30Reconcile(t *testing.T) {
 	t.Run("differences", c.differences)
 	t.Run("duplicates in bronze", c.duplicates)
 	t.Run("lost in bronze", c.lost)
+	t.Run("in the background", c.inTheBackground)
+}
+
+// inTheBackground has the program compare until it is stopped: killed in a round
+// it goes on, and SIGTERM is a clean end. One round finds what is wrong in bronze
+// by now, and a row that was changed by hand.
+func (c *city) inTheBackground(t *testing.T) {
+	c.t = t
+	victim := c.strings("SELECT toString(permit_id) FROM silver.construction_permit FINAL ORDER BY permit_id LIMIT 1")[0]
+	c.spoil("ALTER TABLE silver.construction_permit UPDATE floors = 77 WHERE permit_id = '" + victim + "'")
+	ctx, cancel := context.WithTimeout(t.Context(), 3*within)
+	defer cancel()
+	env := []string{"HOPLUU_RECONCILE_SHARE=0.05", "HOPLUU_RECONCILE_EVERY=0s", "HOPLUU_HTTP_LISTEN="}
+	noted := func(n int) func(context.Context) error {
+		return func(context.Context) error {
+			if have := len(c.strings("SELECT toString(round) FROM ops.reconciliation_range")); have < n {
+				return fmt.Errorf("%d of %d ranges are noted", have, n)
+			}
+			return nil
+		}
+	}
+	watch := harness.Hopluu(t).Start(t, "reconcile", []string{"reconcile", "--continuous", "--catch-up", within.String(), "-c", c.stack.ConfigPath}, env...)
+	require.NoError(t, harness.Poll(ctx, noted(2)))
+	require.NoError(t, watch.Kill())
+	before := len(c.strings("SELECT toString(round) FROM ops.reconciliation_range"))
+	require.NoError(t, watch.Restart(ctx))
+	require.NoError(t, harness.Poll(ctx, noted(before+1)))
+	require.NoError(t, watch.Signal(syscall.SIGTERM))
+	require.NoError(t, watch.Wait(), "a clean end")
+	require.Empty(t, c.strings("SELECT toString(round) FROM ops.reconciliation_range GROUP BY round, source, table, kind, number HAVING count() > 1"), "no range twice")
+
+	// What is left of the round, and then one that sees everything.
+	for range 2 {
+		stdout, stderr, code, err := harness.Hopluu(t).Run(ctx, []string{"reconcile", "--continuous", "--rounds", "1", "--json", "--catch-up", within.String(), "-c", c.stack.ConfigPath}, env...)
+		require.NoError(t, err)
+		require.Equal(t, 1, code, "%s\n%s", stdout, stderr)
+		var list []result
+		require.NoError(t, json.Unmarshal([]byte(stdout), &list), stdout+stderr)
+		require.Len(t, list, 3)
+		for _, r := range list {
+			switch r.Table {
+			case permits:
+				require.Equal(t, []string{victim}, r.Different)
+				require.True(t, r.Topic.OK)
+			case inspections:
+				require.Zero(t, r.Keys)
+				require.Len(t, r.Topic.Offsets.Lost, 1)
+				require.Len(t, r.Topic.Offsets.Doubled, 1)
+			default:
+				require.True(t, r.OK)
+			}
+		}
+	}
 }
 
 // Rows go on flowing, and one row changes without end: a comparison is right

@@ -84,6 +84,7 @@ type result struct {
 	Duplicates     int64
 	Topic          struct {
 		Events, Bronze, Duplicates int64
+		Offsets                    struct{ Lost, Doubled, Unknown []string }
 		OK                         bool
 	}
 	Ranges                    []struct{ From, To string }
@@ -121,7 +122,12 @@ func (c *city) text(code int) string {
 // spoil changes ClickHouse by hand.
 func (c *city) spoil(sql string) {
 	c.t.Helper()
-	require.NoError(c.t, c.house.Exec(clickhouse.Context(c.t.Context(), clickhouse.WithSettings(clickhouse.Settings{"mutations_sync": 2})), sql))
+	require.NoError(c.t, c.house.Exec(synchronous(c.t.Context()), sql))
+}
+
+// synchronous has a mutation done when its statement returns.
+func synchronous(ctx context.Context) context.Context {
+	return clickhouse.Context(ctx, clickhouse.WithSettings(clickhouse.Settings{"mutations_sync": 2}))
 }
 
 // strings gives the first column of a query's rows.

@@ -55,6 +55,46 @@ COMMENT 'Bản ghi không ghi được, chờ xử lý — Records that could no
 ENGINE = MergeTree
 ORDER BY (at, table)
 COMMENT 'Kết quả đối soát với nguồn — Results of reconciliation with the sources'`,
+	`ALTER TABLE ops.reconciliation
+    ADD COLUMN IF NOT EXISTS source LowCardinality(String) COMMENT 'Nguồn — Source',
+    ADD COLUMN IF NOT EXISTS lsn String COMMENT 'Vị trí nhật ký nguồn khi so sánh, của phần đầu tiên — Log position of the source that was compared, of the first range',
+    ADD COLUMN IF NOT EXISTS duplicates UInt64 COMMENT 'Số dòng trùng khóa — Rows whose key another has',
+    ADD COLUMN IF NOT EXISTS changed UInt64 COMMENT 'Số khóa thay đổi liên tục, không so sánh được — Keys that changed again and again and are not compared',
+    ADD COLUMN IF NOT EXISTS bronze_lost UInt64 COMMENT 'Số sự kiện của chủ đề không có trong bronze — Events of the topic that bronze lacks',
+    ADD COLUMN IF NOT EXISTS bronze_doubled UInt64 COMMENT 'Số sự kiện có nhiều lần trong bronze — Events that bronze has more than once',
+    ADD COLUMN IF NOT EXISTS bronze_unknown UInt64 COMMENT 'Số dòng bronze không có trong chủ đề — Rows of bronze that are no event of the topic',
+    ADD COLUMN IF NOT EXISTS samples Array(String) COMMENT 'Ví dụ: loại và khóa, hoặc phân vùng:vị trí — Samples: kind and key, or partition:offset',
+    ADD COLUMN IF NOT EXISTS error String COMMENT 'Lý do không so sánh được; trống khi đã so sánh — Why it could not be compared; empty when it was'`,
+	`CREATE TABLE IF NOT EXISTS ops.reconciliation_range
+(
+    round UUID COMMENT 'Vòng đối soát — Round',
+    at DateTime64(6, 'UTC') COMMENT 'Thời điểm — When',
+    source LowCardinality(String) COMMENT 'Nguồn — Source',
+    table LowCardinality(String) COMMENT 'Bảng — Table',
+    kind LowCardinality(String) COMMENT 'rows: dòng với silver; topic: chủ đề với bronze — rows: with silver; topic: with bronze',
+    number UInt32 COMMENT 'Thứ tự của phần trong bảng — Place of the range in its table',
+    after Array(String) COMMENT 'Khóa đứng ngay trước phần này; trống là từ đầu — Key before the range; empty from the beginning',
+    up_to Array(String) COMMENT 'Khóa cuối của phần này; trống là đến hết — Last key of the range; empty to the end',
+    last Bool COMMENT 'Phần cuối của bảng — Whether it is the last of its table',
+    lsn String COMMENT 'Vị trí nhật ký nguồn khi so sánh — Log position of the source that was compared',
+    source_rows UInt64 COMMENT 'Số dòng tại nguồn, hoặc sự kiện của chủ đề — Rows at the source, or events of the topic',
+    clickhouse_rows UInt64 COMMENT 'Số dòng tại kho — Rows in ClickHouse',
+    source_sum UInt64 COMMENT 'Tổng kiểm tra tại nguồn — Checksum at the source',
+    clickhouse_sum UInt64 COMMENT 'Tổng kiểm tra tại kho — Checksum in ClickHouse',
+    missing UInt64 COMMENT 'Số khóa thiếu, hoặc sự kiện thiếu — Keys missing here, or events',
+    extra UInt64 COMMENT 'Số khóa thừa — Keys too many here',
+    different UInt64 COMMENT 'Số khóa khác, hoặc sự kiện trùng — Keys that differ, or events that are here more than once',
+    duplicates UInt64 COMMENT 'Số dòng trùng — Rows too many of the same key or event',
+    changed UInt64 COMMENT 'Số khóa thay đổi liên tục — Keys that changed again and again',
+    missing_keys Array(String) COMMENT 'Ví dụ — Samples',
+    extra_keys Array(String) COMMENT 'Ví dụ — Samples',
+    different_keys Array(String) COMMENT 'Ví dụ — Samples',
+    ok Bool COMMENT 'Khớp — Whether both agree'
+)
+ENGINE = MergeTree
+ORDER BY (round, source, table, kind, number)
+TTL toDateTime(at) + INTERVAL 90 DAY
+COMMENT 'Từng phần của đối soát liên tục — Ranges of the reconciliation in the background'`,
 	`CREATE TABLE IF NOT EXISTS ops.catalogue
 (
     sector LowCardinality(String) COMMENT 'Lĩnh vực — Sector',

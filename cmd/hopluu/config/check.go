@@ -35,7 +35,7 @@ var reserved = []string{"vault", "identity", "hopluu"}
 // check finds what contradicts itself; every message names the key and says
 // what to do.
 func (c *Config) check() error {
-	for _, part := range []func() error{c.checkKafka, c.checkServers, c.checkTopics, c.checkIdentity, c.checkRest, c.checkSources} {
+	for _, part := range []func() error{c.checkKafka, c.checkServers, c.checkTopics, c.checkReconcile, c.checkIdentity, c.checkRest, c.checkSources} {
 		if err := part(); err != nil {
 			return err
 		}
@@ -101,6 +101,23 @@ func (c *Config) checkTopics() error {
 		return errors.New("topics.replication below 3 or topics.min_insync_replicas below 2 loses events with one broker: raise them, or set single_machine: true")
 	case t.Retention < 0:
 		return errors.New("topics.retention is negative: give a duration such as 720h, or 0s for ever")
+	}
+	return nil
+}
+
+func (c *Config) checkReconcile() error {
+	r := c.Reconcile
+	switch {
+	case !(r.Share > 0 && r.Share <= 1): // NaN is neither
+		return errors.New("reconcile.share must be above 0 and at most 1: 0.2 is a fifth of the time")
+	case r.RowsPerSecond < 0:
+		return errors.New("reconcile.rows_per_second is negative: give a number of rows, or 0 for no limit")
+	case r.Every < 0:
+		return errors.New("reconcile.every is negative: give a duration such as 1h, or 0s for one round after another")
+	case !slices.Contains([]string{RepairNever, RepairAsk, RepairAuto}, r.Repair):
+		return fmt.Errorf("reconcile.repair is %q: use never, ask or auto", r.Repair)
+	case r.RepairKeys < 1 || r.RepairKeys > 10_000:
+		return errors.New("reconcile.repair_keys must be between 1 and 10000")
 	}
 	return nil
 }

@@ -22,6 +22,7 @@ type Config struct {
 	Tokens        Tokens     `yaml:"tokens" envPrefix:"TOKENS_"`
 	Topics        Topics     `yaml:"topics" envPrefix:"TOPICS_"`
 	Sink          Sink       `yaml:"sink" envPrefix:"SINK_"`
+	Reconcile     Reconcile  `yaml:"reconcile" envPrefix:"RECONCILE_"`
 	Identity      Identity   `yaml:"identity" envPrefix:"IDENTITY_"`
 	Log           Log        `yaml:"log" envPrefix:"LOG_"`
 	HTTP          HTTP       `yaml:"http" envPrefix:"HTTP_"`
@@ -113,6 +114,23 @@ type Sink struct {
 	BatchBytes int           `yaml:"batch_bytes" env:"BATCH_BYTES"`
 	BatchWait  time.Duration `yaml:"batch_wait" env:"BATCH_WAIT"`
 }
+
+// Reconcile is how much the comparison in the background may take, and what it
+// does about what differs.
+type Reconcile struct {
+	Share         float64       `yaml:"share" env:"SHARE"`
+	RowsPerSecond int           `yaml:"rows_per_second" env:"ROWS_PER_SECOND"`
+	Every         time.Duration `yaml:"every" env:"EVERY"`
+	Repair        string        `yaml:"repair" env:"REPAIR"`
+	RepairKeys    int           `yaml:"repair_keys" env:"REPAIR_KEYS"`
+}
+
+// The policies of reconcile.repair.
+const (
+	RepairNever = "never"
+	RepairAsk   = "ask"
+	RepairAuto  = "auto"
+)
 
 // Identity is who decides on pairs of records that the model leaves to people.
 type Identity struct {
@@ -209,6 +227,7 @@ func Default() Config {
 		Tokens:      Tokens{Version: 1},
 		Topics:      Topics{Partitions: 6, Replication: 3, MinInsyncReplicas: 2, Retention: 720 * time.Hour},
 		Sink:        Sink{Group: "hopluu-sink", BatchRows: 100_000, BatchBytes: 64 << 20, BatchWait: 500 * time.Millisecond},
+		Reconcile:   Reconcile{Share: 0.2, Every: time.Hour, Repair: RepairAsk, RepairKeys: 100},
 		Identity:    Identity{URL: DefaultIdentityURL},
 		Log:         Log{Level: "info", Format: "text"},
 		HTTP:        HTTP{Listen: "127.0.0.1:9464"},

@@ -19,8 +19,11 @@ type column struct {
 	domain string
 	// integer keys are ordered as numbers, all others as bytes.
 	integer bool
-	// landed is the column's name in ClickHouse.
-	landed string
+	// native values of other types are ordered by the source itself as their
+	// texts are by their bytes.
+	native bool
+	// landed is the column's name in ClickHouse, and landedType its type.
+	landed, landedType string
 	// unfit tells of a text that the source prints whether the column's own type
 	// cannot hold it, so that it lands as it is; nil when the column has no field
 	// for that. raw is the expression of that text.
@@ -52,12 +55,13 @@ func (c column) withUnfit(of pgvalue.Column, landed string) (column, error) {
 func canonical(c pgvalue.Column, domain, landed, landedType string) column {
 	pg := pgx.Identifier{c.Name}.Sanitize()
 	ch := identifier(landed)
-	out := column{name: c.Name, landed: landed, domain: domain}
+	out := column{name: c.Name, landed: landed, landedType: landedType, domain: domain}
 	if domain != "" {
 		out.postgres, out.clickhouse = outputText(pg), "toString("+ch+")"
 	} else {
 		base := baseOf(c)
 		out.integer = slices.Contains(integers, base.TypeName) && base.Elem == nil && !base.Enum
+		out.native = base.TypeName == "uuid" && base.Elem == nil
 		out.postgres, out.clickhouse = texts(base, pg, ch, landedType)
 		if isArray(base) {
 			// ClickHouse has no NULL array: the sink names those that are not.

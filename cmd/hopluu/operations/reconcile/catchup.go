@@ -8,12 +8,13 @@ import (
 	"slices"
 	"time"
 
+	"github.com/hopluu/hopluu/schemas/sectors"
 	"github.com/hopluu/hopluu/schemas/topic"
 )
 
 // caughtUp waits until silver has applied the snapshot's LSN, and gives the end
-// offsets of the source's topics that it has.
-func caughtUp(ctx context.Context, config Config, source Source, snapshot *sourceSnapshot) (map[topic.Partition]int64, error) {
+// offsets of the source's topics that it has, those of the named tables or all.
+func caughtUp(ctx context.Context, config Config, source Source, snapshot *sourceSnapshot, tables ...sectors.Table) (map[topic.Partition]int64, error) {
 	ctx, cancel := context.WithTimeout(ctx, config.CatchUp)
 	defer cancel()
 	err := waitUntil(ctx, config.CatchUp, "the connector did not reach LSN "+snapshot.lsn.String(), func(ctx context.Context) (bool, string, error) {
@@ -32,8 +33,7 @@ func caughtUp(ctx context.Context, config Config, source Source, snapshot *sourc
 		return nil, err
 	}
 	var parts []topic.Partition
-	for _, t := range source.Sector.Tables {
-		name := topic.Public(source.Name, t.Schema, t.Name)
+	for _, name := range topicsOf(source, tables...) {
 		counts, err := config.Kafka.PartitionCounts(ctx, name)
 		if err != nil {
 			return nil, err

@@ -34,22 +34,16 @@ func landedColumns(ctx context.Context, conn driver.Conn, database, table string
 
 func noRows() (*row, error) { return nil, nil }
 
-// landedRows gives silver's living rows of one source in key order, one a
-// call, nil at the end.
-func landedRows(ctx context.Context, conn driver.Conn, l layout, silver, source string) (next func() (*row, error), done func() error, err error) {
-	var selected, order []string
+// landedRows gives silver's living rows of one source within the bounds in key
+// order, one a call, nil at the end.
+func landedRows(ctx context.Context, conn driver.Conn, l layout, b bounds, silver, source string) (next func() (*row, error), done func() error, err error) {
+	var selected []string
 	for _, c := range l.columns {
 		selected = append(selected, "toNullable("+c.clickhouse+")")
 	}
-	for i, k := range l.key {
-		if l.integer[i] {
-			order = append(order, identifier(l.columns[k].landed))
-		} else {
-			order = append(order, l.columns[k].clickhouse)
-		}
-	}
-	rows, err := conn.Query(ctx, fmt.Sprintf("SELECT %s FROM %s FINAL WHERE _source = ? AND _is_deleted = 0 ORDER BY %s",
-		strings.Join(selected, ", "), silver, strings.Join(order, ", ")), source)
+	conditions := append([]string{"_source = ?", "_is_deleted = 0"}, l.landedWithin(b)...)
+	rows, err := conn.Query(ctx, fmt.Sprintf("SELECT %s FROM %s FINAL WHERE %s ORDER BY %s",
+		strings.Join(selected, ", "), silver, strings.Join(conditions, " AND "), strings.Join(l.keys(l.landedKey), ", ")), source)
 	if err != nil {
 		return nil, nil, fmt.Errorf("read %s: %w", silver, err)
 	}

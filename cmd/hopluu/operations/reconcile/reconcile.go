@@ -60,6 +60,8 @@ type Result struct {
 	// and again meanwhile.
 	Changed int  `json:"changed"`
 	OK      bool `json:"ok"`
+	// Error says why the table could not be compared, in the background.
+	Error string `json:"error,omitempty"`
 }
 
 // DefaultCatchUp is how long silver may take to apply the snapshot's LSN.
@@ -115,7 +117,7 @@ type table struct {
 // round compares all tables, or in later rounds those with suspects, with a new
 // snapshot. A key differs only if it does in every round.
 func (r *run) round(ctx context.Context, n int) (again bool, err error) {
-	snapshot, err := openSource(ctx, r.source.DSN)
+	snapshot, err := openSource(ctx, r.source.DSN, true)
 	if err != nil {
 		return false, err
 	}
@@ -173,7 +175,7 @@ func (r *run) compare(ctx context.Context, catalog *postgres.Catalog, snapshot *
 		return t, nil
 	}
 	m := &merger{integer: t.layout.integer, suspects: map[string]suspect{}}
-	if err := r.merge(ctx, snapshot, t, len(silver) > 0, m); err != nil {
+	if err := r.merge(ctx, snapshot, t, bounds{}, len(silver) > 0, m); err != nil {
 		return nil, err
 	}
 	if m.overflow {
@@ -216,8 +218,8 @@ func (t *table) conclude() Result {
 	return r
 }
 
-func (r *run) merge(ctx context.Context, snapshot *sourceSnapshot, t *table, landed bool, m *merger) (err error) {
-	left, doneLeft, err := snapshot.rows(ctx, t.layout, r.Tokens)
+func (r *run) merge(ctx context.Context, snapshot *sourceSnapshot, t *table, b bounds, landed bool, m *merger) (err error) {
+	left, doneLeft, err := snapshot.rows(ctx, t.layout, b, r.Tokens)
 	if err != nil {
 		return err
 	}
@@ -225,7 +227,7 @@ func (r *run) merge(ctx context.Context, snapshot *sourceSnapshot, t *table, lan
 	if !landed {
 		return m.merge(left, noRows)
 	}
-	right, doneRight, err := landedRows(ctx, r.ClickHouse, t.layout, "silver."+identifier(t.landed), r.source.Name)
+	right, doneRight, err := landedRows(ctx, r.ClickHouse, t.layout, b, "silver."+identifier(t.landed), r.source.Name)
 	if err != nil {
 		return err
 	}

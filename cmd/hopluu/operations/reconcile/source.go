@@ -22,8 +22,8 @@ type sourceSnapshot struct {
 }
 
 // openSource begins a snapshot, and takes an LSN after it: whatever the snapshot
-// sees was committed below that LSN.
-func openSource(ctx context.Context, dsn string) (*sourceSnapshot, error) {
+// sees was committed below that LSN. One that is to be waited for is marked.
+func openSource(ctx context.Context, dsn string, marked bool) (*sourceSnapshot, error) {
 	conn, err := postgres.Connect(ctx, dsn)
 	if err != nil {
 		return nil, err
@@ -37,7 +37,7 @@ func openSource(ctx context.Context, dsn string) (*sourceSnapshot, error) {
 	if err == nil {
 		s.lsn, err = event.ParseLSN(insert)
 	}
-	if err == nil {
+	if err == nil && marked {
 		err = s.mark(ctx, dsn)
 	}
 	if err != nil {
@@ -81,9 +81,19 @@ func (s *sourceSnapshot) close() {
 	_ = s.conn.Close(context.Background())
 }
 
-// rows gives the table's rows in key order, one a call, nil at the end.
-func (s *sourceSnapshot) rows(ctx context.Context, l layout, tokens *token.Tokenizer) (next func() (*row, error), done func(), err error) {
-	var selected, order []string
+// release ends the snapshot and keeps the connection: the source may clean up
+// what the snapshot saw (P7).
+func (s *sourceSnapshot) release(ctx context.Context) error {
+	if _, err := s.conn.Exec(ctx, "ROLLBACK"); err != nil {
+		return fmt.Errorf("end the snapshot of the source: %w", err)
+	}
+	return nil
+}
+
+// rows gives the table's rows within the bounds in key order, one a call, nil at
+// the end.
+func (s *sourceSnapshot) rows(ctx context.Context, l layout, b bounds, tokens *token.Tokenizer) (next func() (*row, error), done func(), err error) {
+	var selected, conditions []string
 	for _, c := range l.columns {
 		selected = append(selected, c.postgres)
 	}
@@ -92,21 +102,18 @@ func (s *sourceSnapshot) rows(ctx context.Context, l layout, tokens *token.Token
 			selected = append(selected, c.raw)
 		}
 	}
-	for i, k := range l.key {
-		if l.integer[i] {
-			// With the table's name before it: a bare name would mean the output
-			// column, which is text.
-			order = append(order, pgx.Identifier{l.table, l.columns[k].name}.Sanitize())
-		} else {
-			order = append(order, "("+l.columns[k].postgres+`) COLLATE "C"`)
-		}
-	}
 	sql := "SELECT " + strings.Join(selected, ", ") + " FROM " + pgx.Identifier{l.schema, l.table}.Sanitize()
 	if l.filter != "" {
-		sql += " WHERE (" + l.filter + ")"
+		conditions = append(conditions, "("+l.filter+")")
+	}
+	if conditions = append(conditions, l.sourceWithin(b)...); len(conditions) > 0 {
+		sql += " WHERE " + strings.Join(conditions, " AND ")
 	}
 	if !l.tokenKey {
-		sql += " ORDER BY " + strings.Join(order, ", ")
+		sql += " ORDER BY " + strings.Join(l.keys(l.sourceKey), ", ")
+	}
+	if b.limit > 0 {
+		sql += fmt.Sprintf(" LIMIT %d", b.limit)
 	}
 	rows, err := s.conn.Query(ctx, sql, pgx.QueryResultFormats{pgx.TextFormatCode})
 	if err != nil {
@@ -142,7 +149,9 @@ func (s *sourceSnapshot) rows(ctx context.Context, l layout, tokens *token.Token
 		return l.row(digest, cells), nil
 	}
 	if l.tokenKey {
-		sorted, err := drain(next)
+		sorted, err := drain(next, func(r *row) bool {
+			return b.buckets <= 1 || xxhash.Sum64String(strings.Join(r.key, "|"))%b.buckets == b.bucket
+		})
 		rows.Close()
 		if err != nil {
 			return nil, nil, err
@@ -168,13 +177,15 @@ func (l layout) row(digest *xxhash.Digest, cells []cell) *row {
 	return r
 }
 
-func drain(next func() (*row, error)) ([]*row, error) {
+func drain(next func() (*row, error), keep func(*row) bool) ([]*row, error) {
 	var all []*row
 	for {
 		r, err := next()
 		if err != nil || r == nil {
 			return all, err
 		}
-		all = append(all, r)
+		if keep(r) {
+			all = append(all, r)
+		}
 	}
 }

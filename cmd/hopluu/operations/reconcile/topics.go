@@ -17,11 +17,18 @@ type TopicResult struct {
 	DeadLetters    int64  `json:"dead_letters"`
 	Checksum       string `json:"checksum"`
 	BronzeChecksum string `json:"bronze_checksum"`
-	OK             bool   `json:"ok"`
+	// Offsets names what differs.
+	Offsets Offsets `json:"offsets"`
+	OK      bool    `json:"ok"`
+
+	sum, bronzeSum uint64
 }
 
 // span is the retained part of a partition.
 type span struct{ start, end int64 }
+
+// spanOffsets is how many offsets are looked at one by one in one go.
+const spanOffsets = 1_000_000
 
 // compareTopic counts the topic's events and bronze's rows up to the given end
 // offsets, and sums a hash of their offsets, which both sides can make.
@@ -42,50 +49,73 @@ func compareTopic(ctx context.Context, kafka *topic.Client, conn driver.Conn, ta
 			spans[p] = span{start: starts[p], end: ends[p]}
 		}
 	}
-	var result TopicResult
-	sum, err := sumTopic(ctx, kafka, spans, &result.Events)
+	return compareSpans(ctx, kafka, conn, table, spans)
+}
+
+// compareSpans compares spans of one topic's partitions with bronze.
+func compareSpans(ctx context.Context, kafka *topic.Client, conn driver.Conn, table string, spans map[topic.Partition]span) (result TopicResult, err error) {
+	result.Offsets = Offsets{Lost: []string{}, Doubled: []string{}, Unknown: []string{}}
+	sums := map[topic.Partition]side{}
+	all, err := sumTopic(ctx, kafka, spans, &result.Events, nil)
 	if err != nil {
 		return TopicResult{}, err
 	}
-	var bronzeSum uint64
 	landed, err := landedColumns(ctx, conn, "bronze", table)
 	if err != nil {
 		return TopicResult{}, err
 	}
+	var sum, bronzeSum uint64
 	for p, s := range spans {
 		var rows, unique, letters uint64
 		var hashed, lettersHashed uint64
 		if len(landed) > 0 {
 			err := conn.QueryRow(ctx, "SELECT count(), uniqExact(_offset), sum(intHash64(_offset)) FROM bronze."+identifier(table)+" WHERE _topic = ? AND _partition = ? AND _offset >= ? AND _offset < ?",
-				name, p.ID, s.start, s.end).Scan(&rows, &unique, &hashed)
+				p.Topic, p.ID, s.start, s.end).Scan(&rows, &unique, &hashed)
 			if err != nil {
 				return TopicResult{}, fmt.Errorf("count bronze.%s: %w", table, err)
 			}
 		}
 		if err := conn.QueryRow(ctx, "SELECT uniqExact(offset), sumDistinct(intHash64(offset)) FROM ops.dead_letter FINAL WHERE state != 'retried' AND topic = ? AND partition = ? AND offset >= ? AND offset < ?",
-			name, p.ID, s.start, s.end).Scan(&letters, &lettersHashed); err != nil {
+			p.Topic, p.ID, s.start, s.end).Scan(&letters, &lettersHashed); err != nil {
 			return TopicResult{}, fmt.Errorf("count ops.dead_letter: %w: has 'hopluu sink run' ever run with this ClickHouse?", err)
 		}
 		result.Bronze += int64(rows)
 		result.Duplicates += int64(rows - unique)
 		result.DeadLetters += int64(letters)
+		sum += all[p].sum
 		bronzeSum += hashed + lettersHashed
+		sums[p] = side{rows: int64(rows + letters), sum: hashed + lettersHashed}
 	}
 	result.Checksum, result.BronzeChecksum = side{sum: sum}.checksum(), side{sum: bronzeSum}.checksum()
-	result.OK = result.Events == result.Bronze+result.DeadLetters && result.Duplicates == 0 && sum == bronzeSum
+	result.sum, result.bronzeSum = sum, bronzeSum
+	result.OK = true
+	for _, p := range ordered(spans) {
+		if sums[p] == all[p] {
+			continue
+		}
+		result.OK = false
+		for rest := spans[p]; rest.start < rest.end; rest.start += spanOffsets {
+			part := span{start: rest.start, end: min(rest.end, rest.start+spanOffsets)}
+			if err := findOffsets(ctx, kafka, conn, table, len(landed) > 0, p, part, &result.Offsets); err != nil {
+				return TopicResult{}, err
+			}
+		}
+	}
 	return result, nil
 }
 
 // sumTopic reads the spans and counts what is no tombstone: a tombstone follows
-// a delete for Kafka's compaction and lands nowhere.
-func sumTopic(ctx context.Context, kafka *topic.Client, spans map[topic.Partition]span, events *int64) (sum uint64, err error) {
+// a delete for Kafka's compaction and lands nowhere. tell, if not nil, is called
+// with each offset, in order within a partition.
+func sumTopic(ctx context.Context, kafka *topic.Client, spans map[topic.Partition]span, events *int64, tell func(offset int64)) (sums map[topic.Partition]side, err error) {
 	positions := map[topic.Partition]int64{}
 	for p, s := range spans {
 		positions[p] = s.start
 	}
 	if len(positions) == 0 {
-		return 0, nil
+		return nil, nil
 	}
+	sums = make(map[topic.Partition]side, len(spans))
 	reader := kafka.NewReader(positions)
 	defer func() {
 		if closeErr := reader.Close(); err == nil {
@@ -97,23 +127,27 @@ func sumTopic(ctx context.Context, kafka *topic.Client, spans map[topic.Partitio
 	for open > 0 {
 		batches, err := reader.Poll(ctx)
 		if err != nil {
-			return 0, err
+			return nil, err
 		}
 		for _, b := range batches {
-			end := spans[b.Partition].end
+			end, sum := spans[b.Partition].end, sums[b.Partition]
 			for _, r := range b.Records {
 				if r.Offset < end && r.Value != nil {
 					*events++
-					sum += intHash64(uint64(r.Offset))
+					sum.add(intHash64(uint64(r.Offset)))
+					if tell != nil {
+						tell(r.Offset)
+					}
 				}
 			}
+			sums[b.Partition] = sum
 			if b.Next >= end && !done[b.Partition] {
 				done[b.Partition] = true
 				open--
 			}
 		}
 	}
-	return sum, nil
+	return sums, nil
 }
 
 // intHash64 is ClickHouse's function of that name: MurmurHash3's finalizer over
