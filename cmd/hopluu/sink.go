@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 
 	"github.com/hopluu/hopluu/cmd/hopluu/config"
@@ -44,52 +43,16 @@ It needs kafka.brokers, registry.url and clickhouse.dsn.`,
 }
 
 func runSink(ctx context.Context, c config.Config, log *slog.Logger) (err error) {
-	set, err := loadSectors(c)
+	settings, done, err := sinkConfig(ctx, c, log)
 	if err != nil {
 		return err
 	}
-	sources, err := loadSources(c)
-	if err != nil {
-		return err
-	}
-	options, err := clickhouseOptions(c)
-	if err != nil {
-		return err
-	}
-	if err := pingClickHouse(ctx, options); err != nil {
-		return err
-	}
-	shards, err := clickhouseShards(c)
-	if err != nil {
-		return err
-	}
-	for i, shard := range shards {
-		if err := pingClickHouse(ctx, shard); err != nil {
-			return fmt.Errorf("shard %d of cluster %s: %w", i+1, c.ClickHouse.Cluster, err)
-		}
-	}
-	kafka, err := dialKafka(ctx, c)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, kafka.Close()) }()
-	schemas, err := dialRegistry(ctx, c)
-	if err != nil {
-		return err
-	}
+	defer func() { err = errors.Join(err, done()) }()
 	metrics := newMetrics()
-	var refs []clickhouse.SourceRef
-	for _, s := range sources {
-		refs = append(refs, clickhouse.SourceRef{Name: s.Name, Sector: s.Sector})
-	}
-	sink, err := clickhouse.New(clickhouse.Config{
-		Kafka: kafka, Registry: schemas, Sectors: set, Sources: refs,
-		ClickHouse: options, Cluster: c.ClickHouse.Cluster, Shards: shards,
-		Group: c.Sink.Group, BatchRows: c.Sink.BatchRows, BatchBytes: c.Sink.BatchBytes, BatchWait: c.Sink.BatchWait,
-		Log: log, Metrics: metrics,
-	})
+	settings.Metrics = metrics
+	sink, err := clickhouse.New(settings)
 	if err != nil {
 		return err
 	}
-	return serve(ctx, c.HTTP.Listen, log, metrics, service{kafka: kafka, ready: sink.Ready, run: sink.Run})
+	return serve(ctx, c.HTTP.Listen, log, metrics, service{kafka: settings.Kafka, ready: sink.Ready, run: sink.Run})
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
 	"github.com/hopluu/hopluu/schemas/event"
+	"github.com/hopluu/hopluu/schemas/topic"
 	"github.com/hopluu/hopluu/sinks/clickhouse/tables"
 )
 
@@ -18,7 +19,7 @@ func (b *batch) cutAgain(ctx context.Context, table *tables.Table) error {
 		if !p.retry || p.rows == nil || p.rows.Rows() == 0 {
 			continue
 		}
-		cuts, err := b.store.cutsAfter(ctx, table, p)
+		cuts, err := b.store.cuts(ctx, table, p.route, p.ID, fmt.Sprintf("_version > toUInt128('%s')", p.rows.Oldest()))
 		if err != nil {
 			return err
 		}
@@ -31,13 +32,14 @@ func (b *batch) cutAgain(ctx context.Context, table *tables.Table) error {
 	return nil
 }
 
-// cutsAfter reads from bronze the truncates and markers of a part's partition
-// that are newer than its oldest row.
-func (s *store) cutsAfter(ctx context.Context, table *tables.Table, p *part) (cuts []tables.Truncation, err error) {
+// cuts reads from bronze the truncates and markers of a partition that meet a
+// condition, in the order of their versions.
+func (s *store) cuts(ctx context.Context, table *tables.Table, r *route, partition int32, where string) (cuts []tables.Truncation, err error) {
+	p := topic.Partition{Topic: r.topic, ID: partition}
 	sql := fmt.Sprintf("SELECT _op, toUInt64(bitShiftRight(_version, 64)), toUInt64(bitAnd(_version, toUInt128('18446744073709551615'))), toUnixTimestamp64Micro(_commit_time), _offset, _range\n"+
-		"FROM %s WHERE _op IN ('t', 'm') AND _topic = %s AND _partition = %d AND _version > toUInt128('%s') ORDER BY _version",
-		tables.Qualified(tables.Bronze, table.Dataset()), quote(p.Topic), p.ID, p.rows.Oldest())
-	shard := s.shards.of(p.Partition)
+		"FROM %s WHERE _op IN ('t', 'm') AND _topic = %s AND _partition = %d AND %s ORDER BY _version",
+		tables.Qualified(tables.Bronze, table.Dataset()), quote(p.Topic), p.ID, where)
+	shard := s.shards.of(p)
 	if err := shard.sync(ctx, tables.Bronze, table.Dataset()); err != nil {
 		return nil, err
 	}
@@ -45,7 +47,7 @@ func (s *store) cutsAfter(ctx context.Context, table *tables.Table, p *part) (cu
 		var op string
 		var hi, lo uint64
 		var parts []string
-		t := tables.Truncation{Op: event.Truncate, Source: p.route.source, Topic: p.Topic, Partition: p.ID}
+		t := tables.Truncation{Op: event.Truncate, Source: r.source, Topic: p.Topic, Partition: p.ID}
 		if err := rows.Scan(&op, &hi, &lo, &t.CommitMicros, &t.Offset, &parts); err != nil {
 			return err
 		}

@@ -169,6 +169,9 @@ func (s *store) evolve(ctx context.Context, r *route, l *lane, v *valueSchema, b
 		}
 		return s.reshape(ctx, l, next, changes)
 	})
+	if err == nil {
+		err = s.follow(ctx, l)
+	}
 	if err != nil || v.failed != nil {
 		return err
 	}

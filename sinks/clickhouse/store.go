@@ -37,6 +37,9 @@ type store struct {
 	metrics  *metrics
 	gold     *gold
 	epoch    atomic.Uint32 // of the sink; part of every deduplication token
+	// into, of a replay, is the table that takes the rows instead of silver's,
+	// quoted; empty for silver's own.
+	into string
 
 	lanes map[string]*lane
 	// descriptions are the sector files' of the data sets.

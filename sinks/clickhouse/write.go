@@ -81,16 +81,21 @@ func (b *batch) writeSilver(ctx context.Context, table *tables.Table) error {
 		}
 		truncations = append(truncations, p.truncation...)
 	}
+	insert := table.InsertSilver()
+	if b.store.into != "" {
+		insert = table.InsertRows(b.store.into)
+	}
 	for _, shard := range b.store.shards.servers {
 		if len(buffers[shard]) == 0 {
 			continue
 		}
-		if err := shard.insert(ctx, table.InsertSilver(), buffers[shard], ""); err != nil {
+		if err := shard.insert(ctx, insert, buffers[shard], ""); err != nil {
 			return err
 		}
 	}
 	slices.SortStableFunc(truncations, func(x, y tables.Truncation) int { return x.Position.Compare(y.Position) })
 	for _, t := range truncations {
+		t.Into = b.store.into
 		if err := b.store.shards.of(topic.Partition{Topic: t.Topic, ID: t.Partition}).exec(ctx, table.Truncate(t)); err != nil {
 			return err
 		}

@@ -213,15 +213,18 @@ type InsertColumn struct{ Name, Type, Plain string }
 
 // InsertBronze is the INSERT of events.
 func (t *Table) InsertBronze() *Insert {
-	return t.insert(Bronze, false, func(c *ownColumn) bool { return c.bronze && c.def == "" })
+	return t.insert(Qualified(Bronze, t.Dataset()), false, func(c *ownColumn) bool { return c.bronze && c.def == "" })
 }
 
 // InsertSilver is the INSERT of rows.
-func (t *Table) InsertSilver() *Insert {
-	return t.insert(Silver, true, func(c *ownColumn) bool { return c.silver && c.def == "" })
+func (t *Table) InsertSilver() *Insert { return t.InsertRows(Qualified(Silver, t.Dataset())) }
+
+// InsertRows is the INSERT of rows into a table of silver's shape, quoted.
+func (t *Table) InsertRows(into string) *Insert {
+	return t.insert(into, true, func(c *ownColumn) bool { return c.silver && c.def == "" })
 }
 
-func (t *Table) insert(database string, silver bool, with func(*ownColumn) bool) *Insert {
+func (t *Table) insert(into string, silver bool, with func(*ownColumn) bool) *Insert {
 	in := &Insert{silver: silver}
 	for i := range t.Columns {
 		c := &t.Columns[i]
@@ -247,7 +250,7 @@ func (t *Table) insert(database string, silver bool, with func(*ownColumn) bool)
 		}
 		list += Ident(c.Name)
 	}
-	in.SQL = "INSERT INTO " + Qualified(database, t.Dataset()) + " (" + list + ")"
+	in.SQL = "INSERT INTO " + into + " (" + list + ")"
 	return in
 }
 

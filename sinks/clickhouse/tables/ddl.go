@@ -1,6 +1,7 @@
 package tables
 
 import (
+	"cmp"
 	"fmt"
 	"math/big"
 	"math/bits"
@@ -203,6 +204,29 @@ func (t *Table) Missing(database string, existing []Existing) []string {
 	return out
 }
 
+// Follow gives the statements that bring a table of rows beside silver's, quoted,
+// from the columns that it has to those of t: silver's grew meanwhile. They can be
+// repeated.
+func (t *Table) Follow(table string, existing []Existing) []string {
+	have := make(map[string]string, len(existing))
+	for _, e := range existing {
+		have[e.Name] = e.Type
+	}
+	var out []string
+	place := "FIRST"
+	for i := range t.Columns {
+		c := &t.Columns[i]
+		switch old, ok := have[c.Name]; {
+		case !ok:
+			out = append(out, fmt.Sprintf("ALTER TABLE %s ADD COLUMN IF NOT EXISTS %s %s", table, c.definition(), place))
+		case old != c.SQLType() && !c.Key:
+			out = append(out, fmt.Sprintf("ALTER TABLE %s MODIFY COLUMN %s", table, c.definition()))
+		}
+		place = "AFTER " + Ident(c.Name)
+	}
+	return out
+}
+
 // arraysOfOldRows is _arrays of rows that were written before there was one: an
 // empty array may have been NULL or not, and counts as NULL.
 func (t *Table) arraysOfOldRows() string {
@@ -255,9 +279,12 @@ type Truncation struct {
 	// Last is true in the topic's last partition. A marker there also speaks of
 	// the rows of partitions that the topic had when it had more of them.
 	Last bool
+	// Into is another table of silver's shape that it is applied to, quoted: one
+	// that a replay fills. Empty for silver's own.
+	Into string
 }
 
-// Truncate deletes in silver what the source's table held before the event:
+// Truncate deletes in a table of rows what the source's table held before the event:
 // rows of the source below the event's version get a deleted row at that
 // version. It may come early for the rows of another partition that is behind,
 // which is why the event is in every partition: the last to come finds what
@@ -289,7 +316,7 @@ func (t *Table) Truncate(e Truncation) string {
 	} {
 		names, values = append(names, c.name), append(values, c.value)
 	}
-	table, where := Qualified(Silver, t.Dataset()), ""
+	table, where := cmp.Or(e.Into, Qualified(Silver, t.Dataset())), ""
 	if e.Op == event.Marker {
 		where = fmt.Sprintf(" AND _partition = %d", e.Partition)
 		if e.Last {

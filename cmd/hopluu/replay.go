@@ -1,0 +1,321 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/hopluu/hopluu/cmd/hopluu/config"
+	"github.com/hopluu/hopluu/cmd/hopluu/operations/replay"
+	"github.com/hopluu/hopluu/sinks/clickhouse"
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+)
+
+func (a *app) replayCommand() *cobra.Command {
+	return group(&cobra.Command{
+		Use:   "replay",
+		Short: "Write rows of silver again from their events, and exchange the table",
+		Long: `Write rows of silver again from the events that made them, into a table beside it,
+while the sinks go on; compare the two; exchange them in one step, with a way back.
+Rows keep the versions of their events, and bronze is not written.
+
+  plan   what would be read, how long it takes, which figures it touches
+  run    fill the table beside silver (or mend silver in place)
+  diff   rows and figures before and after
+  swap   exchange the two; --back exchanges them again
+  drop   take the table beside silver away`,
+		Example: `  hopluu replay run --topic health.public.patient --from 2026-01-31T08:00:00+07:00
+  hopluu replay swap health_patient
+  hopluu replay swap health_patient --back
+  hopluu replay drop health_patient`,
+	}, a.replayRun(), a.replaySwap(), a.replayList(), a.replayDrop())
+}
+
+// replayRequest are the flags that say what to replay.
+func replayRequest(command *cobra.Command) *replay.Request {
+	r := &replay.Request{}
+	flags := command.Flags()
+	flags.StringSliceVar(&r.Topics, "topic", nil, "the topic to read again; several of one table may be given")
+	flags.StringVar(&r.Table, "table", "", "the table of silver: all topics that feed it")
+	flags.StringVar(&r.From, "from", "", "earliest, an offset, a time such as 2026-01-31T08:00:00+07:00, or an LSN such as 16/B374D848")
+	flags.StringVar(&r.To, "to", "", "the first event that is not read again, as --from (default where the sink stands)")
+	flags.BoolVar(&r.Bronze, "from-bronze", false, "read the events from bronze, when the topic's retention took them")
+	flags.BoolVar(&r.Empty, "empty", false, "begin with none of the topics' rows instead of a copy of silver (with --from earliest)")
+	return r
+}
+
+func (a *app) replayRun() *cobra.Command {
+	var asJSON bool
+	var r *replay.Request
+	command := &cobra.Command{
+		Use:   "run --topic TOPIC --from earliest|OFFSET|TIME|LSN",
+		Short: "Fill a table beside silver from the events",
+		Long: `Make the table replay.TABLE: a copy of silver's without the rows whose last event lies
+in the range, and then those rows anew from their events. A row that somebody changed
+or put in by hand, with an offset in the range, is as its source has it again. Sinks go
+on meanwhile; what arrives is brought over when the tables are compared or exchanged.
+
+A command that was killed goes on when it is given again. Events that cannot be applied
+go to the dead letters. An offset that the topic does not hold any more is refused:
+--from-bronze reads what bronze has instead.
+
+With --in-place silver itself is written, without a table beside it and without a way
+back: a row that is wrong is mended, one that should not be there stays.`,
+		Example: `  hopluu replay run --topic health.public.patient --from 2026-01-31T08:00:00+07:00
+  hopluu replay run --table health_encounter --from earliest --empty
+  hopluu replay run --topic health.public.patient --from 0 --from-bronze
+  hopluu replay run --topic health.public.patient        # goes on after a kill`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.withReplays(cmd.Context(), asJSON, func(ctx context.Context, c config.Config, o *replay.Operator) error {
+				var n *replay.Note
+				err := a.audited(cmd, args, c, slices.Clone(r.Topics), func(touch func(...string)) (err error) {
+					n, err = o.Run(ctx, *r)
+					return touched(touch, n, err)
+				})
+				if err != nil {
+					return err
+				}
+				if asJSON {
+					return printJSON(cmd.OutOrStdout(), n)
+				}
+				out := cmd.OutOrStdout()
+				fmt.Fprintf(out, "%s: %d events written again in %s, %d dead letters\n", n.Dataset, n.Events, seconds(n.Seconds), n.Dead)
+				if n.State == replay.Ready {
+					fmt.Fprintf(out, "compare with 'hopluu replay diff %s', then 'hopluu replay swap %s'\n", n.Dataset, n.Dataset)
+				}
+				return nil
+			})
+		},
+	}
+	r = replayRequest(command)
+	command.Flags().BoolVar(&r.InPlace, "in-place", false, "write silver itself")
+	command.Flags().BoolVar(&asJSON, "json", false, "print the replay as JSON")
+	return command
+}
+
+func (a *app) replaySwap() *cobra.Command {
+	var asJSON, back bool
+	command := &cobra.Command{
+		Use:   "swap [TABLE]",
+		Short: "Exchange silver's table and the replayed one",
+		Long: `Bring the table beside silver up to date, exchange the two in one step, and write what
+the sink had under way meanwhile: readers see one or the other, and nothing that arrived
+is missing. The former table stays as replay.TABLE, until 'hopluu replay drop'.
+
+--back brings the former table up to date and exchanges them again. A command that was
+killed is given again and ends what it began.`,
+		Example: `  hopluu replay swap health_patient
+  hopluu replay swap health_patient --back`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.withReplays(cmd.Context(), asJSON, func(ctx context.Context, c config.Config, o *replay.Operator) error {
+				var n *replay.Note
+				err := a.audited(cmd, args, c, nil, func(touch func(...string)) (err error) {
+					n, err = o.Swap(ctx, first(args), back)
+					return touched(touch, n, err)
+				})
+				if err != nil {
+					return err
+				}
+				if asJSON {
+					return printJSON(cmd.OutOrStdout(), n)
+				}
+				how := "holds the replayed rows; back with 'hopluu replay swap " + n.Dataset + " --back'"
+				if n.State == replay.Returned {
+					how = "holds the former rows again"
+				}
+				_, err = fmt.Fprintf(cmd.OutOrStdout(), "silver.%s %s; when nothing is to be kept: 'hopluu replay drop %s'\n", n.Dataset, how, n.Dataset)
+				return err
+			})
+		},
+	}
+	command.Flags().BoolVar(&back, "back", false, "exchange them again: the former table returns")
+	command.Flags().BoolVar(&asJSON, "json", false, "print the replay as JSON")
+	return command
+}
+
+func (a *app) replayList() *cobra.Command {
+	var asJSON, all bool
+	command := &cobra.Command{
+		Use:     "list",
+		Short:   "List the replays",
+		Long:    `List the replays of which a table is left beside silver, and how far they are.`,
+		Example: "  hopluu replay list --all",
+		Args:    noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.withReplays(cmd.Context(), asJSON, func(ctx context.Context, _ config.Config, o *replay.Operator) error {
+				notes, err := o.List(ctx, all)
+				if err != nil {
+					return err
+				}
+				return printReplays(cmd.OutOrStdout(), notes, asJSON)
+			})
+		},
+	}
+	command.Flags().BoolVar(&all, "all", false, "also those that were dropped, or done in place")
+	command.Flags().BoolVar(&asJSON, "json", false, "print an array of replays as JSON")
+	return command
+}
+
+func printReplays(w io.Writer, notes []*replay.Note, asJSON bool) error {
+	if asJSON {
+		if notes == nil {
+			notes = []*replay.Note{}
+		}
+		return printJSON(w, notes)
+	}
+	t := table.NewWriter()
+	t.SetStyle(table.StyleLight)
+	t.AppendHeader(table.Row{"id", "table", "state", "from", "events", "dead letters", "took", "last step"})
+	for _, n := range notes {
+		t.AppendRow(table.Row{n.ID, n.Dataset, n.State, n.From, n.Events, n.Dead, seconds(n.Seconds), n.At.Local().Format(time.DateTime)})
+	}
+	_, err := fmt.Fprintln(w, t.Render())
+	return err
+}
+
+func (a *app) replayDrop() *cobra.Command {
+	var asJSON bool
+	command := &cobra.Command{
+		Use:     "drop [TABLE]",
+		Short:   "Take the table beside silver away",
+		Long:    `Take the table beside silver away: one that is not wanted, or after a swap the way back.`,
+		Example: "  hopluu replay drop health_patient",
+		Args:    cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.withReplays(cmd.Context(), asJSON, func(ctx context.Context, c config.Config, o *replay.Operator) error {
+				var n *replay.Note
+				err := a.audited(cmd, args, c, nil, func(touch func(...string)) (err error) {
+					n, err = o.Drop(ctx, first(args))
+					return touched(touch, n, err)
+				})
+				if err != nil {
+					return err
+				}
+				if asJSON {
+					return printJSON(cmd.OutOrStdout(), n)
+				}
+				_, err = fmt.Fprintf(cmd.OutOrStdout(), "the replay %s is dropped\n", n.ID)
+				return err
+			})
+		},
+	}
+	command.Flags().BoolVar(&asJSON, "json", false, "print the replay as JSON")
+	return command
+}
+
+// touched names the replay that an action was of.
+func touched(touch func(...string), n *replay.Note, err error) error {
+	if n != nil {
+		touch("silver."+n.Dataset, "replay "+n.ID)
+	}
+	return err
+}
+
+func first(args []string) string {
+	if len(args) == 0 {
+		return ""
+	}
+	return args[0]
+}
+
+func seconds(s float64) time.Duration {
+	return time.Duration(s * float64(time.Second)).Round(100 * time.Millisecond)
+}
+
+// withReplays gives do an operator of replays, with its connections.
+func (a *app) withReplays(ctx context.Context, asJSON bool, do func(context.Context, config.Config, *replay.Operator) error) (err error) {
+	c, log, err := a.load()
+	if err != nil {
+		return err
+	}
+	settings, done, err := sinkConfig(ctx, c, log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, done()) }()
+	conn, err := dialClickHouse(ctx, settings.ClickHouse)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, conn.Close()) }()
+	show := replay.Config{Sink: settings, ClickHouse: conn, Log: log}
+	if !asJSON && term.IsTerminal(int(os.Stderr.Fd())) {
+		show.Progress = func(p replay.Progress) { fmt.Fprint(os.Stderr, "\r\x1b[K"+replayLine(p)) }
+		defer fmt.Fprint(os.Stderr, "\r\x1b[K")
+	}
+	o, err := replay.New(show)
+	if err != nil {
+		return err
+	}
+	return do(ctx, c, o)
+}
+
+// replayLine shows how far a replay is.
+func replayLine(p replay.Progress) string {
+	var parts []string
+	if p.Total > 0 {
+		parts = append(parts, bar(float64(p.Done)/float64(p.Total)))
+	}
+	parts = append(parts, p.Dataset, p.Step)
+	if p.Rate > 0 {
+		parts = append(parts, fmt.Sprintf("%d events, %.0f/s", p.Events, p.Rate))
+	}
+	return strings.Join(parts, " ")
+}
+
+// sinkConfig is the sink's configuration with its connections, which done closes.
+func sinkConfig(ctx context.Context, c config.Config, log *slog.Logger) (settings clickhouse.Config, done func() error, err error) {
+	set, err := loadSectors(c)
+	if err != nil {
+		return settings, nil, err
+	}
+	sources, err := loadSources(c)
+	if err != nil {
+		return settings, nil, err
+	}
+	options, err := clickhouseOptions(c)
+	if err != nil {
+		return settings, nil, err
+	}
+	if err := pingClickHouse(ctx, options); err != nil {
+		return settings, nil, err
+	}
+	shards, err := clickhouseShards(c)
+	if err != nil {
+		return settings, nil, err
+	}
+	for i, shard := range shards {
+		if err := pingClickHouse(ctx, shard); err != nil {
+			return settings, nil, fmt.Errorf("shard %d of cluster %s: %w", i+1, c.ClickHouse.Cluster, err)
+		}
+	}
+	kafka, err := dialKafka(ctx, c)
+	if err != nil {
+		return settings, nil, err
+	}
+	schemas, err := dialRegistry(ctx, c)
+	if err != nil {
+		return settings, nil, errors.Join(err, kafka.Close())
+	}
+	var refs []clickhouse.SourceRef
+	for _, s := range sources {
+		refs = append(refs, clickhouse.SourceRef{Name: s.Name, Sector: s.Sector})
+	}
+	return clickhouse.Config{
+		Kafka: kafka, Registry: schemas, Sectors: set, Sources: refs, ClickHouse: options,
+		Cluster: c.ClickHouse.Cluster, Shards: shards,
+		Group: c.Sink.Group, BatchRows: c.Sink.BatchRows, BatchBytes: c.Sink.BatchBytes, BatchWait: c.Sink.BatchWait,
+		Log: log, Metrics: prometheus.NewRegistry(),
+	}, kafka.Close, nil
+}
