@@ -129,7 +129,8 @@ func all(t *testing.T, tab, to *Table) string {
 	if tab.Keyed() {
 		v, err := tab.View(to)
 		require.NoError(t, err)
-		parts = append(parts, v, tab.HistoryView(), tab.Truncate(truncation), tab.Truncate(marker), ranged(t, tab), tab.Resume([]string{truncation.Topic}), tab.InsertSilver().SQL)
+		parts = append(parts, v, tab.HistoryView(), tab.Truncate(truncation), tab.Truncate(marker), ranged(t, tab), tab.Resume([]string{truncation.Topic}), tab.InsertSilver().SQL,
+			tab.FromBronze(Qualified("replay", tab.Dataset()), "_offset >= 5", "_offset < 9"))
 	}
 	parts = append(parts, tab.InsertBronze().SQL)
 	return strings.Join(parts, ";\n\n") + ";\n"
@@ -158,6 +159,13 @@ func TestStatementsOfATable(t *testing.T) {
 	golden(t, "databases.sql", strings.Join(Databases(), ";\n")+";\n")
 }
 
+func existing(t *Table) (out []Existing) {
+	for i := range t.Columns {
+		out = append(out, Existing{Name: t.Columns[i].Name, Type: t.Columns[i].SQLType()})
+	}
+	return out
+}
+
 func TestNewColumnsAreAddedAndTypesWidened(t *testing.T) {
 	d := describe(t, "health", "patient")
 	cols := []avro.Column{key("patient_id", aLong), col("cccd", aString), col("visits", aSmall), col("debt", aDecimal(10, 2)), col("rank", aEnum)}
@@ -170,6 +178,9 @@ func TestNewColumnsAreAddedAndTypesWidened(t *testing.T) {
 	})
 	require.NoError(t, err)
 	golden(t, "evolve.sql", strings.Join(after.Alter(changes), ";\n")+";\n")
+	// A table beside silver's follows it, and then has it all.
+	golden(t, "follow.sql", strings.Join(after.Follow("`replay`.`health_patient`", existing(before)), ";\n")+";\n")
+	require.Empty(t, after.Follow("`replay`.`health_patient`", existing(after)))
 	require.Equal(t, "cccd", after.Columns[1].Name, "a dropped column stays readable")
 
 	// The old schema's rows still fit, and nothing is to be altered for them.

@@ -201,4 +201,40 @@ SELECT _topic, _partition, max(_offset) FROM `bronze`.`health_encounter` WHERE _
 
 INSERT INTO `silver`.`health_encounter` (`encounter_id`, `patient_id`, `facility_id`, `kind`, `admitted_at`, `discharged_at`, `icd10`, `secondary_icd10`, `diagnosis`, `cost`, `insured_paid`, `notes`, `_record`, `_op`, `_version`, `_is_deleted`, `_incomplete`, `_arrays`, `_lsn`, `_commit_time`, `_source`, `_topic`, `_partition`, `_offset`);
 
+INSERT INTO `replay`.`health_encounter` (`encounter_id`, `patient_id`, `facility_id`, `kind`, `admitted_at`, `discharged_at`, `icd10`, `secondary_icd10`, `diagnosis`, `cost`, `insured_paid`, `notes`, `_record`, `_op`, `_version`, `_is_deleted`, `_incomplete`, `_arrays`, `_lsn`, `_commit_time`, `_source`, `_topic`, `_partition`, `_offset`)
+SELECT
+    argMax(`encounter_id`, _version),
+    argMax(tuple(`patient_id`), _version).1,
+    argMax(tuple(`facility_id`), _version).1,
+    argMax(tuple(`kind`), _version).1,
+    argMax(tuple(`admitted_at`), _version).1,
+    argMax(tuple(`discharged_at`), _version).1,
+    argMaxIf(tuple(`icd10`), _version, _version >= began AND (_is_deleted = 0 OR _version = latest) AND NOT has(_unchanged, 'icd10')).1,
+    argMaxIf(tuple(`secondary_icd10`), _version, _version >= began AND (_is_deleted = 0 OR _version = latest) AND NOT has(_unchanged, 'secondary_icd10')).1,
+    argMaxIf(tuple(`diagnosis`), _version, _version >= began AND (_is_deleted = 0 OR _version = latest) AND NOT has(_unchanged, 'diagnosis')).1,
+    argMaxIf(tuple(`cost`), _version, _version >= began AND (_is_deleted = 0 OR _version = latest) AND NOT has(_unchanged, 'cost')).1,
+    argMaxIf(tuple(`insured_paid`), _version, _version >= began AND (_is_deleted = 0 OR _version = latest) AND NOT has(_unchanged, 'insured_paid')).1,
+    argMaxIf(tuple(`notes`), _version, _version >= began AND (_is_deleted = 0 OR _version = latest) AND NOT has(_unchanged, 'notes')).1,
+    _record,
+    argMax(_op, _version),
+    max(_version),
+    argMax(_is_deleted, _version),
+    arrayConcat(CAST([], 'Array(String)'), if(countIf(_version >= began AND (_is_deleted = 0 OR _version = latest) AND NOT has(_unchanged, 'icd10')) = 0 AND argMax(_is_deleted, _version) = 0, ['icd10'], []), if(countIf(_version >= began AND (_is_deleted = 0 OR _version = latest) AND NOT has(_unchanged, 'secondary_icd10')) = 0 AND argMax(_is_deleted, _version) = 0, ['secondary_icd10'], []), if(countIf(_version >= began AND (_is_deleted = 0 OR _version = latest) AND NOT has(_unchanged, 'diagnosis')) = 0 AND argMax(_is_deleted, _version) = 0, ['diagnosis'], []), if(countIf(_version >= began AND (_is_deleted = 0 OR _version = latest) AND NOT has(_unchanged, 'cost')) = 0 AND argMax(_is_deleted, _version) = 0, ['cost'], []), if(countIf(_version >= began AND (_is_deleted = 0 OR _version = latest) AND NOT has(_unchanged, 'insured_paid')) = 0 AND argMax(_is_deleted, _version) = 0, ['insured_paid'], []), if(countIf(_version >= began AND (_is_deleted = 0 OR _version = latest) AND NOT has(_unchanged, 'notes')) = 0 AND argMax(_is_deleted, _version) = 0, ['notes'], [])),
+    arrayConcat(CAST([], 'Array(String)'), if(argMaxIf(has(_arrays, 'secondary_icd10'), _version, _version >= began AND (_is_deleted = 0 OR _version = latest) AND NOT has(_unchanged, 'secondary_icd10')), ['secondary_icd10'], [])),
+    argMax(_lsn, _version),
+    argMax(_commit_time, _version),
+    _source,
+    argMax(_topic, _version),
+    argMax(_partition, _version),
+    argMax(_offset, _version)
+FROM
+(
+    SELECT *,
+        max(if(_op = 'u', toUInt128(0), _version)) OVER (PARTITION BY _source, _record) AS began,
+        max(_version) OVER (PARTITION BY _source, _record) AS latest
+    FROM `bronze`.`health_encounter`
+    WHERE _op NOT IN ('t', 'm') AND (_source, _record) IN (SELECT _source, _record FROM `bronze`.`health_encounter` WHERE _op NOT IN ('t', 'm') AND _offset >= 5) AND _offset < 9
+)
+GROUP BY _source, _record;
+
 INSERT INTO `bronze`.`health_encounter` (`encounter_id`, `patient_id`, `facility_id`, `kind`, `admitted_at`, `discharged_at`, `icd10`, `secondary_icd10`, `diagnosis`, `cost`, `insured_paid`, `notes`, `_record`, `_op`, `_version`, `_is_deleted`, `_unchanged`, `_arrays`, `_range`, `_tx`, `_lsn`, `_commit_time`, `_source`, `_topic`, `_partition`, `_offset`);

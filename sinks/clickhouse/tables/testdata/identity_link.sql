@@ -190,4 +190,39 @@ SELECT _topic, _partition, max(_offset) FROM `bronze`.`identity_link` WHERE _top
 
 INSERT INTO `silver`.`identity_link` (`record`, `source`, `sector`, `table`, `person_id`, `citizen`, `decision`, `rule`, `reasons`, `model_version`, `weight`, `_record`, `_op`, `_version`, `_is_deleted`, `_incomplete`, `_arrays`, `_lsn`, `_commit_time`, `_source`, `_topic`, `_partition`, `_offset`);
 
+INSERT INTO `replay`.`identity_link` (`record`, `source`, `sector`, `table`, `person_id`, `citizen`, `decision`, `rule`, `reasons`, `model_version`, `weight`, `_record`, `_op`, `_version`, `_is_deleted`, `_incomplete`, `_arrays`, `_lsn`, `_commit_time`, `_source`, `_topic`, `_partition`, `_offset`)
+SELECT
+    argMax(`record`, _version),
+    argMaxIf(tuple(`source`), _version, _version >= began AND (_is_deleted = 0 OR _version = latest) AND NOT has(_unchanged, 'source')).1,
+    argMaxIf(tuple(`sector`), _version, _version >= began AND (_is_deleted = 0 OR _version = latest) AND NOT has(_unchanged, 'sector')).1,
+    argMaxIf(tuple(`table`), _version, _version >= began AND (_is_deleted = 0 OR _version = latest) AND NOT has(_unchanged, 'table')).1,
+    argMaxIf(tuple(`person_id`), _version, _version >= began AND (_is_deleted = 0 OR _version = latest) AND NOT has(_unchanged, 'person_id')).1,
+    argMaxIf(tuple(`citizen`), _version, _version >= began AND (_is_deleted = 0 OR _version = latest) AND NOT has(_unchanged, 'citizen')).1,
+    argMaxIf(tuple(`decision`), _version, _version >= began AND (_is_deleted = 0 OR _version = latest) AND NOT has(_unchanged, 'decision')).1,
+    argMaxIf(tuple(`rule`), _version, _version >= began AND (_is_deleted = 0 OR _version = latest) AND NOT has(_unchanged, 'rule')).1,
+    argMaxIf(tuple(`reasons`), _version, _version >= began AND (_is_deleted = 0 OR _version = latest) AND NOT has(_unchanged, 'reasons')).1,
+    argMaxIf(tuple(`model_version`), _version, _version >= began AND (_is_deleted = 0 OR _version = latest) AND NOT has(_unchanged, 'model_version')).1,
+    argMax(tuple(`weight`), _version).1,
+    _record,
+    argMax(_op, _version),
+    max(_version),
+    argMax(_is_deleted, _version),
+    arrayConcat(CAST([], 'Array(String)'), if(countIf(_version >= began AND (_is_deleted = 0 OR _version = latest) AND NOT has(_unchanged, 'source')) = 0 AND argMax(_is_deleted, _version) = 0, ['source'], []), if(countIf(_version >= began AND (_is_deleted = 0 OR _version = latest) AND NOT has(_unchanged, 'sector')) = 0 AND argMax(_is_deleted, _version) = 0, ['sector'], []), if(countIf(_version >= began AND (_is_deleted = 0 OR _version = latest) AND NOT has(_unchanged, 'table')) = 0 AND argMax(_is_deleted, _version) = 0, ['table'], []), if(countIf(_version >= began AND (_is_deleted = 0 OR _version = latest) AND NOT has(_unchanged, 'person_id')) = 0 AND argMax(_is_deleted, _version) = 0, ['person_id'], []), if(countIf(_version >= began AND (_is_deleted = 0 OR _version = latest) AND NOT has(_unchanged, 'citizen')) = 0 AND argMax(_is_deleted, _version) = 0, ['citizen'], []), if(countIf(_version >= began AND (_is_deleted = 0 OR _version = latest) AND NOT has(_unchanged, 'decision')) = 0 AND argMax(_is_deleted, _version) = 0, ['decision'], []), if(countIf(_version >= began AND (_is_deleted = 0 OR _version = latest) AND NOT has(_unchanged, 'rule')) = 0 AND argMax(_is_deleted, _version) = 0, ['rule'], []), if(countIf(_version >= began AND (_is_deleted = 0 OR _version = latest) AND NOT has(_unchanged, 'reasons')) = 0 AND argMax(_is_deleted, _version) = 0, ['reasons'], []), if(countIf(_version >= began AND (_is_deleted = 0 OR _version = latest) AND NOT has(_unchanged, 'model_version')) = 0 AND argMax(_is_deleted, _version) = 0, ['model_version'], [])),
+    CAST([], 'Array(String)'),
+    argMax(_lsn, _version),
+    argMax(_commit_time, _version),
+    _source,
+    argMax(_topic, _version),
+    argMax(_partition, _version),
+    argMax(_offset, _version)
+FROM
+(
+    SELECT *,
+        max(if(_op = 'u', toUInt128(0), _version)) OVER (PARTITION BY _source, _record) AS began,
+        max(_version) OVER (PARTITION BY _source, _record) AS latest
+    FROM `bronze`.`identity_link`
+    WHERE _op NOT IN ('t', 'm') AND (_source, _record) IN (SELECT _source, _record FROM `bronze`.`identity_link` WHERE _op NOT IN ('t', 'm') AND _offset >= 5) AND _offset < 9
+)
+GROUP BY _source, _record;
+
 INSERT INTO `bronze`.`identity_link` (`record`, `source`, `sector`, `table`, `person_id`, `citizen`, `decision`, `rule`, `reasons`, `model_version`, `weight`, `_record`, `_op`, `_version`, `_is_deleted`, `_unchanged`, `_arrays`, `_range`, `_tx`, `_lsn`, `_commit_time`, `_source`, `_topic`, `_partition`, `_offset`);

@@ -208,4 +208,42 @@ SELECT _topic, _partition, max(_offset) FROM `bronze`.`identity_review` WHERE _t
 
 INSERT INTO `silver`.`identity_review` (`record_a`, `record_b`, `rule`, `weight`, `rank`, `figures`, `records_a`, `records_b`, `sectors_a`, `sectors_b`, `register`, `died`, `evidence`, `model_version`, `_record`, `_op`, `_version`, `_is_deleted`, `_incomplete`, `_arrays`, `_lsn`, `_commit_time`, `_source`, `_topic`, `_partition`, `_offset`);
 
+INSERT INTO `replay`.`identity_review` (`record_a`, `record_b`, `rule`, `weight`, `rank`, `figures`, `records_a`, `records_b`, `sectors_a`, `sectors_b`, `register`, `died`, `evidence`, `model_version`, `_record`, `_op`, `_version`, `_is_deleted`, `_incomplete`, `_arrays`, `_lsn`, `_commit_time`, `_source`, `_topic`, `_partition`, `_offset`)
+SELECT
+    argMax(`record_a`, _version),
+    argMax(`record_b`, _version),
+    argMaxIf(tuple(`rule`), _version, _version >= began AND (_is_deleted = 0 OR _version = latest) AND NOT has(_unchanged, 'rule')).1,
+    argMax(tuple(`weight`), _version).1,
+    argMax(tuple(`rank`), _version).1,
+    argMaxIf(tuple(`figures`), _version, _version >= began AND (_is_deleted = 0 OR _version = latest) AND NOT has(_unchanged, 'figures')).1,
+    argMax(tuple(`records_a`), _version).1,
+    argMax(tuple(`records_b`), _version).1,
+    argMaxIf(tuple(`sectors_a`), _version, _version >= began AND (_is_deleted = 0 OR _version = latest) AND NOT has(_unchanged, 'sectors_a')).1,
+    argMaxIf(tuple(`sectors_b`), _version, _version >= began AND (_is_deleted = 0 OR _version = latest) AND NOT has(_unchanged, 'sectors_b')).1,
+    argMax(tuple(`register`), _version).1,
+    argMax(tuple(`died`), _version).1,
+    argMaxIf(tuple(`evidence`), _version, _version >= began AND (_is_deleted = 0 OR _version = latest) AND NOT has(_unchanged, 'evidence')).1,
+    argMaxIf(tuple(`model_version`), _version, _version >= began AND (_is_deleted = 0 OR _version = latest) AND NOT has(_unchanged, 'model_version')).1,
+    _record,
+    argMax(_op, _version),
+    max(_version),
+    argMax(_is_deleted, _version),
+    arrayConcat(CAST([], 'Array(String)'), if(countIf(_version >= began AND (_is_deleted = 0 OR _version = latest) AND NOT has(_unchanged, 'rule')) = 0 AND argMax(_is_deleted, _version) = 0, ['rule'], []), if(countIf(_version >= began AND (_is_deleted = 0 OR _version = latest) AND NOT has(_unchanged, 'figures')) = 0 AND argMax(_is_deleted, _version) = 0, ['figures'], []), if(countIf(_version >= began AND (_is_deleted = 0 OR _version = latest) AND NOT has(_unchanged, 'sectors_a')) = 0 AND argMax(_is_deleted, _version) = 0, ['sectors_a'], []), if(countIf(_version >= began AND (_is_deleted = 0 OR _version = latest) AND NOT has(_unchanged, 'sectors_b')) = 0 AND argMax(_is_deleted, _version) = 0, ['sectors_b'], []), if(countIf(_version >= began AND (_is_deleted = 0 OR _version = latest) AND NOT has(_unchanged, 'evidence')) = 0 AND argMax(_is_deleted, _version) = 0, ['evidence'], []), if(countIf(_version >= began AND (_is_deleted = 0 OR _version = latest) AND NOT has(_unchanged, 'model_version')) = 0 AND argMax(_is_deleted, _version) = 0, ['model_version'], [])),
+    CAST([], 'Array(String)'),
+    argMax(_lsn, _version),
+    argMax(_commit_time, _version),
+    _source,
+    argMax(_topic, _version),
+    argMax(_partition, _version),
+    argMax(_offset, _version)
+FROM
+(
+    SELECT *,
+        max(if(_op = 'u', toUInt128(0), _version)) OVER (PARTITION BY _source, _record) AS began,
+        max(_version) OVER (PARTITION BY _source, _record) AS latest
+    FROM `bronze`.`identity_review`
+    WHERE _op NOT IN ('t', 'm') AND (_source, _record) IN (SELECT _source, _record FROM `bronze`.`identity_review` WHERE _op NOT IN ('t', 'm') AND _offset >= 5) AND _offset < 9
+)
+GROUP BY _source, _record;
+
 INSERT INTO `bronze`.`identity_review` (`record_a`, `record_b`, `rule`, `weight`, `rank`, `figures`, `records_a`, `records_b`, `sectors_a`, `sectors_b`, `register`, `died`, `evidence`, `model_version`, `_record`, `_op`, `_version`, `_is_deleted`, `_unchanged`, `_arrays`, `_range`, `_tx`, `_lsn`, `_commit_time`, `_source`, `_topic`, `_partition`, `_offset`);

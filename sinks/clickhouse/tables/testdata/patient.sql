@@ -153,4 +153,32 @@ SELECT _topic, _partition, max(_offset) FROM `bronze`.`health_patient` WHERE _to
 
 INSERT INTO `silver`.`health_patient` (`patient_id`, `cccd`, `full_name`, `birth_date`, `_record`, `_op`, `_version`, `_is_deleted`, `_incomplete`, `_arrays`, `_lsn`, `_commit_time`, `_source`, `_topic`, `_partition`, `_offset`);
 
+INSERT INTO `replay`.`health_patient` (`patient_id`, `cccd`, `full_name`, `birth_date`, `_record`, `_op`, `_version`, `_is_deleted`, `_incomplete`, `_arrays`, `_lsn`, `_commit_time`, `_source`, `_topic`, `_partition`, `_offset`)
+SELECT
+    argMax(`patient_id`, _version),
+    argMaxIf(tuple(`cccd`), _version, _version >= began AND (_is_deleted = 0 OR _version = latest) AND NOT has(_unchanged, 'cccd')).1,
+    argMaxIf(tuple(`full_name`), _version, _version >= began AND (_is_deleted = 0 OR _version = latest) AND NOT has(_unchanged, 'full_name')).1,
+    argMax(tuple(`birth_date`), _version).1,
+    _record,
+    argMax(_op, _version),
+    max(_version),
+    argMax(_is_deleted, _version),
+    arrayConcat(CAST([], 'Array(String)'), if(countIf(_version >= began AND (_is_deleted = 0 OR _version = latest) AND NOT has(_unchanged, 'cccd')) = 0 AND argMax(_is_deleted, _version) = 0, ['cccd'], []), if(countIf(_version >= began AND (_is_deleted = 0 OR _version = latest) AND NOT has(_unchanged, 'full_name')) = 0 AND argMax(_is_deleted, _version) = 0, ['full_name'], [])),
+    CAST([], 'Array(String)'),
+    argMax(_lsn, _version),
+    argMax(_commit_time, _version),
+    _source,
+    argMax(_topic, _version),
+    argMax(_partition, _version),
+    argMax(_offset, _version)
+FROM
+(
+    SELECT *,
+        max(if(_op = 'u', toUInt128(0), _version)) OVER (PARTITION BY _source, _record) AS began,
+        max(_version) OVER (PARTITION BY _source, _record) AS latest
+    FROM `bronze`.`health_patient`
+    WHERE _op NOT IN ('t', 'm') AND (_source, _record) IN (SELECT _source, _record FROM `bronze`.`health_patient` WHERE _op NOT IN ('t', 'm') AND _offset >= 5) AND _offset < 9
+)
+GROUP BY _source, _record;
+
 INSERT INTO `bronze`.`health_patient` (`patient_id`, `cccd`, `full_name`, `birth_date`, `_record`, `_op`, `_version`, `_is_deleted`, `_unchanged`, `_arrays`, `_range`, `_tx`, `_lsn`, `_commit_time`, `_source`, `_topic`, `_partition`, `_offset`);

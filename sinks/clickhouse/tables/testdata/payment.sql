@@ -159,4 +159,33 @@ SELECT _topic, _partition, max(_offset) FROM `bronze`.`welfare_payment` WHERE _t
 
 INSERT INTO `silver`.`welfare_payment` (`beneficiary_id`, `period`, `amount`, `paid_at`, `channel`, `_record`, `_op`, `_version`, `_is_deleted`, `_incomplete`, `_arrays`, `_lsn`, `_commit_time`, `_source`, `_topic`, `_partition`, `_offset`);
 
+INSERT INTO `replay`.`welfare_payment` (`beneficiary_id`, `period`, `amount`, `paid_at`, `channel`, `_record`, `_op`, `_version`, `_is_deleted`, `_incomplete`, `_arrays`, `_lsn`, `_commit_time`, `_source`, `_topic`, `_partition`, `_offset`)
+SELECT
+    argMax(`beneficiary_id`, _version),
+    argMax(`period`, _version),
+    argMaxIf(tuple(`amount`), _version, _version >= began AND (_is_deleted = 0 OR _version = latest) AND NOT has(_unchanged, 'amount')).1,
+    argMax(tuple(`paid_at`), _version).1,
+    argMax(tuple(`channel`), _version).1,
+    _record,
+    argMax(_op, _version),
+    max(_version),
+    argMax(_is_deleted, _version),
+    arrayConcat(CAST([], 'Array(String)'), if(countIf(_version >= began AND (_is_deleted = 0 OR _version = latest) AND NOT has(_unchanged, 'amount')) = 0 AND argMax(_is_deleted, _version) = 0, ['amount'], [])),
+    CAST([], 'Array(String)'),
+    argMax(_lsn, _version),
+    argMax(_commit_time, _version),
+    _source,
+    argMax(_topic, _version),
+    argMax(_partition, _version),
+    argMax(_offset, _version)
+FROM
+(
+    SELECT *,
+        max(if(_op = 'u', toUInt128(0), _version)) OVER (PARTITION BY _source, _record) AS began,
+        max(_version) OVER (PARTITION BY _source, _record) AS latest
+    FROM `bronze`.`welfare_payment`
+    WHERE _op NOT IN ('t', 'm') AND (_source, _record) IN (SELECT _source, _record FROM `bronze`.`welfare_payment` WHERE _op NOT IN ('t', 'm') AND _offset >= 5) AND _offset < 9
+)
+GROUP BY _source, _record;
+
 INSERT INTO `bronze`.`welfare_payment` (`beneficiary_id`, `period`, `amount`, `paid_at`, `channel`, `_record`, `_op`, `_version`, `_is_deleted`, `_unchanged`, `_arrays`, `_range`, `_tx`, `_lsn`, `_commit_time`, `_source`, `_topic`, `_partition`, `_offset`);
