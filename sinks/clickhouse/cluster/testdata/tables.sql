@@ -139,7 +139,7 @@ FROM
 (
     SELECT
         e.*,
-        leadInFrame(toNullable(_commit_time)) OVER (PARTITION BY _source, _record ORDER BY _version ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) AS next_commit,
+        min(toNullable(_commit_time)) OVER (PARTITION BY _source, _record ORDER BY _version DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS next_commit,
         arrayFirst(x -> x.1 > _version AND (empty(x.3) OR x.3[1] = 'patient_id' AND (x.3[2] = '' OR e.`patient_id` >= toInt64OrZero(substring(x.3[2], 2))) AND (x.3[3] = '' OR e.`patient_id` <= toInt64OrZero(substring(x.3[3], 2)))), c.cuts) AS cut
     FROM `bronze`.`health_patient` AS e
     LEFT ANY JOIN
