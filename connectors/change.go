@@ -198,6 +198,12 @@ func (f *follower) touch() {
 }
 
 func (f *follower) produce(ctx context.Context, t *table, frame []byte, ev *event.Event) error {
+	was := ev.Op
+	if ev.Op != event.Truncate && (!t.guard.Admit(ev) || t.reason != "" && ev.Op != was) {
+		// P12: no topic has it, that of the dead letters neither.
+		f.keptOut(t.name(), 1)
+		return nil
+	}
 	if t.reason == "" {
 		var key []byte
 		var err error

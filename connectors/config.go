@@ -27,7 +27,10 @@ type Config struct {
 	Registry *registry.Client
 	// Tokens makes identifiers into tokens (P11).
 	Tokens *token.Tokenizer
-	Topics Topics
+	// OldTokens make the tokens of keys before it: those of erased people stay
+	// known by them (P12).
+	OldTokens []*token.Tokenizer
+	Topics    Topics
 	// MaxRowBytes is the largest encoded row; a larger one quarantines its
 	// table (P8).
 	MaxRowBytes int

@@ -5,6 +5,7 @@ import "github.com/prometheus/client_golang/prometheus"
 type metrics struct {
 	events       *prometheus.CounterVec
 	letters      *prometheus.CounterVec
+	erased       *prometheus.CounterVec
 	quarantined  *prometheus.GaugeVec
 	commits      prometheus.Histogram
 	failures     prometheus.Counter
@@ -27,6 +28,7 @@ func newMetrics(registerer prometheus.Registerer, source string) *metrics {
 	m := &metrics{
 		events:      prometheus.NewCounterVec(prometheus.CounterOpts{Name: "hopluu_connector_events_total", Help: "Events produced to Kafka.", ConstLabels: labels}, []string{"table", "op"}),
 		letters:     prometheus.NewCounterVec(prometheus.CounterOpts{Name: "hopluu_connector_dead_letters_total", Help: "Events of quarantined tables that went to the dead-letter topic.", ConstLabels: labels}, []string{"table"}),
+		erased:      prometheus.NewCounterVec(prometheus.CounterOpts{Name: "hopluu_connector_erased_total", Help: "Events of erased people that were kept out of Kafka.", ConstLabels: labels}, []string{"table"}),
 		quarantined: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "hopluu_connector_quarantined", Help: "1 for a table that is quarantined.", ConstLabels: labels}, []string{"table"}),
 		commits:     prometheus.NewHistogram(prometheus.HistogramOpts{Name: "hopluu_connector_commit_seconds", Help: "Time of a Kafka transaction's commit.", ConstLabels: labels, Buckets: prometheus.ExponentialBuckets(0.001, 2, 14)}),
 		failures:    prometheus.NewCounter(prometheus.CounterOpts{Name: "hopluu_connector_failures_total", Help: "Sessions that ended with an error.", ConstLabels: labels}),
@@ -44,6 +46,6 @@ func newMetrics(registerer prometheus.Registerer, source string) *metrics {
 	m.snapshotRead = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "hopluu_connector_snapshot_read_ratio", Help: "How much of a table its snapshot has read, from 0 to 1; none when no snapshot is taken.", ConstLabels: labels}, []string{"table"})
 	m.snapshotLeft = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "hopluu_connector_snapshot_left_seconds", Help: "Estimated time until a table's snapshot is complete.", ConstLabels: labels}, []string{"table"})
 	m.budgetLevel = prometheus.NewGauge(prometheus.GaugeOpts{Name: "hopluu_connector_wal_budget_level", Help: "How the slot stands in its WAL budget: 0 within, 1 beyond the warning, 2 beyond the limit. Alert on 1.", ConstLabels: labels})
-	registerer.MustRegister(m.snapshotRead, m.snapshotLeft, m.heartbeats, m.heartbeatLag, m.messages, m.retained, m.left, m.budgetLevel, m.events, m.letters, m.quarantined, m.commits, m.failures, m.lag, m.confirmed, m.inProgress, m.spooled)
+	registerer.MustRegister(m.snapshotRead, m.snapshotLeft, m.heartbeats, m.heartbeatLag, m.messages, m.retained, m.left, m.budgetLevel, m.events, m.letters, m.erased, m.quarantined, m.commits, m.failures, m.lag, m.confirmed, m.inProgress, m.spooled)
 	return m
 }

@@ -118,6 +118,8 @@ type chunk struct {
 	piece  postgres.Piece
 	rows   []encodedRow
 	memory []byte // what the rows are slices of
+	// erased are rows of erased people, which are not among them (P12).
+	erased int
 	// last: with it the piece is read.
 	last bool
 }
@@ -136,6 +138,10 @@ func (d *reader) read(ctx context.Context, o task) error {
 			}
 		}
 		ev.After = row
+		if !t.guard.Admit(&ev) {
+			c.erased++
+			return nil
+		}
 		var at encodedRow
 		var err error
 		if c.memory, at, err = t.append(c.memory, &ev, r.MaxRowBytes); err != nil {

@@ -12,6 +12,7 @@ import (
 	"github.com/hopluu/hopluu/connectors/postgres"
 	"github.com/hopluu/hopluu/connectors/postgres/checkpoint"
 	"github.com/hopluu/hopluu/schemas/event"
+	"github.com/hopluu/hopluu/schemas/token"
 )
 
 // reading reads tables as one snapshot sees them: readers, each on a connection
@@ -357,6 +358,13 @@ func (s *session) twin(t *table) (*table, error) {
 	if twin.public.encoder, err = s.encoder(t.relation, s.Source, public, t.key, ""); err != nil {
 		return nil, err
 	}
+	tokenizers := []*token.Tokenizer{twin.tokens}
+	for _, old := range s.OldTokens {
+		tokenizers = append(tokenizers, old.Clone())
+	}
+	if twin.guard, err = s.guardOf(&twin, public, tokenizers); err != nil {
+		return nil, err
+	}
 	if t.vault.topic != "" {
 		twin.vault.encoder, err = s.encoder(t.relation, "vault."+s.Source, vault, t.key, "")
 	}
@@ -374,6 +382,9 @@ func (r *reading) produce(ctx context.Context, c *chunk) error {
 	}
 	if err := r.overtaken.holds(r.held.LSN); err != nil {
 		return err
+	}
+	if c.erased > 0 {
+		r.keptOut(w.name, c.erased)
 	}
 	for _, at := range c.rows {
 		if r.overtaken.has(w.name, c.memory[at.key:at.value], r.held.LSN) {
@@ -413,7 +424,7 @@ func (r *reading) produce(ctx context.Context, c *chunk) error {
 func (r *reading) newChunk(t *table, piece postgres.Piece) *chunk {
 	c := r.chunks.Get().(*chunk)
 	c.table, c.piece, c.last = t, piece, false
-	c.rows, c.memory = c.rows[:0], c.memory[:0]
+	c.rows, c.memory, c.erased = c.rows[:0], c.memory[:0], 0
 	return c
 }
 

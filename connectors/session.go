@@ -9,7 +9,10 @@ import (
 
 	"github.com/hopluu/hopluu/connectors/postgres"
 	"github.com/hopluu/hopluu/connectors/postgres/checkpoint"
+	"github.com/hopluu/hopluu/schemas/erasure"
+	"github.com/hopluu/hopluu/schemas/erasure/feed"
 	"github.com/hopluu/hopluu/schemas/event"
+	"github.com/hopluu/hopluu/schemas/token"
 	"github.com/hopluu/hopluu/schemas/topic"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -36,6 +39,10 @@ type session struct {
 	standby  bool
 	database string
 	catalog  *postgres.Catalog
+
+	// ledger says who is erased; it is read before anything is produced, and a
+	// new entry ends the session (Fence).
+	ledger *erasure.Ledger
 
 	// encoded is scratch of emit.
 	encoded []byte
@@ -93,6 +100,14 @@ func (c *Connector) session(ctx context.Context) (err error) {
 		return err
 	}
 	s.owned = true
+	// After the producer was made: whoever wrote to the ledger before fencing
+	// its forerunner is heard here (P12).
+	if s.ledger, _, err = feed.Read(ctx, s.Kafka); err != nil {
+		return err
+	}
+	if err := CheckTokens(s.ledger, append([]*token.Tokenizer{s.Tokens}, s.OldTokens...)); err != nil {
+		return &postgres.ConfigError{Reason: err.Error()}
+	}
 	s.takeStock()
 
 	snapshot, err := s.ensureSlot(ctx, repl)
@@ -146,6 +161,12 @@ func (s *session) setTable(name string, t checkpoint.Table) {
 	s.tablesChanged = true
 }
 
+// keptOut counts events of erased people that were not produced (P12).
+func (s *session) keptOut(table string, n int) {
+	s.metrics.erased.WithLabelValues(table).Add(float64(n))
+	s.checkpoint.Erased += int64(n)
+}
+
 // save makes the open events durable together with the checkpoint that speaks
 // of them.
 func (s *session) save(ctx context.Context) error {
@@ -182,7 +203,7 @@ func closeReplication(conn *pgconn.PgConn) {
 }
 
 func (s *session) ensureTopics(ctx context.Context) error {
-	specs := append(s.Topics.Specs(s.Source, s.Sector), s.Topics.StateSpec(s.Source))
+	specs := append(s.Topics.Specs(s.Source, s.Sector), s.Topics.StateSpec(s.Source), s.Topics.ErasureSpec())
 	specs = append(specs, s.Topics.StreamSpecs(s.Source, s.Transactions, len(s.Messages) > 0)...)
 	created, err := s.Kafka.Ensure(ctx, specs...)
 	if err != nil {
@@ -244,7 +265,7 @@ func (s *session) ensureSlot(ctx context.Context, repl *pgconn.PgConn) (*postgre
 	}
 	s.checkpoint = checkpoint.Checkpoint{
 		SystemID: server.SystemID, Timeline: server.Timeline, Slot: s.Slot,
-		Epoch: s.checkpoint.Epoch + 1, Confirmed: snapshot.LSN, Tables: tables,
+		Epoch: s.checkpoint.Epoch + 1, Confirmed: snapshot.LSN, Erased: s.checkpoint.Erased, Tables: tables,
 	}
 	s.tablesChanged = true
 	s.Log.Info("replication slot made", "slot", s.Slot, "lsn", snapshot.LSN.String(), "epoch", s.checkpoint.Epoch)

@@ -33,6 +33,8 @@ type Status struct {
 	Tables         int          `json:"tables"`
 	TablesComplete int          `json:"tables_complete"`
 	Quarantined    []string     `json:"quarantined"`
+	// Erased is how many events of erased people were kept out.
+	Erased int64 `json:"erased_events"`
 	// Gap says which changes are lost, empty when none are: capture does not go
 	// on before the source is read anew.
 	Gap string `json:"gap,omitempty"`
@@ -65,7 +67,7 @@ func StatusOf(source string, c checkpoint.Checkpoint, look Look) Status {
 	slot := look.Slot
 	s := Status{
 		Source: source, Epoch: c.Epoch, Confirmed: c.Confirmed.String(), Tables: len(c.Tables),
-		BehindBytes: slot.BehindBytes, RetainedBytes: slot.RetainedBytes, SafeBytes: slot.SafeBytes, Quarantined: []string{},
+		BehindBytes: slot.BehindBytes, RetainedBytes: slot.RetainedBytes, SafeBytes: slot.SafeBytes, Quarantined: []string{}, Erased: c.Erased,
 		Budget:    BudgetStatus{look.Budget.Warn, look.Budget.Limit, string(look.Budget.Policy), look.Budget.Judge(slot.RetainedBytes).String()},
 		Snapshots: progressOf(c.Tables), noSlot: !slot.Exists || slot.Lost,
 	}

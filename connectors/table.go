@@ -43,6 +43,9 @@ type table struct {
 	// order counts the table's events in the stream; nil in a snapshot.
 	order *order
 
+	// guard finds the rows of erased people (P12); nil when nobody is erased.
+	guard *Guard
+
 	metrics  *metrics
 	counters map[event.Op]prometheus.Counter
 }
@@ -194,6 +197,9 @@ func (s *session) compile(ctx context.Context, relation postgres.Relation) (*tab
 		return t, &QuarantineError{Table: relation.Name(), Err: err}
 	}
 	t.key = key
+	if t.guard, err = s.guardOf(t, public, append([]*token.Tokenizer{s.Tokens}, s.OldTokens...)); err != nil {
+		return t, &QuarantineError{Table: relation.Name(), Err: err}
+	}
 	if t.vault.topic != "" && len(key) == 0 {
 		return t, &QuarantineError{Table: relation.Name(), Err: errors.New("it has identifiers or matching columns but no key, and the compacted vault topic needs one: give it a primary key, or name `key` in the sector file")}
 	}
@@ -214,6 +220,15 @@ func (s *session) compile(ctx context.Context, relation postgres.Relation) (*tab
 		}
 	}
 	return t, nil
+}
+
+// guardOf makes the guard of a table.
+func (s *session) guardOf(t *table, public []avro.Field, tokenizers []*token.Tokenizer) (*Guard, error) {
+	var columns []string
+	for _, c := range t.relation.Columns {
+		columns = append(columns, c.Name)
+	}
+	return NewGuard(s.ledger, tokenizers, s.Source, t.sector, columns, public, t.key)
 }
 
 func (s *session) encoder(relation postgres.Relation, source string, fields []avro.Field, key []int, doc string) (*avro.Encoder, error) {

@@ -241,6 +241,9 @@ func printStatus(w io.Writer, all []sourceStatus) {
 		for _, p := range s.Snapshots {
 			fmt.Fprintf(w, "%s: snapshot of %s\n", s.Source, snapshotText(p, time.Now()))
 		}
+		if s.Erased > 0 {
+			fmt.Fprintf(w, "%s: %d changes of erased people were kept out so far; see 'hopluu identity erasures'\n", s.Source, s.Erased)
+		}
 		if s.Error != "" {
 			fmt.Fprintf(w, "%s: %s\n", s.Source, s.Error)
 		}

@@ -42,7 +42,9 @@ type Config struct {
 	Registry *registry.Client
 	// Tokens makes identifiers into tokens (P11).
 	Tokens *token.Tokenizer
-	Topics connectors.Topics
+	// OldTokens make the tokens of keys before it (see connectors.Config).
+	OldTokens []*token.Tokenizer
+	Topics    connectors.Topics
 	// MaxRowBytes is the largest row; a larger one is refused (P8).
 	MaxRowBytes int
 

@@ -11,6 +11,8 @@ import (
 	"github.com/cenkalti/backoff/v5"
 	"github.com/hopluu/hopluu/connectors"
 	"github.com/hopluu/hopluu/connectors/file/drop"
+	"github.com/hopluu/hopluu/schemas/erasure/feed"
+	"github.com/hopluu/hopluu/schemas/token"
 	"github.com/hopluu/hopluu/schemas/topic"
 )
 
@@ -96,6 +98,11 @@ func (c *Connector) Run(ctx context.Context) error {
 // transactionalID is of the source: one connector at a time writes for it.
 func transactionalID(source string) string { return "hopluu-file-" + source }
 
+// Fence ends the session of a source's connector, as connectors.Fence does.
+func Fence(ctx context.Context, kafka *topic.Client, source string) error {
+	return connectors.FenceID(ctx, kafka, transactionalID(source))
+}
+
 // session runs until something breaks or the context ends.
 func (c *Connector) session(ctx context.Context) (err error) {
 	s := &session{Connector: c, scratch: scratch{c.Scratch}}
@@ -118,7 +125,7 @@ func (c *Connector) session(ctx context.Context) (err error) {
 		}
 		defer func() { err = errors.Join(err, s.reports.Close()) }()
 	}
-	if _, err := c.Kafka.Ensure(ctx, append(c.Topics.Specs(c.Source, c.Captured()), StateSpec(c.Topics, c.Source))...); err != nil {
+	if _, err := c.Kafka.Ensure(ctx, append(c.Topics.Specs(c.Source, c.Captured()), StateSpec(c.Topics, c.Source), c.Topics.ErasureSpec())...); err != nil {
 		return err
 	}
 	if err := c.stillOwner(ctx); err != nil {
@@ -135,6 +142,12 @@ func (c *Connector) session(ctx context.Context) (err error) {
 		return err
 	}
 	c.owned = true
+	if s.ledger, _, err = feed.Read(ctx, c.Kafka); err != nil { // P12
+		return err
+	}
+	if err := connectors.CheckTokens(s.ledger, append([]*token.Tokenizer{s.Tokens}, s.OldTokens...)); err != nil {
+		return &ConfigError{err.Error()}
+	}
 	if err := s.compileAll(ctx); err != nil {
 		return err
 	}

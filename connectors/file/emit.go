@@ -2,11 +2,16 @@ package file
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/hopluu/hopluu/schemas/event"
 	"github.com/hopluu/hopluu/schemas/topic"
 )
+
+// errErased is the answer to a row of an erased person (P12): there is no event of
+// it.
+var errErased = errors.New("the row is of an erased person")
 
 const (
 	// A Kafka transaction is cut at this many records or bytes, or when it is
@@ -19,6 +24,12 @@ const (
 
 // emit adds an event to its lanes: key, value, tombstone after a delete.
 func (s *session) emit(ctx context.Context, t *table, ev *event.Event) (err error) {
+	if ev.Op != event.Delete { // which has the key alone, encoded already
+		if covered, _ := t.guard.Covers(ev.After); covered {
+			s.metrics.erased.WithLabelValues(t.name()).Inc()
+			return errErased
+		}
+	}
 	if records, _ := s.producer.Pending(); records == 0 {
 		s.opened = time.Now()
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/hopluu/hopluu/connectors/file/drop"
+	"github.com/hopluu/hopluu/schemas/erasure"
 	"github.com/hopluu/hopluu/schemas/topic"
 )
 
@@ -21,6 +22,7 @@ type session struct {
 	scratch        scratch
 	producer       *topic.Producer
 	tables         []*table
+	ledger         *erasure.Ledger // of erased people (P12)
 
 	checkpoint checkpoint
 	taken      map[string]taken // by table and content

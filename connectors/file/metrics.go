@@ -10,6 +10,7 @@ type metrics struct {
 	failures prometheus.Counter
 	files    *prometheus.CounterVec
 	refused  *prometheus.CounterVec
+	erased   *prometheus.CounterVec
 	waiting  prometheus.Gauge
 }
 
@@ -22,8 +23,9 @@ func newMetrics(registerer prometheus.Registerer, source string) *metrics {
 		failures: prometheus.NewCounter(prometheus.CounterOpts{Name: "hopluu_connector_failures_total", Help: "Sessions that ended with an error.", ConstLabels: labels}),
 		files:    prometheus.NewCounterVec(prometheus.CounterOpts{Name: "hopluu_connector_files_total", Help: "Files by what became of them: taken, repeated, refused, abandoned.", ConstLabels: labels}, []string{"table", "outcome"}),
 		refused:  prometheus.NewCounterVec(prometheus.CounterOpts{Name: "hopluu_connector_refused_rows_total", Help: "Rows of files that were refused and reported.", ConstLabels: labels}, []string{"table"}),
+		erased:   prometheus.NewCounterVec(prometheus.CounterOpts{Name: "hopluu_connector_erased_total", Help: "Events of erased people that were kept out of Kafka.", ConstLabels: labels}, []string{"table"}),
 		waiting:  prometheus.NewGauge(prometheus.GaugeOpts{Name: "hopluu_connector_files_waiting", Help: "Files that are not taken in yet.", ConstLabels: labels}),
 	}
-	registerer.MustRegister(m.events, m.stopped, m.commits, m.failures, m.files, m.refused, m.waiting)
+	registerer.MustRegister(m.events, m.stopped, m.commits, m.failures, m.files, m.refused, m.erased, m.waiting)
 	return m
 }

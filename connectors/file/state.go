@@ -71,6 +71,8 @@ type counts struct {
 	Removed int64 `json:"removed"`
 	Same    int64 `json:"same"`
 	Refused int64 `json:"refused"`
+	// Erased are rows of erased people, which were kept out (P12).
+	Erased int64 `json:"erased,omitempty"`
 }
 
 // taken is a content that was taken in, or refused as a whole.

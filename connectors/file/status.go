@@ -65,6 +65,7 @@ type Rows struct {
 	Removed int64 `json:"removed"`
 	Same    int64 `json:"same"`
 	Refused int64 `json:"refused"`
+	Erased  int64 `json:"erased,omitempty"` // of erased people, kept out (P12)
 }
 
 // stoppedAfter is how old a heartbeat may be before its connector counts as

@@ -40,6 +40,8 @@ type table struct {
 
 	// known is the digest of every row that was produced, by key.
 	known *diff.Run
+	// guard finds the rows of erased people (P12).
+	guard *connectors.Guard
 }
 
 // lane is one topic that the table's events go to.
@@ -125,6 +127,13 @@ func (s *session) compile(ctx context.Context, t *table) error {
 	public, vault := fields(t.columns, s.Tokens)
 	for _, i := range t.columns.Key {
 		t.keyFields = append(t.keyFields, public[slices.IndexFunc(public, func(f avro.Field) bool { return f.Column == i })])
+	}
+	var columns []string
+	for i := range t.columns.Columns {
+		columns = append(columns, t.columns.Columns[i].Name)
+	}
+	if t.guard, err = connectors.NewGuard(s.ledger, append([]*token.Tokenizer{s.Tokens}, s.OldTokens...), s.Source, t.sector, columns, public, t.columns.Key); err != nil {
+		return err
 	}
 	err = s.sameKey(t)
 	if err == nil {

@@ -154,6 +154,7 @@ func (s *session) produce(ctx context.Context, t *table, file *spool, sc *scanne
 			return err
 		}
 		var ev event.Event
+		counted := &current.Counts.Created
 		switch outcome {
 		case diff.Duplicate:
 			return report.row(r.Row, []column.Refusal{duplicate(first)})
@@ -164,13 +165,19 @@ func (s *session) produce(ctx context.Context, t *table, file *spool, sc *scanne
 				ev = s.event(event.Read, r.Line)
 			}
 		case diff.Changed:
+			counted = &current.Counts.Updated
 			current.Counts.Updated++
 			ev = s.event(event.Update, r.Line)
 		default:
 			return s.cut(ctx)
 		}
 		ev.After = r.record.Row
-		if err := s.emit(ctx, t, &ev); err != nil {
+		if err := s.emit(ctx, t, &ev); errors.Is(err, errErased) {
+			// Nor is it noted as taken in: after a lift it comes with the next file.
+			*counted--
+			current.Counts.Erased++
+			return s.cut(ctx)
+		} else if err != nil {
 			return err
 		}
 		if s.rowKey, err = t.appendKey(append(append(s.rowKey[:0], t.name()...), '/'), r.record.Row); err != nil {
@@ -258,7 +265,7 @@ func (s *session) finish(ctx context.Context, f found, content string, sc *scann
 func (s *session) tell(f found, sc *scanned, c *current) {
 	log := s.Log.With("file", f.Name, "table", c.Table, "sequence", c.Sequence)
 	log.Info("file taken in", "format", sc.format.String(),
-		"created", c.Counts.Created, "updated", c.Counts.Updated, "removed", c.Counts.Removed, "same", c.Counts.Same, "refused", c.Counts.Refused)
+		"created", c.Counts.Created, "updated", c.Counts.Updated, "removed", c.Counts.Removed, "same", c.Counts.Same, "refused", c.Counts.Refused, "erased", c.Counts.Erased)
 	if unknown := sc.header.Unknown(); len(unknown) > 0 {
 		log.Warn("headings that the sector file does not describe: their columns are left out", "headings", unknown)
 	}

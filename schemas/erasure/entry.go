@@ -10,15 +10,12 @@ import (
 // Erasure is one act: the records of one person that are to be nowhere.
 type Erasure struct {
 	ID string `json:"id"`
-	// Version counts what was said of the erasure, from 1; the greatest counts.
+	// Version counts what people said of the erasure, from 1; the greatest counts.
 	Version uint64 `json:"version"`
 	// Person is the person_id at the time; "" when records were named.
 	Person string `json:"person_id,omitempty"`
-	// Records are the names of the person's records, sorted.
+	// Records are the names of the person's records. More may be found (Found).
 	Records []string `json:"records"`
-	// Tokens are keyed tokens ("t1_…") of the person's numbers that nobody else
-	// had, sorted.
-	Tokens []string `json:"tokens,omitempty"`
 
 	Reason string `json:"reason"`
 	By     string `json:"by"`
@@ -78,12 +75,26 @@ func (e *Erasure) Check() error {
 	return nil
 }
 
+// Found is what one who looked found of an erased person beyond the records
+// that were named. It only ever grows, and may be empty: then it says that
+// somebody looked.
+type Found struct {
+	At int64 `json:"at"`
+	// Records speak of the person through a record that was named, such as the
+	// encounters of a patient.
+	Records []string `json:"records,omitempty"`
+	// Tokens are keyed tokens ("t1_…") of the person's numbers that nobody else
+	// has.
+	Tokens []string `json:"tokens,omitempty"`
+}
+
 // Step is a part of an erasure that is done.
 type Step struct {
 	At    int64 `json:"at"`
 	Count int64 `json:"count"` // of rows or messages that it took away
-	// Version of the erasure that it was done for.
-	Version uint64 `json:"version"`
+	// Names is how many records and tokens were known when it was done: with
+	// more, it is to be done again.
+	Names int `json:"names"`
 }
 
 // The steps of an erasure. That of a source's connector and of a sink's group
@@ -95,10 +106,17 @@ const (
 	StepClickHouse = "clickhouse/"
 )
 
+// Who looks for what was not named.
+const (
+	FoundVault      = "vault"      // the tokens
+	FoundClickHouse = "clickhouse" // the records through which others speak
+)
+
 // The keys of the topic begin so; the first goes on with the erasure's id, the
-// other with "<id>/<step>".
+// others with "<id>/<who found it>" and "<id>/<step>".
 const (
 	erasureKey = "erasure/"
+	foundKey   = "found/"
 	stepKey    = "step/"
 )
 
@@ -111,17 +129,24 @@ func (e *Erasure) Message() (key, value []byte, err error) {
 	return []byte(erasureKey + e.ID), value, err
 }
 
+// Message gives the message that says what was found, by whom, of an erasure.
+func (f Found) Message(id, by string) (key, value []byte, err error) {
+	value, err = json.Marshal(f)
+	return []byte(foundKey + id + "/" + by), value, err
+}
+
 // Message gives the message that says that a step of an erasure is done.
 func (s Step) Message(id, step string) (key, value []byte, err error) {
 	value, err = json.Marshal(s)
 	return []byte(stepKey + id + "/" + step), value, err
 }
 
-// parsed is what a message says: an erasure or a step.
+// parsed is what a message says: an erasure, what was found or a step.
 type parsed struct {
-	erasure  *Erasure
-	id, step string
-	done     Step
+	erasure *Erasure
+	found   *Found
+	done    *Step
+	id, of  string // of found or done
 }
 
 func parse(key, value []byte) (p parsed, err error) {
@@ -135,9 +160,14 @@ func parse(key, value []byte) (p parsed, err error) {
 		if err == nil && name != erasureKey+p.erasure.ID {
 			err = errors.New("the key names another erasure")
 		}
+	case strings.HasPrefix(name, foundKey):
+		p.id, p.of, _ = strings.Cut(name[len(foundKey):], "/")
+		p.found = &Found{}
+		err = json.Unmarshal(value, p.found)
 	case strings.HasPrefix(name, stepKey):
-		p.id, p.step, _ = strings.Cut(name[len(stepKey):], "/")
-		err = json.Unmarshal(value, &p.done)
+		p.id, p.of, _ = strings.Cut(name[len(stepKey):], "/")
+		p.done = &Step{}
+		err = json.Unmarshal(value, p.done)
 	default:
 		err = errors.New("the key is none of the ledger's")
 	}

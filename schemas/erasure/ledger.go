@@ -11,16 +11,29 @@ import (
 // and repetition of what it took. One that is not written to any more may be
 // asked by many goroutines.
 type Ledger struct {
-	erasures map[string]*Erasure
-	steps    map[string]map[string]Step
-	records  map[string]int // by how many erasures in force
-	tokens   map[string]int
+	acts map[string]*act
+	// In force.
+	records, tokens set
+}
+
+type set map[string]struct{}
+
+func (s set) add(all ...string) {
+	for _, name := range all {
+		s[name] = struct{}{}
+	}
+}
+
+// act is all that is known of an erasure; said is nil until it is known itself.
+type act struct {
+	said            *Erasure
+	found           map[string]Found
+	steps           map[string]Step
+	records, tokens set
 }
 
 // New makes an empty ledger.
-func New() *Ledger {
-	return &Ledger{erasures: map[string]*Erasure{}, steps: map[string]map[string]Step{}, records: map[string]int{}, tokens: map[string]int{}}
-}
+func New() *Ledger { return &Ledger{acts: map[string]*act{}, records: set{}, tokens: set{}} }
 
 // ErrTombstone is the error of a message that takes something out of the ledger,
 // which nobody does: what is lifted stays in it.
@@ -36,58 +49,72 @@ func (l *Ledger) Take(key, value []byte) error {
 	if err != nil {
 		return err
 	}
-	if p.erasure != nil {
+	switch {
+	case p.erasure != nil:
 		l.Put(p.erasure)
-		return nil
-	}
-	of := l.steps[p.id]
-	if of == nil {
-		of = map[string]Step{}
-		l.steps[p.id] = of
-	}
-	if old, ok := of[p.step]; !ok || cmp.Or(cmp.Compare(p.done.Version, old.Version), cmp.Compare(p.done.At, old.At)) > 0 {
-		of[p.step] = p.done
+	case p.found != nil:
+		a := l.act(p.id)
+		a.found[p.of] = *p.found
+		a.records.add(p.found.Records...)
+		a.tokens.add(p.found.Tokens...)
+		if a.said != nil && a.said.Holds() {
+			l.records.add(p.found.Records...)
+			l.tokens.add(p.found.Tokens...)
+		}
+	default:
+		a := l.act(p.id)
+		if old, ok := a.steps[p.of]; !ok || cmp.Or(cmp.Compare(p.done.Names, old.Names), cmp.Compare(p.done.At, old.At)) > 0 {
+			a.steps[p.of] = *p.done
+		}
 	}
 	return nil
+}
+
+func (l *Ledger) act(id string) *act {
+	a := l.acts[id]
+	if a == nil {
+		a = &act{found: map[string]Found{}, steps: map[string]Step{}, records: set{}, tokens: set{}}
+		l.acts[id] = a
+	}
+	return a
 }
 
 // Put takes an erasure. It returns false, and changes nothing, when something
 // later is known of it.
 func (l *Ledger) Put(e *Erasure) bool {
-	old := l.erasures[e.ID]
-	if old != nil && old.Version >= e.Version {
+	a := l.act(e.ID)
+	if a.said != nil && a.said.Version >= e.Version {
 		return false
 	}
-	if old != nil {
-		l.count(old, -1)
-	}
-	taken := *e
-	l.erasures[e.ID] = &taken
-	l.count(&taken, 1)
-	return true
-}
-
-func (l *Ledger) count(e *Erasure, by int) {
-	if !e.Holds() {
-		return
-	}
-	for of, names := range map[*map[string]int][]string{&l.records: e.Records, &l.tokens: e.Tokens} {
-		for _, name := range names {
-			if (*of)[name] += by; (*of)[name] == 0 {
-				delete(*of, name)
-			}
+	said := *e
+	a.said = &said
+	a.records.add(e.Records...)
+	// Anew, for a lift takes names away that no other erasure has.
+	clear(l.records)
+	clear(l.tokens)
+	for _, a := range l.acts {
+		if a.said != nil && a.said.Holds() {
+			maps.Copy(l.records, a.records)
+			maps.Copy(l.tokens, a.tokens)
 		}
 	}
+	return true
 }
 
 // Empty tells that nothing is erased: no row need be looked at.
 func (l *Ledger) Empty() bool { return len(l.records) == 0 && len(l.tokens) == 0 }
 
 // Record tells whether a record of this name is erased.
-func (l *Ledger) Record(name []byte) bool { return l.records[string(name)] > 0 }
+func (l *Ledger) Record(name []byte) bool {
+	_, ok := l.records[string(name)]
+	return ok
+}
 
 // Token tells whether a number with this token is erased.
-func (l *Ledger) Token(token []byte) bool { return l.tokens[string(token)] > 0 }
+func (l *Ledger) Token(token []byte) bool {
+	_, ok := l.tokens[string(token)]
+	return ok
+}
 
 // Records are the names of all erased records, sorted.
 func (l *Ledger) Records() []string { return slices.Sorted(maps.Keys(l.records)) }
@@ -140,8 +167,10 @@ func (l *Ledger) Covers(r Row) bool {
 // Erasures are all that were ever said, the latest first, lifted ones among them.
 func (l *Ledger) Erasures() []Erasure {
 	var all []Erasure
-	for _, e := range l.erasures {
-		all = append(all, *e)
+	for _, a := range l.acts {
+		if a.said != nil {
+			all = append(all, *a.said)
+		}
 	}
 	slices.SortFunc(all, func(a, b Erasure) int { return cmp.Or(-cmp.Compare(a.At, b.At), cmp.Compare(a.ID, b.ID)) })
 	return all
@@ -149,21 +178,47 @@ func (l *Ledger) Erasures() []Erasure {
 
 // Of gives an erasure by its id; ok is false when there is none.
 func (l *Ledger) Of(id string) (e Erasure, ok bool) {
-	if known := l.erasures[id]; known != nil {
-		return *known, true
+	if a := l.acts[id]; a != nil && a.said != nil {
+		return *a.said, true
 	}
 	return e, false
 }
 
-// Done gives the steps of an erasure that are done for what it says now, by
-// their names.
+// Names are the records and tokens of an erasure, those that were found among
+// them, sorted.
+func (l *Ledger) Names(id string) (records, tokens []string) {
+	if a := l.acts[id]; a != nil {
+		return slices.Sorted(maps.Keys(a.records)), slices.Sorted(maps.Keys(a.tokens))
+	}
+	return nil, nil
+}
+
+// Looked tells whether somebody has looked for more of an erasure's person.
+func (l *Ledger) Looked(id, by string) bool {
+	a := l.acts[id]
+	if a == nil {
+		return false
+	}
+	_, ok := a.found[by]
+	return ok
+}
+
+// Done gives the steps of an erasure that are done for all that is known of it,
+// by their names.
 func (l *Ledger) Done(id string) map[string]Step {
 	done := map[string]Step{}
-	e := l.erasures[id]
-	for name, s := range l.steps[id] {
-		if e != nil && s.Version >= e.Version {
-			done[name] = s
+	if a := l.acts[id]; a != nil {
+		for name, s := range a.steps {
+			if s.Names >= len(a.records)+len(a.tokens) {
+				done[name] = s
+			}
 		}
 	}
 	return done
+}
+
+// Step makes the step that is done at a time for all that is known of an erasure.
+func (l *Ledger) Step(id string, at, count int64) Step {
+	records, tokens := l.Names(id)
+	return Step{At: at, Count: count, Names: len(records) + len(tokens)}
 }

@@ -13,8 +13,20 @@ func said(t *testing.T, e Erasure) [2][]byte {
 	return [2][]byte{key, value}
 }
 
+func found(t *testing.T, f Found, by string) [2][]byte {
+	key, value, err := f.Message("a1", by)
+	require.NoError(t, err)
+	return [2][]byte{key, value}
+}
+
+func take(t *testing.T, l *Ledger, messages ...[2][]byte) {
+	for _, m := range messages {
+		require.NoError(t, l.Take(m[0], m[1]))
+	}
+}
+
 func first() Erasure {
-	return Erasure{ID: "a1", Version: 1, Person: "p1", Records: []string{"health.patient:7", "population.citizen:1"}, Tokens: []string{"t1_x"}, Reason: "asked for it", By: "an", At: 1000}
+	return Erasure{ID: "a1", Version: 1, Person: "p1", Records: []string{"health.patient:7", "population.citizen:1"}, Reason: "asked for it", By: "an", At: 1000}
 }
 
 // P12: a row is covered by its own name, by the record through which it speaks
@@ -22,8 +34,7 @@ func first() Erasure {
 func TestP12Covers(t *testing.T) {
 	l := New()
 	require.True(t, l.Empty())
-	m := said(t, first())
-	require.NoError(t, l.Take(m[0], m[1]))
+	take(t, l, said(t, first()), found(t, Found{Tokens: []string{"t1_x"}}, FoundVault))
 	require.False(t, l.Empty())
 	for _, covered := range []Row{
 		{Record: []byte("health.patient:7")},
@@ -46,6 +57,7 @@ func TestP12Covers(t *testing.T) {
 // of two erasures of a record is enough.
 func TestInForce(t *testing.T) {
 	l := New()
+	take(t, l, found(t, Found{Tokens: []string{"t1_x"}}, FoundVault))
 	e := first()
 	e.Pending = true
 	require.True(t, l.Put(&e))
@@ -81,10 +93,11 @@ func TestOrderDoesNotCount(t *testing.T) {
 			e.Lift = &Lift{By: "an", Reason: "x"}
 		}
 		messages = append(messages, said(t, e))
-		key, value, err := Step{At: int64(v), Count: 3, Version: v + 1}.Message(e.ID, StepCapture+"health")
+		key, value, err := Step{At: int64(v), Count: 3, Names: int(v)}.Message(e.ID, StepCapture+"health")
 		require.NoError(t, err)
 		messages = append(messages, [2][]byte{key, value})
 	}
+	messages = append(messages, found(t, Found{Tokens: []string{"t1_x"}}, FoundVault))
 	for seed := range uint64(20) {
 		l, r := New(), rand.New(rand.NewPCG(seed, 1))
 		for range 2 {
@@ -96,23 +109,34 @@ func TestOrderDoesNotCount(t *testing.T) {
 		got, ok := l.Of("a1")
 		require.True(t, ok)
 		require.Equal(t, e, got)
-		require.Equal(t, map[string]Step{"capture/health": {At: 3, Count: 3, Version: 4}}, l.Done("a1"))
+		require.Equal(t, map[string]Step{"capture/health": {At: 3, Count: 3, Names: 3}}, l.Done("a1"))
 		require.Equal(t, e.Records, l.Records())
 	}
 }
 
-// A step that was done for less than the erasure says now is to be done again.
-func TestStepOfAnEarlierVersion(t *testing.T) {
+// A step that was done before more was found is to be done again.
+func TestStepBeforeMoreWasFound(t *testing.T) {
 	l := New()
 	e := first()
 	l.Put(&e)
-	key, value, err := Step{At: 1, Version: 1}.Message(e.ID, StepVault)
-	require.NoError(t, err)
-	require.NoError(t, l.Take(key, value))
+	step := func(s Step) {
+		key, value, err := s.Message(e.ID, StepVault)
+		require.NoError(t, err)
+		take(t, l, [2][]byte{key, value})
+	}
+	require.Equal(t, Step{At: 1, Count: 5, Names: 2}, l.Step(e.ID, 1, 5))
+	step(l.Step(e.ID, 1, 5))
 	require.Contains(t, l.Done(e.ID), StepVault)
-	e.Version, e.Tokens = 2, append(e.Tokens, "t1_z")
-	l.Put(&e)
+	require.False(t, l.Looked(e.ID, FoundClickHouse))
+	take(t, l, found(t, Found{Records: []string{"health.encounter:3"}}, FoundClickHouse))
+	require.True(t, l.Looked(e.ID, FoundClickHouse))
+	require.True(t, l.Record([]byte("health.encounter:3")))
 	require.NotContains(t, l.Done(e.ID), StepVault)
+	step(l.Step(e.ID, 2, 1))
+	require.Contains(t, l.Done(e.ID), StepVault)
+	records, tokens := l.Names(e.ID)
+	require.Equal(t, []string{"health.encounter:3", "health.patient:7", "population.citizen:1"}, records)
+	require.Empty(t, tokens)
 }
 
 // P12: a ledger that cannot be read is an error, never a ledger with less in it.
@@ -124,6 +148,7 @@ func TestP12WhatCannotBeReadIsAnError(t *testing.T) {
 		"another erasure": {[]byte("erasure/zz"), good[1]},
 		"no json":         {good[0], []byte("{")},
 		"no step":         {[]byte("step/a1/vault"), []byte("x")},
+		"no found":        {[]byte("found/a1/vault"), []byte("x")},
 		"no records":      {good[0], []byte(`{"id":"a1","version":1,"by":"an"}`)},
 		"no version":      {good[0], []byte(`{"id":"a1","records":["x"],"by":"an"}`)},
 		"nobody":          {good[0], []byte(`{"id":"a1","records":["x"],"version":1}`)},

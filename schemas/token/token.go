@@ -55,6 +55,9 @@ func (t *Tokenizer) Clone() *Tokenizer {
 	return &Tokenizer{key: t.key, prefix: t.prefix, mac: hmac.New(sha256.New, t.key.Secret)}
 }
 
+// Version is that of the key.
+func (t *Tokenizer) Version() uint8 { return t.key.Version }
+
 // Append writes the token of an identifier: "t", the key's version, "_", and
 // the first 128 bits of HMAC-SHA256(domain, 0x00, canonical form) in base32.
 // The domain ("cccd", "phone") keeps equal digits of two kinds apart. What is

@@ -34,6 +34,9 @@ type Checkpoint struct {
 	// of the last event, or when the source was found at rest; microseconds since
 	// 1970 UTC. It is for people only: nothing is decided by it (P6).
 	At int64 `json:"at,omitempty"`
+	// Erased is how many events of erased people were kept out (P12). It is for
+	// people only.
+	Erased int64 `json:"erased,omitempty"`
 	// Tables by "schema.table".
 	Tables map[string]Table `json:"-"`
 }
@@ -157,7 +160,7 @@ func (c Checkpoint) Pending(tables []string) []string {
 // Restarted gives the checkpoint from which a source is captured anew under
 // the next epoch: every known table will be read again.
 func (c Checkpoint) Restarted() Checkpoint {
-	next := Checkpoint{Epoch: c.Epoch, Tables: make(map[string]Table, len(c.Tables))}
+	next := Checkpoint{Epoch: c.Epoch, Erased: c.Erased, Tables: make(map[string]Table, len(c.Tables))}
 	for name := range c.Tables {
 		next.Tables[name] = Table{Restart: true}
 	}

@@ -1,0 +1,133 @@
+package connectors
+
+import (
+	"testing"
+
+	"github.com/hopluu/hopluu/connectors/postgres"
+	"github.com/hopluu/hopluu/connectors/postgres/pgvalue"
+	"github.com/hopluu/hopluu/schemas/erasure"
+	"github.com/hopluu/hopluu/schemas/event"
+	"github.com/hopluu/hopluu/schemas/sectors"
+	"github.com/hopluu/hopluu/schemas/token"
+	"github.com/jackc/pgx/v5/pgtype"
+	"github.com/stretchr/testify/require"
+)
+
+func ledgerOf(t *testing.T, tokens []string, records ...string) *erasure.Ledger {
+	l := erasure.New()
+	require.True(t, l.Put(&erasure.Erasure{ID: "a", Version: 1, By: "an", Records: records}))
+	key, value, err := erasure.Found{Tokens: tokens}.Message("a", erasure.FoundVault)
+	require.NoError(t, err)
+	require.NoError(t, l.Take(key, value))
+	return l
+}
+
+func cells(texts ...string) event.Row {
+	var row event.Row
+	for _, s := range texts {
+		if s == "" {
+			row = append(row, event.Value{})
+			continue
+		}
+		row = append(row, event.Value{State: event.Present, Text: []byte(s)})
+	}
+	return row
+}
+
+func guardOf(t *testing.T, l *erasure.Ledger, sector sectors.Table, tokens []*token.Tokenizer, columns ...pgvalue.Column) *Guard {
+	relation := postgres.Relation{Schema: "public", Table: sector.Name, Primary: []string{columns[0].Name}, Columns: columns}
+	public, _, key, err := fields(relation, sector, tokens[0])
+	require.NoError(t, err)
+	var names []string
+	for _, c := range columns {
+		names = append(names, c.Name)
+	}
+	g, err := NewGuard(l, tokens, "health", sector, names, public, key)
+	require.NoError(t, err)
+	return g
+}
+
+func tokenizerOf(t *testing.T, version uint8) *token.Tokenizer {
+	tok, err := token.New(token.Key{Version: version, Secret: []byte("0123456789abcdef0123456789abcde" + string(rune('0'+version)))})
+	require.NoError(t, err)
+	return tok
+}
+
+// P12: an erased record's events stay out, those of others leave, and an update
+// that makes somebody's row an erased person's leaves as that row's deletion.
+func TestP12GuardOfARecord(t *testing.T) {
+	old, now := tokenizerOf(t, 1), tokenizerOf(t, 2)
+	patient := sectors.Table{Schema: "public", Name: "patient", Person: &sectors.Person{Direct: true}, Columns: []sectors.Column{
+		{Name: "cccd", Identifier: sectors.CCCD, Match: sectors.CCCD}, {Name: "phone", Identifier: sectors.Phone, Match: sectors.Phone},
+	}}
+	id := pgvalue.Column{Name: "id", OID: pgtype.Int8OID, Typmod: -1, TypeName: "int8"}
+	text := func(name string) pgvalue.Column {
+		return pgvalue.Column{Name: name, OID: pgtype.TextOID, Typmod: -1, TypeName: "text"}
+	}
+	l := ledgerOf(t, []string{string(old.Append(nil, sectors.CCCD, []byte("079085001234"))), string(old.Append(nil, sectors.Phone, []byte("0901")))}, "health.patient:7")
+	g := guardOf(t, l, patient, []*token.Tokenizer{now, old}, id, text("cccd"), text("phone"))
+
+	require.False(t, g.Admit(&event.Event{Op: event.Create, After: cells("7", "", "")}))
+	require.False(t, g.Admit(&event.Event{Op: event.Read, After: cells("7", "x", "")}))
+	require.False(t, g.Admit(&event.Event{Op: event.Update, After: cells("7", "", "")}))
+	require.False(t, g.Admit(&event.Event{Op: event.Delete, Before: cells("7", "", ""), BeforeKeyOnly: true}))
+	require.True(t, g.Admit(&event.Event{Op: event.Create, After: cells("8", "", "0901")}), "families share telephones")
+	require.False(t, g.Admit(&event.Event{Op: event.Create, After: cells("8", "079 085 001234", "")}), "the number, however it is written, whatever the key's version")
+
+	mistyped := event.Event{Op: event.Update, After: cells("8", "079085001234", "0901")}
+	require.True(t, g.Admit(&mistyped))
+	require.Equal(t, event.Event{Op: event.Delete, Before: cells("8", "", ""), BeforeKeyOnly: true}, mistyped)
+
+	require.NoError(t, CheckTokens(l, []*token.Tokenizer{now, old}))
+	require.ErrorContains(t, CheckTokens(l, []*token.Tokenizer{now}), "version 1 of the key")
+}
+
+// P12: what speaks of an erased person through their record stays out too.
+func TestP12GuardThroughARecord(t *testing.T) {
+	encounter := sectors.Table{Schema: "public", Name: "encounter", Person: &sectors.Person{Via: "patient", To: "patient"}}
+	column := func(name string) pgvalue.Column {
+		return pgvalue.Column{Name: name, OID: pgtype.Int8OID, Typmod: -1, TypeName: "int8"}
+	}
+	l := ledgerOf(t, nil, "health.patient:7", "health.encounter:3")
+	g := guardOf(t, l, encounter, []*token.Tokenizer{tokenizerOf(t, 1)}, column("id"), column("patient"))
+	require.False(t, g.Admit(&event.Event{Op: event.Create, After: cells("1", "7")}))
+	require.False(t, g.Admit(&event.Event{Op: event.Delete, Before: cells("3", ""), BeforeKeyOnly: true}))
+	require.True(t, g.Admit(&event.Event{Op: event.Create, After: cells("1", "3")}), "an encounter's key is no patient's")
+	require.True(t, g.Admit(&event.Event{Op: event.Create, After: cells("7", "")}))
+	moved := event.Event{Op: event.Update, After: cells("1", "7")}
+	require.True(t, g.Admit(&moved))
+	require.Equal(t, event.Delete, moved.Op)
+}
+
+// With nobody erased there is nothing to look at.
+func TestNoGuardWithoutErasures(t *testing.T) {
+	encounter := sectors.Table{Schema: "public", Name: "encounter"}
+	require.Nil(t, guardOf(t, erasure.New(), encounter, []*token.Tokenizer{tokenizerOf(t, 1)}, pgvalue.Column{Name: "id", OID: pgtype.Int8OID, Typmod: -1, TypeName: "int8"}))
+	var none *Guard
+	require.True(t, none.Admit(&event.Event{Op: event.Create, After: cells("1")}))
+}
+
+// P12: in the stream an erased row is counted, its place in its transaction
+// stays, and it is in no topic, also not in the dead letters of a table that is
+// set aside.
+func TestP12StreamKeepsErasedRowsOut(t *testing.T) {
+	for _, reason := range []string{"", "set aside"} {
+		f, w := newTestFollower(t)
+		table := f.tables[patientOID]
+		table.reason = reason
+		public, _, _, err := fields(table.relation, table.sector, nil)
+		require.NoError(t, err)
+		f.ledger = ledgerOf(t, nil, "clinic.patient:7")
+		table.guard, err = f.guardOf(table, public, nil)
+		require.NoError(t, err)
+		for _, m := range [][]byte{begin(200), insert(patientOID, "7", "erased"), insert(patientOID, "8", "stays"), commit(200)} {
+			require.NoError(t, f.message(t.Context(), m))
+		}
+		require.NoError(t, f.commit(t.Context()))
+		all := append(w.in(patientTopic), w.in(DeadLetters("clinic", table.sector))...)
+		require.Len(t, all, 1)
+		require.NotContains(t, string(all[0].Value), "erased")
+		require.Equal(t, int64(1), w.saved(t).Erased)
+		require.Equal(t, uint32(2), w.saved(t).Ordinal, "P6: the row that is kept out has its place")
+	}
+}
