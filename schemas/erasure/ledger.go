@@ -193,14 +193,45 @@ func (l *Ledger) Names(id string) (records, tokens []string) {
 	return nil, nil
 }
 
-// Looked tells whether somebody has looked for more of an erasure's person.
-func (l *Ledger) Looked(id, by string) bool {
-	a := l.acts[id]
-	if a == nil {
-		return false
+// More gives what one who looks for more of an erasure's person has to say: what
+// was found before, and what is found now. changed is false when that was said.
+func (l *Ledger) More(id, by string, at int64, records, tokens []string) (f Found, changed bool) {
+	var old Found
+	looked := false
+	if a := l.acts[id]; a != nil {
+		old, looked = a.found[by]
 	}
-	_, ok := a.found[by]
-	return ok
+	join := func(a, b []string) []string {
+		all := slices.Concat(a, b)
+		slices.Sort(all)
+		return slices.Compact(all)
+	}
+	f = Found{At: at, Records: join(old.Records, records), Tokens: join(old.Tokens, tokens)}
+	return f, !looked || len(f.Records) > len(old.Records) || len(f.Tokens) > len(old.Tokens)
+}
+
+// Messages gives the messages that say all that the ledger has, in the order of
+// their keys.
+func (l *Ledger) Messages() (all [][2][]byte, err error) {
+	add := func(key, value []byte, failed error) {
+		all = append(all, [2][]byte{key, value})
+		if err == nil {
+			err = failed
+		}
+	}
+	for _, id := range slices.Sorted(maps.Keys(l.acts)) {
+		a := l.acts[id]
+		if a.said != nil {
+			add(a.said.Message())
+		}
+		for _, by := range slices.Sorted(maps.Keys(a.found)) {
+			add(a.found[by].Message(id, by))
+		}
+		for _, step := range slices.Sorted(maps.Keys(a.steps)) {
+			add(a.steps[step].Message(id, step))
+		}
+	}
+	return all, err
 }
 
 // Done gives the steps of an erasure that are done for all that is known of it,

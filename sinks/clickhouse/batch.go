@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/hopluu/hopluu/schemas/avro"
+	"github.com/hopluu/hopluu/schemas/erasure"
 	"github.com/hopluu/hopluu/schemas/event"
 	"github.com/hopluu/hopluu/schemas/topic"
 	"github.com/hopluu/hopluu/sinks"
@@ -28,7 +29,12 @@ type batch struct {
 	// once a batch, for it may come to know them.
 	unknown map[uint32]error
 
+	// ledger is who was erased when the batch was begun.
+	ledger  *erasure.Ledger
+	through []byte // scratch
+
 	deadWritten   bool
+	erasedWritten bool
 	completed     bool
 	silverWritten bool
 }
@@ -56,6 +62,7 @@ type part struct {
 	truncates  *tables.Buffer
 	truncation []tables.Truncation
 	dead       []deadLetter
+	erased     []int64 // offsets of records of erased people
 	retried    []retried
 	newest     int64
 	written    bool // to bronze
@@ -63,7 +70,7 @@ type part struct {
 
 // Open implements sinks.Store.
 func (s *store) Open(name string) sinks.Batch {
-	return &batch{store: s, lane: s.lanes[name], parts: map[partKey]*part{}, unknown: map[uint32]error{}}
+	return &batch{store: s, ledger: s.eraser.ledger.Load(), lane: s.lanes[name], parts: map[partKey]*part{}, unknown: map[uint32]error{}}
 }
 
 func (b *batch) Rows() int     { return b.rows }
@@ -97,6 +104,9 @@ func (b *batch) Add(ctx context.Context, r *topic.Record) error {
 		b.parts[key] = p
 		b.order = append(b.order, p)
 	}
+	if b.rows > 0 {
+		b.store.eraser.begin(b)
+	}
 	return nil
 }
 
@@ -108,6 +118,13 @@ func (b *batch) put(ctx context.Context, p *part, r *topic.Record) error {
 	name := nameOf(b.store.record, r.Key)
 	var bad *badRecord
 	switch {
+	case errors.Is(err, errErased): // P12; a letter of theirs is deleted with the rest
+		p.erased = append(p.erased, r.Offset)
+		b.rows++
+		if p.retry {
+			mark(l.asked, p.Partition, r.Offset)
+			l.unblock(p.Partition, name, r.Offset)
+		}
 	case errors.As(err, &bad):
 		p.dead = append(p.dead, newDeadLetter(r, bad, name, b.store.record))
 		b.rows++
@@ -134,6 +151,9 @@ func (b *batch) add(ctx context.Context, p *part, r *topic.Record) error {
 	keyColumns, err := b.decodeKey(ctx, r)
 	if err != nil {
 		return err
+	}
+	if b.erasedKey(p) {
+		return errErased
 	}
 	if first, waits := s.letters.before(p.Partition, nameOf(s.record, r.Key), r.Offset); waits {
 		return &badRecord{reason: fmt.Errorf("waits for the dead letter at offset %d, of the same key", first)}
@@ -166,6 +186,8 @@ func (b *batch) add(ctx context.Context, p *part, r *topic.Record) error {
 	switch {
 	case deleted && !d.HasBefore, !deleted && !d.HasAfter:
 		return &badRecord{fmt.Errorf("an event %q without the image of its row: does the table have a replica identity?", d.Op), id}
+	case b.covered(p, v.columns, cells):
+		return errErased
 	case len(keyColumns) == 0 && b.lane.table.Keyed():
 		return &badRecord{errors.New("a row without a key, in a table that has one"), id}
 	}

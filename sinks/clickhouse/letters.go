@@ -266,6 +266,7 @@ func (b *batch) Retry(ctx context.Context, r *topic.Record) error {
 
 // Drop implements sinks.Batch.
 func (b *batch) Drop() {
+	b.store.eraser.ended(b)
 	l := &b.store.letters
 	for _, p := range b.order {
 		for _, d := range p.dead {

@@ -3,7 +3,7 @@ package clickhouse
 import "github.com/prometheus/client_golang/prometheus"
 
 type metrics struct {
-	deadLetters, incomplete, truncates *prometheus.CounterVec
+	deadLetters, incomplete, truncates, erased *prometheus.CounterVec
 }
 
 func newMetrics(r prometheus.Registerer) (*metrics, error) {
@@ -11,8 +11,9 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 		deadLetters: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "hopluu_sink_dead_letters_total", Help: "Events put into dead-letter topics, by data set."}, []string{"dataset"}),
 		incomplete:  prometheus.NewCounterVec(prometheus.CounterOpts{Name: "hopluu_sink_incomplete_cells_total", Help: "Unchanged values of which nothing was known: NULL in silver and named in _incomplete."}, []string{"dataset"}),
 		truncates:   prometheus.NewCounterVec(prometheus.CounterOpts{Name: "hopluu_sink_truncates_total", Help: "TRUNCATE events, and markers of complete new snapshots, applied, one a partition."}, []string{"dataset"}),
+		erased:      prometheus.NewCounterVec(prometheus.CounterOpts{Name: "hopluu_sink_erased_total", Help: "Records of erased people that were read and left no row, by data set."}, []string{"dataset"}),
 	}
-	for _, c := range []prometheus.Collector{m.deadLetters, m.incomplete, m.truncates} {
+	for _, c := range []prometheus.Collector{m.deadLetters, m.incomplete, m.truncates, m.erased} {
 		if err := r.Register(c); err != nil {
 			return nil, err
 		}

@@ -175,6 +175,29 @@ GROUP BY t.dataset
 COMMENT 'Độ tươi của từng bộ dữ liệu — How fresh each data set is'`,
 }
 
+// erasureTables are those of the erasure ledger. Nothing is ever deleted from
+// them.
+var erasureTables = []string{
+	`CREATE TABLE IF NOT EXISTS ops.erasure
+(
+    key String COMMENT 'Khóa của mục trong sổ xóa — Key of the ledger\'s message',
+    value String COMMENT 'Nội dung (JSON): tên bản ghi và mã băm, không có số định danh — What it says (JSON): names of records and keyed tokens, no identifier'
+)
+ENGINE = ReplacingMergeTree
+ORDER BY (key, value)
+COMMENT 'Sổ xóa: bản sao của chủ đề identity.erasure — The erasure ledger: a copy of the topic identity.erasure'`,
+	`CREATE TABLE IF NOT EXISTS ops.erased_offset
+(
+    topic LowCardinality(String) COMMENT 'Chủ đề Kafka — Kafka topic',
+    partition Int32 COMMENT 'Phân vùng — Partition',
+    offset Int64 COMMENT 'Vị trí — Offset',
+    deleted UInt8 COMMENT '1 khi dòng đã có trong bronze rồi bị xóa; 0 khi không được ghi — 1 when bronze had the row; 0 when it was never written'
+)
+ENGINE = ReplacingMergeTree
+ORDER BY (topic, partition, offset, deleted)
+COMMENT 'Vị trí các sự kiện của người đã được xóa — Where the events of erased people were'`,
+}
+
 // writeCatalogue writes the sector files into ops.catalogue, and the topics
 // into ops.topic: the files are the one source of both. Two sinks that start
 // together write the same rows twice, which merge.

@@ -86,6 +86,7 @@ func New(c Config) (*Sink, error) {
 		mark: sinks.Mark{}, fresh: map[topic.Partition]freshness{},
 		gold: newGold(server, c.Log),
 	}
+	s.eraser = newEraser(s)
 	loop, err := sinks.New(sinks.Config{
 		Kafka: c.Kafka, Group: c.Group, Topics: routes.topics(),
 		BatchRows: c.BatchRows, BatchBytes: c.BatchBytes, BatchWait: c.BatchWait,
@@ -116,6 +117,7 @@ func (s *Sink) Run(ctx context.Context) (err error) {
 	var beside sync.WaitGroup
 	beside.Go(func() { s.store.gold.keep(ctx) })
 	beside.Go(func() { s.store.landAudit(ctx) })
+	beside.Go(func() { s.store.eraser.keep(ctx) })
 	defer beside.Wait()
 	defer cancel()
 	return s.loop.Run(ctx)

@@ -36,6 +36,7 @@ type store struct {
 	log      *slog.Logger
 	metrics  *metrics
 	gold     *gold
+	eraser   *eraser
 	epoch    atomic.Uint32 // of the sink; part of every deduplication token
 	// into, of a replay, is the table that takes the rows instead of silver's,
 	// quoted; empty for silver's own.
@@ -81,7 +82,7 @@ func (s *store) start(ctx context.Context) error {
 		if err := s.server.wrap(s.server.conn.Ping(ctx)); err != nil {
 			return err
 		}
-		for _, sql := range append(tables.Databases(), opsTables...) {
+		for _, sql := range slices.Concat(tables.Databases(), opsTables, erasureTables) {
 			if err := s.server.exec(ctx, sql); err != nil {
 				return err
 			}
@@ -325,7 +326,8 @@ func (s *store) Lane(topicName string) string { return s.routes[topicName].datas
 // last, and a partition's part of it goes into bronze as one block of one
 // insert, so all of it is there or nothing. An offset that bronze holds
 // therefore proves that every record up to it is in bronze and in silver, and
-// one within a pending range proves the whole range. What silver has beyond it,
+// one within a pending range proves the whole range; so does one that was there
+// and is erased (P12). What silver has beyond it,
 // from a batch that did not get as far as bronze, is read again and changes
 // nothing there: a row's version comes from its source. Records that leave no
 // row in bronze (tombstones, dead letters) are read again at worst up to the
@@ -346,6 +348,9 @@ func (s *store) Resume(ctx context.Context, parts []topic.Partition) (map[topic.
 	if err := s.refresh(ctx, slices.Sorted(maps.Keys(topics))...); err != nil {
 		return nil, err
 	}
+	if err := s.eraser.resume(ctx); err != nil {
+		return nil, err
+	}
 	if err := s.readLetters(ctx, parts); err != nil {
 		return nil, err
 	}
@@ -358,6 +363,9 @@ func (s *store) Resume(ctx context.Context, parts []topic.Partition) (map[topic.
 				return nil, err
 			}
 		}
+	}
+	if err := s.heldErased(ctx); err != nil {
+		return nil, err
 	}
 	ids, err := s.checkTopics(ctx, parts)
 	if err != nil {

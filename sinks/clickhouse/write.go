@@ -31,6 +31,9 @@ func (b *batch) Write(ctx context.Context, next map[topic.Partition]int64, range
 	if err := b.writeDeadLetters(ctx); err != nil {
 		return err
 	}
+	if err := b.writeErased(ctx); err != nil {
+		return err
+	}
 	table := b.table()
 	if table != nil && table.Keyed() {
 		if err := b.complete(ctx); err != nil {
@@ -51,6 +54,7 @@ func (b *batch) Write(ctx context.Context, next map[topic.Partition]int64, range
 	if err := b.settle(ctx); err != nil {
 		return err
 	}
+	b.store.eraser.ended(b)
 	return b.store.applied(ctx, b, next)
 }
 

@@ -1,0 +1,245 @@
+package clickhouse
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
+	"github.com/hopluu/hopluu/schemas/erasure"
+	"github.com/hopluu/hopluu/schemas/sectors"
+	"github.com/hopluu/hopluu/sinks/clickhouse/cluster"
+	"github.com/hopluu/hopluu/sinks/clickhouse/tables"
+)
+
+// named are the columns that hold names of records, in whatever table of bronze
+// and silver, a shadow of a replay's among them.
+var named = []string{"_record", "record", "record_a", "record_b"}
+
+// namesAtOnce is how many names one statement has.
+const namesAtOnce = 2000
+
+// sweeper deletes rows of erased people.
+type sweeper struct {
+	server *server
+	routes routes
+}
+
+// erasedTable is a table that may have some.
+type erasedTable struct {
+	database, name string
+	names          []string // its columns of named
+	bronze         bool     // its rows have offsets
+	letters        bool     // ops.dead_letter, whose have, too
+	// through is the name of the record through which a row speaks of its
+	// person; "" when its own is.
+	through string
+}
+
+// shapes finds the tables.
+func (w sweeper) shapes(ctx context.Context) (found []erasedTable, err error) {
+	columns := map[[2]string][]string{}
+	err = w.server.query(ctx, `SELECT c.database, c.table, c.name FROM system.columns AS c
+INNER JOIN system.tables AS t ON t.database = c.database AND t.name = c.table
+WHERE t.engine LIKE '%MergeTree' AND t.name NOT IN ('`+tables.IdentityAudit+`') -- which is kept: it says who erased whom
+    AND (t.database IN ('bronze', 'silver', 'bronze`+cluster.Suffix+`', 'silver`+cluster.Suffix+`') OR t.database = 'ops' AND t.name = 'dead_letter')
+    AND (c.name IN (`+quotedList(named)+`) OR c.name IN ('_topic', '_partition', '_offset')) AND c.type IN ('String', 'Nullable(String)', 'LowCardinality(String)', 'Int32', 'Int64')
+ORDER BY c.database, c.table, c.name`, func(rows driver.Rows) error {
+		var database, table, column string
+		if err := rows.Scan(&database, &table, &column); err != nil {
+			return err
+		}
+		// In a cluster the rows are the shards', and a statement on the table of
+		// all of them reaches them.
+		at := [2]string{strings.TrimSuffix(database, cluster.Suffix), table}
+		if !slices.Contains(columns[at], column) {
+			columns[at] = append(columns[at], column)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	through, err := w.throughs(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, at := range slices.SortedFunc(maps.Keys(columns), func(a, b [2]string) int { return slices.Compare(a[:], b[:]) }) {
+		t := erasedTable{database: at[0], name: at[1], letters: at == [2]string{"ops", "dead_letter"}}
+		for _, c := range columns[at] {
+			if slices.Contains(named, c) {
+				t.names = append(t.names, c)
+			}
+		}
+		t.bronze = at[0] == "bronze" && len(columns[at]) == len(t.names)+3
+		if at[0] == "bronze" || at[0] == "silver" {
+			t.through = through[at[1]]
+		}
+		if len(t.names) > 0 {
+			found = append(found, t)
+		}
+	}
+	return found, nil
+}
+
+// throughs gives, for each data set whose rows speak of a person through a
+// record of another, the expression for that record's name.
+func (w sweeper) throughs(ctx context.Context) (map[string]string, error) {
+	s := &store{server: w.server}
+	existing, err := s.shapes(ctx)
+	if err != nil {
+		return nil, err
+	}
+	shapes := map[string]*tables.Table{}
+	for dataset, r := range w.routes.datasets() {
+		if columns := existing[tables.Bronze][dataset]; len(columns) > 0 {
+			if shapes[dataset], err = tables.Restore(r.desc, columns); err != nil {
+				return nil, err
+			}
+		}
+	}
+	out := map[string]string{}
+	for dataset, t := range shapes {
+		if t.Person == nil || t.Person.Direct {
+			continue
+		}
+		// Without the table of the record there is no record that is erased.
+		if to := shapes[t.Sector+"_"+t.Person.To]; to != nil {
+			record, err := t.PersonRecord(to)
+			if err != nil {
+				continue // no view is made of it either, and the log has said why
+			}
+			out[dataset] = record
+		}
+	}
+	return out, nil
+}
+
+// look finds the records that speak of erased ones, and of nobody else now.
+func (w sweeper) look(ctx context.Context, found []erasedTable, records []string) (more []string, err error) {
+	seen := map[string]struct{}{}
+	for _, t := range found {
+		if t.through == "" || t.database != tables.Bronze {
+			continue
+		}
+		keyed := slices.ContainsFunc(found, func(o erasedTable) bool { return o.database == tables.Silver && o.name == t.name })
+		for chunk := range slices.Chunk(records, namesAtOnce) {
+			list := quotedList(chunk)
+			sql := fmt.Sprintf("SELECT DISTINCT t._record FROM %s AS t WHERE %s IN (%s)", tables.Qualified(t.database, t.name), t.through, list)
+			if keyed {
+				sql += fmt.Sprintf(" AND t._record NOT IN (SELECT t._record FROM %s AS t FINAL WHERE %s NOT IN (%s))", tables.Qualified(tables.Silver, t.name), t.through, list)
+			}
+			err := w.server.query(ctx, sql, func(rows driver.Rows) error {
+				var name string
+				err := rows.Scan(&name)
+				if name != "" {
+					seen[name] = struct{}{}
+				}
+				return err
+			})
+			if err != nil {
+				return nil, err
+			}
+		}
+	}
+	for _, r := range records {
+		delete(seen, r)
+	}
+	return slices.Sorted(maps.Keys(seen)), nil
+}
+
+// delete takes the rows of records away for good, and those that speak through
+// them. It gives how many, by table.
+func (w sweeper) delete(ctx context.Context, found []erasedTable, records []string) (map[string]int64, error) {
+	counts := map[string]int64{}
+	for chunk := range slices.Chunk(records, namesAtOnce) {
+		list := quotedList(chunk)
+		for _, t := range found {
+			var conditions []string
+			for _, column := range t.names {
+				conditions = append(conditions, tables.Ident(column)+" IN ("+list+")")
+			}
+			if t.through != "" {
+				conditions = append(conditions, unaliased(t.through)+" IN ("+list+")")
+			}
+			n, err := w.deleteWhere(ctx, t, strings.Join(conditions, " OR "))
+			if missing(err) {
+				continue // gone since: a shadow that a replay swapped
+			}
+			if err != nil {
+				return nil, err
+			}
+			if n > 0 {
+				counts[t.database+"."+t.name] += n
+			}
+		}
+	}
+	return counts, nil
+}
+
+// unaliased takes the alias out of an expression over silver.x AS t: a mutation
+// has none.
+func unaliased(expression string) string {
+	return strings.NewReplacer("t.`", "`", "t._source", "_source").Replace(expression)
+}
+
+func (w sweeper) deleteWhere(ctx context.Context, t erasedTable, where string) (int64, error) {
+	name := tables.Qualified(t.database, t.name)
+	var n uint64
+	err := w.server.query(ctx, "SELECT count() FROM "+name+" WHERE "+where, func(rows driver.Rows) error { return rows.Scan(&n) })
+	if err != nil || n == 0 {
+		return 0, err
+	}
+	// What bronze had proves how far it is written, also when it is gone.
+	switch {
+	case t.bronze:
+		err = w.server.exec(ctx, "INSERT INTO ops.erased_offset (topic, partition, offset, deleted) SELECT _topic, _partition, _offset, 1 FROM "+name+" WHERE "+where)
+	case t.letters:
+		err = w.server.exec(ctx, "INSERT INTO ops.erased_offset (topic, partition, offset) SELECT topic, partition, offset FROM "+name+" FINAL WHERE state != '"+LetterRetried+"' AND ("+where+")")
+	}
+	if err != nil {
+		return 0, err
+	}
+	// Not a lightweight DELETE, which would only hide them until a merge.
+	return int64(n), w.server.exec(ctx, "ALTER TABLE "+name+" DELETE WHERE "+where+" SETTINGS mutations_sync = 2")
+}
+
+// Erase deletes what ClickHouse has of the people whom a ledger says to be
+// erased, in whatever table of it: for a restore, or a replay, before anybody
+// reads what came of it (P12). It gives how many rows went, by table.
+func Erase(ctx context.Context, options *clickhouse.Options, set *sectors.Set, sources []SourceRef, ledger *erasure.Ledger) (deleted map[string]int64, err error) {
+	routes, err := newRoutes(set, sources)
+	if err != nil {
+		return nil, err
+	}
+	server, err := open(options)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if closing := server.conn.Close(); err == nil {
+			err = closing
+		}
+	}()
+	for _, sql := range append(tables.Databases(), erasureTables...) {
+		if err := server.exec(ctx, sql); err != nil {
+			return nil, err
+		}
+	}
+	w := sweeper{server, routes}
+	shapes, err := w.shapes(ctx)
+	if err != nil {
+		return nil, err
+	}
+	records := ledger.Records()
+	if more, err := w.look(ctx, shapes, records); err != nil {
+		return nil, err
+	} else if records = append(records, more...); len(records) == 0 {
+		return nil, nil
+	}
+	return w.delete(ctx, shapes, records)
+}
