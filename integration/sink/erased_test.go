@@ -161,7 +161,8 @@ func TestP12ErasedRowsLeaveAndStayGone(t *testing.T) {
 	w.expect(fmt.Sprintf("SELECT countIf(id = 7), countIf(id = 100) FROM silver.%s", patient), "(0,1)")
 	require.NoError(t, sink.stop())
 	require.NoError(t, w.conn.Exec(t.Context(), strings.ReplaceAll("INSERT INTO silver.X (id, name, _record, _source) SELECT 7, 'name 7', '"+record+"', '"+source+"'", "X", patient)))
-	deleted, err := clickhouse.Erase(t.Context(), w.clickhouse.Options(), w.sectors, w.sources, ledger)
+	config := w.config()
+	deleted, err := clickhouse.Erase(t.Context(), &config, ledger)
 	require.NoError(t, err)
 	require.Equal(t, map[string]int64{"silver." + patient: 1}, deleted)
 

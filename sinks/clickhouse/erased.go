@@ -162,7 +162,7 @@ func (e *eraser) sweep(ctx context.Context, ledger *erasure.Ledger) error {
 	if err := writeCopy(ctx, s.server, ledger); err != nil || len(ledger.Erasures()) == 0 {
 		return err
 	}
-	w := sweeper{s.server, s.routes}
+	w := sweeper{s.server, s.shards, s.routes}
 	shapes, err := w.shapes(ctx)
 	if err != nil {
 		return err

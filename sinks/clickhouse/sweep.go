@@ -2,16 +2,15 @@ package clickhouse
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
 
-	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
 	"github.com/hopluu/hopluu/schemas/erasure"
-	"github.com/hopluu/hopluu/schemas/sectors"
 	"github.com/hopluu/hopluu/sinks/clickhouse/cluster"
 	"github.com/hopluu/hopluu/sinks/clickhouse/tables"
 )
@@ -26,6 +25,7 @@ const namesAtOnce = 2000
 // sweeper deletes rows of erased people.
 type sweeper struct {
 	server *server
+	shards *shards
 	routes routes
 }
 
@@ -89,7 +89,7 @@ ORDER BY c.database, c.table, c.name`, func(rows driver.Rows) error {
 // throughs gives, for each data set whose rows speak of a person through a
 // record of another, the expression for that record's name.
 func (w sweeper) throughs(ctx context.Context) (map[string]string, error) {
-	s := &store{server: w.server}
+	s := &store{server: w.server, shards: w.shards}
 	existing, err := s.shapes(ctx)
 	if err != nil {
 		return nil, err
@@ -210,27 +210,24 @@ func (w sweeper) deleteWhere(ctx context.Context, t erasedTable, where string) (
 
 // Erase deletes what ClickHouse has of the people whom a ledger says to be
 // erased, in whatever table of it: for a restore, or a replay, before anybody
-// reads what came of it (P12). It gives how many rows went, by table.
-func Erase(ctx context.Context, options *clickhouse.Options, set *sectors.Set, sources []SourceRef, ledger *erasure.Ledger) (deleted map[string]int64, err error) {
-	routes, err := newRoutes(set, sources)
+// reads what came of it (P12). Of the configuration it needs ClickHouse, the
+// sectors and the sources. It gives how many rows went, by table.
+func Erase(ctx context.Context, c *Config, ledger *erasure.Ledger) (deleted map[string]int64, err error) {
+	routes, err := newRoutes(c.Sectors, c.Sources)
 	if err != nil {
 		return nil, err
 	}
-	server, err := open(options)
+	server, shards, err := openAll(c)
 	if err != nil {
 		return nil, err
 	}
-	defer func() {
-		if closing := server.conn.Close(); err == nil {
-			err = closing
-		}
-	}()
+	defer func() { err = errors.Join(err, shards.close(), server.conn.Close()) }()
 	for _, sql := range append(tables.Databases(), erasureTables...) {
 		if err := server.exec(ctx, sql); err != nil {
 			return nil, err
 		}
 	}
-	w := sweeper{server, routes}
+	w := sweeper{server, shards, routes}
 	shapes, err := w.shapes(ctx)
 	if err != nil {
 		return nil, err
