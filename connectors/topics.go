@@ -4,6 +4,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/hopluu/hopluu/schemas/pause"
 	"github.com/hopluu/hopluu/schemas/sectors"
 	"github.com/hopluu/hopluu/schemas/topic"
 )
@@ -107,6 +108,11 @@ func (t Topics) IdentitySpecs() []topic.Spec {
 		// A decision is an operator's action, too.
 		t.AuditSpec(),
 	}
+}
+
+// PauseSpec is the topic of what operators hold still.
+func (t Topics) PauseSpec() topic.Spec {
+	return t.spec(pause.Topic, 1, map[string]string{"cleanup.policy": "compact"})
 }
 
 // AuditSpec is the topic of what operators did, which is kept for good.

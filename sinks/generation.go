@@ -309,18 +309,20 @@ func (g *generation) read(ctx context.Context) error {
 	}
 }
 
-// pauseStuck stops reading for lanes that are stuck, and begins again for those
-// that no longer are.
+// pauseStuck stops reading for lanes that are stuck or held still by an operator,
+// and begins again for those that no longer are.
 func (g *generation) pauseStuck() {
 	for _, l := range g.lanes {
-		switch stuck := l.stuck.Load(); {
-		case stuck && !l.paused:
+		switch still := l.stuck.Load() || g.isHeld(l.name); {
+		case still && !l.paused:
 			g.pause(l)
-		case !stuck && l.paused:
+		case !still && l.paused:
 			l.paused, g.reread = false, true
 		}
 	}
 }
+
+func (g *generation) isHeld(lane string) bool { return g.Held != nil && g.Held(lane) }
 
 // pause forgets what a stuck lane holds, but for the batch that its writer
 // tries to write: it is read again later. So a stuck lane holds one batch.
@@ -457,6 +459,9 @@ func (g *generation) named(topicName string) *lane {
 	l, ok := g.lanes[name]
 	if !ok {
 		l = &lane{name: name, trouble: make(chan struct{}, 1)}
+		if g.isHeld(name) { // from its first record on
+			l.paused, g.reread = true, true
+		}
 		g.fresh(l)
 		g.lanes[name] = l
 	}

@@ -26,9 +26,12 @@ type Config struct {
 	BatchRows  int
 	BatchBytes int
 	BatchWait  time.Duration
-	Health     *Health
-	Log        *slog.Logger
-	Metrics    prometheus.Registerer
+	// Held tells whether an operator holds a lane still: its partitions are not
+	// read, so that its records wait in Kafka in their order. Nil: none ever is.
+	Held    func(lane string) bool
+	Health  *Health
+	Log     *slog.Logger
+	Metrics prometheus.Registerer
 }
 
 // watchInterval is how often topics that are missing are looked for, and the

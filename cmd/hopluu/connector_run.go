@@ -13,6 +13,7 @@ import (
 	"github.com/hopluu/hopluu/connectors"
 	"github.com/hopluu/hopluu/connectors/file"
 	"github.com/hopluu/hopluu/connectors/postgres"
+	"github.com/hopluu/hopluu/schemas/pause"
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/term"
@@ -93,6 +94,10 @@ func runConnectors(ctx context.Context, c config.Config, names []string, log *sl
 		return err
 	}
 	metrics := newMetrics()
+	watcher, err := watchPauses(ctx, kafka, log, metrics)
+	if err != nil {
+		return err
+	}
 	terminal := term.IsTerminal(int(os.Stderr.Fd()))
 	var all []capturing
 	var drawn []*connectors.Connector
@@ -104,7 +109,7 @@ func runConnectors(ctx context.Context, c config.Config, names []string, log *sl
 			settings := fileConfig(c, s)
 			settings.Kafka, settings.Registry, settings.Tokens, settings.Log, settings.Metrics = kafka, schemas, tokens.Clone(), log, metrics
 			connector := file.New(settings)
-			all = append(all, capturing{s.Name, connector.Ready, connector.Run})
+			all = append(all, holding(watcher, capturing{s.Name, connector.Ready, connector.Run}, connector.Rest))
 			continue
 		}
 		connector := connectors.New(connectors.Config{
@@ -115,7 +120,7 @@ func runConnectors(ctx context.Context, c config.Config, names []string, log *sl
 			PrimaryDSN: s.PrimaryDSN, Failover: s.Failover, Log: log, QuietProgress: terminal,
 			Snapshot: connectors.Load{Connections: c.Snapshot.Connections, RowsPerSecond: c.Snapshot.RowsPerSecond}, Metrics: metrics,
 		})
-		all = append(all, capturing{s.Name, connector.Ready, connector.Run})
+		all = append(all, holding(watcher, capturing{s.Name, connector.Ready, connector.Run}, connector.Rest))
 		drawn = append(drawn, connector)
 	}
 	if terminal {
@@ -160,6 +165,13 @@ type capturing struct {
 	source string
 	ready  func() error
 	run    func(context.Context) error
+}
+
+// holding gives a connector that rests while its source is paused.
+func holding(w *pause.Watcher, c capturing, rest func(context.Context, pause.Pause)) capturing {
+	run := c.run
+	c.run = func(ctx context.Context) error { return w.Hold(ctx, pause.Connector(c.source), run, rest) }
+	return c
 }
 
 func readyAll(all []capturing) func() error {

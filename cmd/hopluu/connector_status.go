@@ -15,6 +15,7 @@ import (
 	"github.com/hopluu/hopluu/connectors/postgres"
 	"github.com/hopluu/hopluu/connectors/postgres/checkpoint"
 	"github.com/hopluu/hopluu/connectors/postgres/walbudget"
+	"github.com/hopluu/hopluu/schemas/pause"
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/spf13/cobra"
 )
@@ -25,6 +26,8 @@ type sourceStatus struct {
 	connectors.Status
 	// Reasons of the quarantines, by table.
 	Reasons map[string]string `json:"reasons"`
+	// Paused says who holds the source still, nil when nobody does.
+	Paused *pause.Pause `json:"paused"`
 	// Error says why the database or Kafka could not be asked; empty when both
 	// could.
 	Error string `json:"error,omitempty"`
@@ -34,7 +37,14 @@ type sourceStatus struct {
 
 // attention tells whether a person has something to do.
 func (s sourceStatus) attention() bool {
-	return s.Error != "" || len(s.Quarantined) > 0 || s.Gap != "" || s.Budget.Level != walbudget.Within.String()
+	return s.Error != "" || slices.ContainsFunc(s.Quarantined, s.unwell) || s.Gap != "" || s.Budget.Level != walbudget.Within.String()
+}
+
+// unwell tells of a table that is set aside whether that is for a fault, and not
+// a pause that somebody wants.
+func (s sourceStatus) unwell(name string) bool {
+	_, paused := connectors.PausedTable(s.Reasons[name])
+	return !paused
 }
 
 // afterAGap says what follows when changes are lost.
@@ -121,6 +131,10 @@ func (a *app) status(ctx context.Context, names []string, interval time.Duration
 	if away == nil {
 		defer func() { err = errors.Join(err, kafka.Close()) }()
 	}
+	var pauses map[string]pause.Pause
+	if away == nil {
+		pauses, away = pause.Read(ctx, kafka)
+	}
 	for i, s := range sources {
 		if s.files() {
 			files = append(files, statusOfFiles(ctx, kafka, away, s))
@@ -132,6 +146,9 @@ func (a *app) status(ctx context.Context, names []string, interval time.Duration
 		if away == nil {
 			known, unread = connectors.Checkpoint(ctx, kafka, s.Name)
 		}
+		if p, ok := pauses[pause.Connector(s.Name)]; ok {
+			status.Paused = &p
+		}
 		status.Status = connectors.StatusOf(s.Name, known, looks[i].Look)
 		for _, name := range status.Quarantined {
 			status.Reasons[name] = known.Tables[name].Quarantined
@@ -140,6 +157,9 @@ func (a *app) status(ctx context.Context, names []string, interval time.Duration
 		// other sources.
 		if unread != nil {
 			status.State, status.Error = "unknown", oneLine(unread)
+		}
+		if status.Paused != nil && status.State == "stopped" {
+			status.State = "paused"
 		}
 		if looks[i].err != nil {
 			status.State, status.NoDatabase, status.Gap = "unreachable", true, ""
@@ -258,7 +278,14 @@ func printStatus(w io.Writer, all []sourceStatus) {
 			fmt.Fprintf(w, "%s: the slot keeps %s of WAL, beyond its budget (%s): it warns at %s, %s, the policy is %s; see why capture does not keep up\n",
 				s.Source, connectors.Bytes(s.RetainedBytes), b.Level, connectors.Bytes(b.WarnBytes), limit, b.Policy)
 		}
+		if s.Paused != nil {
+			fmt.Fprintf(w, "%s: %s; what is written meanwhile stays in its log: hopluu resume connector %s\n", s.Source, *s.Paused, s.Source)
+		}
 		for _, name := range slices.Sorted(maps.Keys(s.Reasons)) {
+			if !s.unwell(name) {
+				fmt.Fprintf(w, "%s: %s is %s; then: hopluu resume connector %s %s\n", s.Source, name, s.Reasons[name], s.Source, name)
+				continue
+			}
 			fmt.Fprintf(w, "%s: quarantined: %s; remove the cause, then: hopluu connector resnapshot %s %s\n", s.Source, s.Reasons[name], s.Source, name)
 		}
 	}

@@ -9,6 +9,8 @@ import (
 
 	"github.com/hopluu/hopluu/cmd/hopluu/config"
 	"github.com/hopluu/hopluu/processors/matcher"
+	"github.com/hopluu/hopluu/schemas/pause"
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
 )
 
@@ -83,19 +85,26 @@ func runProcessor(ctx context.Context, c config.Config, log *slog.Logger) (err e
 		return err
 	}
 	metrics := newMetrics()
+	watcher, err := watchPauses(ctx, kafka, log, metrics)
+	if err != nil {
+		return err
+	}
 	var refs []matcher.SourceRef
 	for _, s := range sources {
 		refs = append(refs, matcher.SourceRef{Name: s.Name, Sector: s.Sector})
 	}
-	m, err := matcher.New(matcher.Config{
-		Kafka: kafka, Registry: schemas, Sectors: set, Sources: refs,
-		TransactionalID: "hopluu-matcher", Log: log, Metrics: metrics,
-		Reviewers: reviewers(c.Identity), TwoPersons: c.Identity.TwoPerson,
-	})
-	if err != nil {
-		return err
-	}
-	return serve(ctx, c.HTTP.Listen, log, metrics, service{kafka: kafka, ready: m.Ready, run: m.Run, api: m.Handler()})
+	work := &holdable{watcher: watcher, target: pause.Processor, metrics: metrics, begin: func(metrics prometheus.Registerer) (round, error) {
+		m, err := matcher.New(matcher.Config{
+			Kafka: kafka, Registry: schemas, Sectors: set, Sources: refs,
+			TransactionalID: "hopluu-matcher", Log: log, Metrics: metrics,
+			Reviewers: reviewers(c.Identity), TwoPersons: c.Identity.TwoPerson,
+		})
+		if err != nil {
+			return round{}, err
+		}
+		return round{ready: m.Ready, run: m.Run, api: m.Handler()}, nil
+	}}
+	return serve(ctx, c.HTTP.Listen, log, metrics, service{kafka: kafka, ready: work.ready, run: work.run, api: work})
 }
 
 // reviewers are those of the configuration, whose check has read their tokens.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/hopluu/hopluu/cmd/hopluu/config"
+	"github.com/hopluu/hopluu/schemas/pause"
 	"github.com/hopluu/hopluu/schemas/topic"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -22,6 +23,15 @@ func newMetrics() *prometheus.Registry {
 	r := prometheus.NewRegistry()
 	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return r
+}
+
+// watchPauses watches what operators hold still, and shows it in the metrics.
+func watchPauses(ctx context.Context, kafka *topic.Client, log *slog.Logger, metrics *prometheus.Registry) (*pause.Watcher, error) {
+	watcher, err := pause.Watch(ctx, kafka, log)
+	if err != nil {
+		return nil, err
+	}
+	return watcher, metrics.Register(watcher)
 }
 
 // httpFlag is --http, over http.listen.

@@ -6,7 +6,9 @@ import (
 	"log/slog"
 
 	"github.com/hopluu/hopluu/cmd/hopluu/config"
+	"github.com/hopluu/hopluu/schemas/pause"
 	"github.com/hopluu/hopluu/sinks/clickhouse"
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
 )
 
@@ -49,10 +51,22 @@ func runSink(ctx context.Context, c config.Config, log *slog.Logger) (err error)
 	}
 	defer func() { err = errors.Join(err, done()) }()
 	metrics := newMetrics()
-	settings.Metrics = metrics
-	sink, err := clickhouse.New(settings)
+	watcher, err := watchPauses(ctx, settings.Kafka, log, metrics)
 	if err != nil {
 		return err
 	}
-	return serve(ctx, c.HTTP.Listen, log, metrics, service{kafka: settings.Kafka, ready: sink.Ready, run: sink.Run})
+	settings.Held = func(dataset string) bool {
+		p, _ := watcher.Of(pause.Dataset(c.Sink.Group, dataset))
+		return p != nil
+	}
+	work := &holdable{watcher: watcher, target: pause.Sink(c.Sink.Group), metrics: metrics, begin: func(metrics prometheus.Registerer) (round, error) {
+		settings := settings
+		settings.Metrics = metrics
+		sink, err := clickhouse.New(settings)
+		if err != nil {
+			return round{}, err
+		}
+		return round{ready: sink.Ready, run: sink.Run}, nil
+	}}
+	return serve(ctx, c.HTTP.Listen, log, metrics, service{kafka: settings.Kafka, ready: work.ready, run: work.run})
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/hopluu/hopluu/cmd/hopluu/config"
+	"github.com/hopluu/hopluu/schemas/pause"
 	"github.com/hopluu/hopluu/schemas/topic"
 	"github.com/hopluu/hopluu/sinks"
 	"github.com/jedib0t/go-pretty/v6/table"
@@ -43,7 +44,16 @@ range that was noted and of which the sink does not know yet whether it arrived.
   hopluu sink status --json | jq 'map(.lag) | add'`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.withSinkGroup(cmd.Context(), "", -1, func(_ *topic.Client, _ config.Config, standings []sinks.Standing) error {
+			return a.withSinkGroup(cmd.Context(), "", -1, func(kafka *topic.Client, c config.Config, standings []sinks.Standing) error {
+				pauses, err := pause.Read(cmd.Context(), kafka)
+				if err != nil {
+					return err
+				}
+				for _, target := range slices.Sorted(maps.Keys(pauses)) {
+					if target == pause.Sink(c.Sink.Group) || strings.HasPrefix(target, pause.Sink(c.Sink.Group)+"/") {
+						fmt.Fprintf(cmd.ErrOrStderr(), "%s: %s\n", target, pauses[target])
+					}
+				}
 				return printStandings(cmd.OutOrStdout(), standings, nil, asJSON)
 			})
 		},

@@ -142,7 +142,8 @@ func allTopics(c config.Config) ([]topic.Spec, error) {
 	if err != nil {
 		return nil, err
 	}
-	return append(topicSettings(c).IdentitySpecs(), sourceTopics(c, sources)...), nil
+	settings := topicSettings(c)
+	return append(append(settings.IdentitySpecs(), settings.PauseSpec()), sourceTopics(c, sources)...), nil
 }
 
 // sourceTopics are the topics that the connectors of the sources write.

@@ -12,6 +12,7 @@ import (
 	"github.com/hopluu/hopluu/connectors"
 	"github.com/hopluu/hopluu/connectors/file/drop"
 	"github.com/hopluu/hopluu/schemas/erasure/feed"
+	"github.com/hopluu/hopluu/schemas/pause"
 	"github.com/hopluu/hopluu/schemas/token"
 	"github.com/hopluu/hopluu/schemas/topic"
 )
@@ -93,6 +94,14 @@ func (c *Connector) Run(ctx context.Context) error {
 		case <-time.After(delay):
 		}
 	}
+}
+
+// Rest takes Run's place while the source is paused, until ctx ends: files stay
+// where they are dropped.
+func (c *Connector) Rest(ctx context.Context, p pause.Pause) {
+	c.setState(errors.New(p.String()))
+	<-ctx.Done()
+	c.setState(errStarting)
 }
 
 // transactionalID is of the source: one connector at a time writes for it.

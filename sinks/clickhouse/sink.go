@@ -39,8 +39,11 @@ type Config struct {
 	BatchRows  int
 	BatchBytes int
 	BatchWait  time.Duration
-	Log        *slog.Logger
-	Metrics    prometheus.Registerer
+	// Held tells whether an operator holds a data set, "health_patient", still.
+	// Nil: none ever is.
+	Held    func(dataset string) bool
+	Log     *slog.Logger
+	Metrics prometheus.Registerer
 }
 
 const (
@@ -89,7 +92,7 @@ func New(c Config) (*Sink, error) {
 	s.eraser = newEraser(s)
 	loop, err := sinks.New(sinks.Config{
 		Kafka: c.Kafka, Group: c.Group, Topics: routes.topics(),
-		BatchRows: c.BatchRows, BatchBytes: c.BatchBytes, BatchWait: c.BatchWait,
+		BatchRows: c.BatchRows, BatchBytes: c.BatchBytes, BatchWait: c.BatchWait, Held: c.Held,
 		Health: health, Log: c.Log, Metrics: c.Metrics,
 	}, s)
 	if err != nil {
