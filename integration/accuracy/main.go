@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -128,21 +129,38 @@ func ablate(w io.Writer, o options) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(w, "without a column, trained and linked anew, %d people:\n", o.test.persons)
-	for _, column := range append([]string{""}, whole.ColumnNames()...) {
-		m, err := linkage.Described("city")
-		if err != nil {
-			return err
-		}
-		name := "(none)"
-		if column != "" {
-			m, name = m.Without(column), column
-		}
+	whole.Live = nil
+	var base linkage.Evaluation
+	link := func(name string, m *linkage.Model) error {
 		e, err := trainAndLink(m, o.train, o.test)
 		if err != nil {
-			return fmt.Errorf("without %s: %w", column, err)
+			return fmt.Errorf("without %s: %w", name, err)
 		}
-		fmt.Fprintf(w, "  %-12s precision %.5f  recall %.5f  F1 %.5f  with review recall %.5f, %d pairs\n", name, e.Pairs.Precision, e.Pairs.Recall, e.Pairs.F1, e.Review.Recall, e.ReviewPairs)
+		if m == whole {
+			base = e
+		}
+		fmt.Fprintf(w, "  %-24s precision %.5f  recall %.5f  F1 %.5f (%+.5f)  with review recall %.5f (%+.5f), %d pairs to review\n", name,
+			e.Pairs.Precision, e.Pairs.Recall, e.Pairs.F1, e.Pairs.F1-base.Pairs.F1, e.Review.Recall, e.Review.Recall-base.Review.Recall, e.ReviewPairs)
+		return nil
+	}
+	fmt.Fprintf(w, "without a column, trained and linked anew, %d people:\n", o.test.persons)
+	if err := link("(nothing)", whole); err != nil {
+		return err
+	}
+	for _, column := range whole.ColumnNames() {
+		if !slices.Contains(header, column) && !slices.ContainsFunc(whole.FileColumns(column), func(name string) bool { return slices.Contains(header, name) }) {
+			continue // no generated system has it
+		}
+		if err := link(column, whole.Without(column)); err != nil {
+			return err
+		}
+	}
+	fmt.Fprintf(w, "without a level, so that its pairs are at the next that holds:\n")
+	levels, names := whole.EachLevel()
+	for i, at := range levels {
+		if err := link(names[i], whole.WithoutLevel(at)); err != nil {
+			return err
+		}
 	}
 	return nil
 }

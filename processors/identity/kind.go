@@ -9,6 +9,7 @@ const (
 	CCCD Kind = iota
 	CMND
 	Insurance
+	TaxCode
 )
 
-func (k Kind) String() string { return [...]string{"cccd", "cmnd", "insurance"}[k] }
+func (k Kind) String() string { return [...]string{"cccd", "cmnd", "insurance", "tax_code"}[k] }

@@ -118,6 +118,7 @@ const (
 	BirthSwapped                        // the birth date has the day in the month's place
 	BirthImpossible                     // the birth date is none: 29 February of a common year; its year was kept
 	BirthRefused                        // the birth date cannot be read, or is 1 January 1900
+	TaxCodeRestored                     // as CCCDRestored
 )
 
 // Digits of each kind.
@@ -125,6 +126,8 @@ const (
 	cccdDigits      = 12
 	cmndDigits      = 9
 	insuranceDigits = 10
+	taxCodeDigits   = 10
+	branchDigits    = 13
 	cardCharacters  = 15
 )
 
@@ -226,6 +229,8 @@ func (r *Record) set(x Reading) {
 		r.CCCD = x.Number
 	case x.Kind == CMND:
 		r.CMND = x.Number
+	case x.Kind == TaxCode:
+		r.TaxCode = x.Number
 	default:
 		r.Insurance = x.Number
 	}
@@ -259,22 +264,28 @@ func healthCard(text []byte) ([]byte, bool) {
 	return kept[cardCharacters-insuranceDigits:], true
 }
 
-// setTaxCode reads the tax code: 12 digits are the CCCD; 10 and 13 (a branch)
-// are kept as what they are, which is no identifier of a person: a company's
-// tax code has 10 digits too. It comes after the CCCD and the CMND.
-func (r *Record) setTaxCode(text []byte) {
+// ReadTaxCode reads the column of the tax code: 10 digits, 9 whose leading zero
+// was lost, 13 of a branch or a place of business, or 12 that are the CCCD of a
+// person or of who answers for a household business.
+func ReadTaxCode(text []byte) Reading {
 	value, count, refused := number(text)
 	switch count {
 	case 0:
-		r.Notes |= refused
+		return Reading{Kind: TaxCode, Notes: refused}
 	case cccdDigits:
-		r.set(Reading{CCCD, Number(value), CCCDFromTaxCode})
-	case 10, 13:
-		r.TaxCode = Number(value)
-	default:
-		r.Notes |= MalformedRefused
+		return Reading{CCCD, Number(value), CCCDFromTaxCode}
+	case taxCodeDigits, branchDigits:
+		return Reading{Kind: TaxCode, Number: Number(value)}
+	case taxCodeDigits - 1:
+		return Reading{TaxCode, Number(value), TaxCodeRestored}
 	}
+	return Reading{Kind: TaxCode, Notes: MalformedRefused}
 }
+
+// setTaxCode takes the tax code, which is no identifier of a person, as a
+// company's has 10 digits too, unless it is the CCCD. It comes after the CCCD
+// and the CMND.
+func (r *Record) setTaxCode(text []byte) { r.set(ReadTaxCode(text)) }
 
 func blank(text []byte) bool {
 	for _, c := range text {

@@ -17,6 +17,9 @@ type Raw struct {
 	Origin   *Origin
 	Position event.Position // of the change that says so
 
+	// Node is what the record speaks of; of AnyNode its name tells.
+	Node Node
+
 	CCCD, CMND, Insurance, TaxCode, Phone []byte
 
 	FullName    []byte
@@ -24,6 +27,7 @@ type Raw struct {
 	Sex         Sex
 	Ward        []byte
 	Address     []byte
+	BirthPlace  []byte // the province
 }
 
 // Record is what the identifiers of a record are. They are plaintext, and print

@@ -3,10 +3,13 @@ package linkage
 import (
 	"fmt"
 	"math"
+	"math/bits"
 	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
+
+	"github.com/hopluu/hopluu/processors/identity"
 )
 
 // compiled is a model made ready for work.
@@ -17,14 +20,22 @@ type compiled struct {
 	comparisons []comparison
 	rules       []rule
 	// typed is the column of each kind of number, -1 without.
-	typed [3]int
-	// name is the column of full names, -1 without.
-	name int
-	live *live // nil in a model for files only
+	typed [identity.TaxCode + 1]int
+	// name is the column of full names, node that of what a record speaks of, -1
+	// without.
+	name, node int
+	// says are the columns that a CCCD speaks of, nil without.
+	says *says
+	// only are the columns that say something in records of some nodes.
+	only []onlyNodes
+	// personal are ones in the places of the comparisons of a person's numbers:
+	// in a record of a firm or a household they are those of whoever answers for it.
+	personal pattern
+	live     *live // nil in a model for files only
 }
 
 func (m *Model) compile() (*compiled, error) {
-	c := &compiled{spec: m, variants: map[string]string{}, typed: [3]int{-1, -1, -1}, name: -1}
+	c := &compiled{spec: m, variants: map[string]string{}, typed: [...]int{-1, -1, -1, -1}, name: -1, node: -1}
 	for i, column := range m.Columns {
 		r := roles[column.Role]
 		c.roles = append(c.roles, r)
@@ -33,6 +44,29 @@ func (m *Model) compile() (*compiled, error) {
 		}
 		if column.Role == "full_name" && c.name < 0 {
 			c.name = i
+		}
+		if column.Role == "node" {
+			if c.node >= 0 {
+				return nil, fmt.Errorf("columns: %s: role node is another column's already", column.Name)
+			}
+			c.node = i
+		}
+		if len(column.Nodes) > 0 {
+			only := onlyNodes{column: i}
+			for _, name := range column.Nodes {
+				node := identity.ParseNode([]byte(name))
+				if node.String() != name {
+					return nil, fmt.Errorf("columns: %s: nodes: %q is no kind: use person, household, household_business or organisation", column.Name, name)
+				}
+				only.nodes |= 1 << node
+			}
+			c.only = append(c.only, only)
+		}
+		if column.Says != nil {
+			var err error
+			if c.says, err = m.compileSays(i); err != nil {
+				return nil, err
+			}
 		}
 	}
 	for _, group := range m.Variants {
@@ -59,6 +93,9 @@ func (m *Model) compile() (*compiled, error) {
 			return nil, fmt.Errorf("comparison %s stands twice", s.Name)
 		}
 		c.comparisons = append(c.comparisons, q)
+		if slices.ContainsFunc(q.columns, func(column int) bool { return slices.Contains(c.typed[:identity.TaxCode], column) }) {
+			c.personal |= 15 << (4 * i)
+		}
 	}
 	for i := range m.Blocking {
 		r, err := m.compileRule(&m.Blocking[i])
@@ -76,14 +113,52 @@ func (m *Model) compile() (*compiled, error) {
 	return c, nil
 }
 
-// otherKinds tells a person and an organisation, by their names. One may answer
-// for the other and share its numbers: that is a role, not one entity.
+// onlyNodes is a column with a bit for each node of which it says something.
+type onlyNodes struct {
+	column int
+	nodes  uint8
+}
+
+// finish writes into a record what follows from its cells together.
+func (c *compiled) finish(row []cell) {
+	if len(c.only) > 0 {
+		node := c.nodeOf(row)
+		for _, only := range c.only {
+			if only.nodes>>node&1 == 0 {
+				row[only.column] = cell{}
+			}
+		}
+	}
+	if c.says != nil {
+		c.says.mark(row)
+	}
+}
+
+// nodeOf tells what a record speaks of: what it says itself, unless its name is
+// one that no person bears.
+func (c *compiled) nodeOf(row []cell) identity.Node {
+	node, named := identity.AnyNode, identity.AnyNode
+	if c.node >= 0 {
+		node = identity.Node(row[c.node].a)
+	}
+	if c.name >= 0 {
+		named = row[c.name].node()
+	}
+	if node <= identity.PersonNode && named != identity.AnyNode {
+		return named
+	}
+	return node
+}
+
+// otherKinds tells two records that do not speak of one kind: a person, a
+// household, a household business, an organisation. One may answer for the other
+// and share its numbers: that is a role, not one entity.
 func (c *compiled) otherKinds(x, y []cell) bool {
-	if c.name < 0 {
+	if c.name < 0 && c.node < 0 {
 		return false
 	}
-	a, b := x[c.name], y[c.name]
-	return a.organisation() != b.organisation() && !a.missing() && !b.missing()
+	a, b := c.nodeOf(x), c.nodeOf(y)
+	return a != b && a != identity.AnyNode && b != identity.AnyNode
 }
 
 // weights are the logarithms of a model's probabilities, by comparison and
@@ -96,7 +171,6 @@ type weights struct {
 	strangers, relatives, twins float32
 	prior                       float32 // of two records outside the reference
 	priorReference              float32
-	n                           int // comparisons
 }
 
 // smallest is the least probability of a level: nothing is impossible.
@@ -107,7 +181,7 @@ func log2(p float64) float32 { return float32(math.Log2(max(p, smallest))) }
 // weights makes the weights for a table.
 func (t *Table) weights() *weights {
 	m := t.model.spec
-	w := &weights{n: len(m.Comparisons), hasKin: m.Prior != nil && m.Prior.Kin > 0, hasTwins: m.Prior != nil && m.Prior.Twins > 0}
+	w := &weights{hasKin: m.Prior != nil && m.Prior.Kin > 0, hasTwins: m.Prior != nil && m.Prior.Twins > 0}
 	for k, q := range m.Comparisons {
 		for i, l := range q.Levels {
 			w.m[k][i+1], w.u[k][i+1] = log2(l.M), log2(l.U)
@@ -170,8 +244,11 @@ func (w *weights) ratio(p pattern, rarity float32) float32 {
 // where it is not: strangers alone tell that of most pairs, without logarithms.
 func (w *weights) ratioFrom(floor float32, p pattern, rarity float32) float32 {
 	var m, u, kin, twin float32
-	for k := range w.n {
+	for p != 0 {
+		// The first comparison that is not missing: missing adds nothing.
+		k := bits.TrailingZeros64(uint64(p)) / 4
 		l := p >> (4 * k) & 15
+		p &^= 15 << (4 * k)
 		m += w.m[k][l]
 		u += w.u[k][l]
 		kin += w.kin[k][l]

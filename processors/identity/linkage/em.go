@@ -47,6 +47,8 @@ type mixture struct {
 	// hold is the comparison that twins are known by, -1 for none: what it says
 	// of twins stands.
 	hold int
+	// mass is how many pairs of a free class have both values of a comparison.
+	mass [classes][maxComparisons]float64
 }
 
 const (
@@ -182,25 +184,27 @@ func (x *mixture) maximise(k int, sums *levelTable) (change float64) {
 			change = max(change, math.Abs(p-x.p[k][q][l]))
 			x.p[k][q][l] = p
 		}
+		x.mass[k][q] = sum - pseudo*float64(levels)
 	}
 	return change
 }
 
-// average adds the probabilities of a class, weighted by how much each
-// training says.
+// average adds the probabilities of a class, weighted by how many pairs each
+// training found them of: a rule in whose blocks nobody states a value says
+// nothing of it.
 type average struct {
 	sums    levelTable
 	weights [maxComparisons]float64
 }
 
-func (a *average) add(x *mixture, k int, weight float64) {
+func (a *average) add(x *mixture, k int) {
 	for q, levels := range x.levels {
 		if x.skip[q] {
 			continue
 		}
-		a.weights[q] += weight
+		a.weights[q] += x.mass[k][q]
 		for l := 1; l <= levels; l++ {
-			a.sums[q][l] += weight * x.p[k][q][l]
+			a.sums[q][l] += x.mass[k][q] * x.p[k][q][l]
 		}
 	}
 }

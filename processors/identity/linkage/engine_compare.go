@@ -154,6 +154,9 @@ func (e *Engine) compareOne(w *worker, i int32) {
 			}
 			other := e.row(j)
 			if e.model.otherKinds(row, other) {
+				if e.live.shares(row, other) { // the one answers for the other
+					w.found = append(w.found, compared{i, j, contradicted, share})
+				}
 				continue
 			}
 			p, rarity := w.comparer.compare(row, other)

@@ -23,9 +23,12 @@ const (
 	fieldSex
 	fieldWard
 	fieldAddress
+	fieldBirthPlace
+	fieldTaxCode
+	fieldNode
 )
 
-var fieldNames = []string{"cccd", "cmnd", "insurance", "phone", "full_name", "birth_date", "died", "sex", "ward", "address"}
+var fieldNames = []string{"cccd", "cmnd", "insurance", "phone", "full_name", "birth_date", "died", "sex", "ward", "address", "birth_place", "tax_code", "node"}
 
 // bind finds what each column of a model is.
 func bind(m *Model) ([]field, error) {
@@ -37,7 +40,7 @@ func bind(m *Model) ([]field, error) {
 		}
 		want := textKind
 		switch field(at) {
-		case fieldCCCD, fieldCMND, fieldInsurance, fieldPhone:
+		case fieldCCCD, fieldCMND, fieldInsurance, fieldPhone, fieldBirthPlace, fieldTaxCode, fieldNode:
 			want = numberKind
 		case fieldBorn, fieldDied:
 			want = dateKind
@@ -70,6 +73,12 @@ func (e *Engine) parse(raw *identity.Raw, row []cell) {
 			c = restored(numbers.Insurance, identity.InsuranceRestored)
 		case fieldPhone:
 			c = cell{a: uint64(numbers.Phone)}
+		case fieldTaxCode:
+			c = restored(numbers.TaxCode, identity.TaxCodeRestored)
+		case fieldBirthPlace:
+			c = cell{a: uint64(identity.ReadProvince(raw.BirthPlace).Number)}
+		case fieldNode:
+			c = cell{a: uint64(raw.Node)}
 		case fieldBorn:
 			c = cell{a: uint64(raw.Birth)}
 		case fieldDied:
@@ -92,6 +101,7 @@ func (e *Engine) parse(raw *identity.Raw, row []cell) {
 		}
 		row[i] = c
 	}
+	e.model.finish(row)
 }
 
 // known is a text of a column and the cell that it became.

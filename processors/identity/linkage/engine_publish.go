@@ -17,6 +17,7 @@ type reason struct {
 // How something speaks for a record, from the least.
 const (
 	speaksNot       = iota
+	speaksRole      // an identifier is shared with a node of another kind
 	speaksApart     // a person said that it is another
 	speaksShared    // an identifier is shared with somebody else
 	speaksForbidden // a link that something forbids
@@ -32,6 +33,7 @@ const (
 	RuleForbidden = "forbidden"     // a link that the register or a death forbids
 	RuleShared    = "shared-number" // an identifier that somebody else holds too
 	RuleDecision  = "decision"      // a person said so
+	RuleRole      = "role"          // alone: the one of another kind that it shares a number with answers for it, or it for that one
 )
 
 // findLeaders finds for each cluster, by its first record's place, the record
@@ -111,9 +113,15 @@ func (e *Engine) findReasons() {
 // nothing else that would make them one.
 func (e *Engine) findShared(b *reason, i int32) {
 	n := e.at(i)
-	var best half
+	var best, role half
 	for k := n.halves; k != 0; k = e.halves.at(k).next {
 		h := *e.halves.at(k)
+		if e.model.otherKinds(e.row(i), e.row(h.to)) {
+			if role.to == nowhere || e.nearer(h.to, role.to) {
+				role = h
+			}
+			continue
+		}
 		if !e.live.shares(e.row(i), e.row(h.to)) || e.decisions[(&Decision{A: n.id, B: e.at(h.to).id}).pair()].Verdict == Different {
 			continue
 		}
@@ -121,9 +129,21 @@ func (e *Engine) findShared(b *reason, i int32) {
 			best = h
 		}
 	}
-	if best.to != nowhere {
+	switch {
+	case best.to != nowhere:
 		*b = reason{speaks: speaksShared, with: best.to}
+	case role.to != nowhere && b.speaks == speaksNot:
+		*b = reason{speaks: speaksRole, with: role.to}
 	}
+}
+
+// nearer tells which of two records a role is said of: the register's, then the
+// first.
+func (e *Engine) nearer(i, j int32) bool {
+	if a, b := e.at(i).origin.Register, e.at(j).origin.Register; a != b {
+		return a
+	}
+	return e.compareOrder(i, j) < 0
 }
 
 // publish makes the link of one record and hands it over when it changed.
@@ -185,6 +205,8 @@ func (e *Engine) explain(l *identity.Link, i int32, b *reason) {
 		l.Rule = RuleForbidden
 	case speaksApart:
 		l.Decision, l.Rule = identity.DecisionApart, RuleDecision
+	case speaksRole:
+		l.Decision, l.Rule = identity.DecisionSingle, RuleRole
 	case speaksShared:
 		l.Rule = RuleShared
 		if k := e.live.contradicts(p); k > 0 {

@@ -28,6 +28,8 @@ type person struct {
 	in                                    *identity.Origin
 	cccd, cmnd, insurance, tax, phone     string
 	name, birth, died, sex, ward, address string
+	place                                 string // of birth
+	node                                  identity.Node
 	at                                    uint64 // position
 }
 
@@ -36,7 +38,7 @@ func (p person) raw() *identity.Raw {
 		ID: []byte(p.id), Origin: p.in, Position: event.Position{Epoch: 1, LSN: event.LSN(p.at)},
 		CCCD: []byte(p.cccd), CMND: []byte(p.cmnd), Insurance: []byte(p.insurance), TaxCode: []byte(p.tax), Phone: []byte(p.phone),
 		FullName: []byte(p.name), Birth: identity.ParseDate([]byte(p.birth)), Died: identity.ParseDate([]byte(p.died)),
-		Sex: identity.ParseSex([]byte(p.sex)), Ward: []byte(p.ward), Address: []byte(p.address),
+		Sex: identity.ParseSex([]byte(p.sex)), Ward: []byte(p.ward), Address: []byte(p.address), BirthPlace: []byte(p.place), Node: p.node,
 	}
 }
 
@@ -91,7 +93,7 @@ func batchHash(t testing.TB, m *Model, people []person, decisions []Decision) (i
 	known, err := cityFrequencies()
 	require.NoError(t, err)
 	require.NoError(t, tab.Live(known))
-	f, err := tab.File("city", []string{"record_id", "source", "cccd", "cmnd", "insurance", "full_name", "birth_date", "sex", "phone", "ward", "address", "died"})
+	f, err := tab.File("city", []string{"record_id", "source", "cccd", "cmnd", "insurance", "full_name", "birth_date", "sex", "phone", "ward", "address", "died", "birth_place", "node", "tax_code"})
 	require.NoError(t, err)
 	for _, p := range people {
 		r := identity.Numbers(p.raw())
@@ -104,8 +106,12 @@ func batchHash(t testing.TB, m *Model, people []person, decisions []Decision) (i
 			}
 			return fmt.Sprintf("%0*d", digits, uint64(n))
 		}
+		taxDigits := 10
+		if r.TaxCode >= 1e10 {
+			taxDigits = 13 // a branch
+		}
 		require.NoError(t, f.Add([]string{p.id, p.in.Sector, number(r.CCCD, 12, identity.CCCDRestored), number(r.CMND, 9, identity.CMNDRestored),
-			number(r.Insurance, 10, identity.InsuranceRestored), p.name, p.birth, p.sex, number(r.Phone, 9, 0), p.ward, p.address, p.died}))
+			number(r.Insurance, 10, identity.InsuranceRestored), p.name, p.birth, p.sex, number(r.Phone, 9, 0), p.ward, p.address, p.died, p.place, p.node.String(), number(r.TaxCode, taxDigits, identity.TaxCodeRestored)}))
 	}
 	edges, err := tab.Candidates(nil)
 	require.NoError(t, err)
@@ -131,7 +137,7 @@ func batchHash(t testing.TB, m *Model, people []person, decisions []Decision) (i
 // randomPeople draws records from so small a world that every level, cannot-link,
 // crowded block and shared number comes about: few values, much missing.
 func randomPeople(r *rand.Rand, n int) []person {
-	names := []string{"", "Nguyễn Văn An", "Nguyễn Văn Anh", "NGUYEN VAN AN", "Nguyễn An", "An Nguyễn Văn", "Trần Thị Hoà", "Trần Thị Hòa", "Huỳnh Thị Lý", "Hoàng Thị Lí", "Lê Bá Sơn", "Đỗ Quốc Toản", "Con bà Lê Thị Hoa"}
+	names := []string{"", "Nguyễn Văn An", "Nguyễn Văn Anh", "NGUYEN VAN AN", "Nguyễn An", "An Nguyễn Văn", "Trần Thị Hoà", "Trần Thị Hòa", "Huỳnh Thị Lý", "Hoàng Thị Lí", "Lê Bá Sơn", "Đỗ Quốc Toản", "Con bà Lê Thị Hoa", "Công ty TNHH Sơn Toản", "Hộ kinh doanh Nguyễn Văn An"}
 	births := []string{"", "1985-03-20", "1985-01-01", "1985-03-21", "1950-05-06", "1950-06-05", "2012-12-01", "1985"}
 	addresses := []string{"", "7 Pasteur", "8 Pasteur", "12/3 Lê Lợi", "401 Tỉnh Lộ 8"}
 	origins := []*identity.Origin{register, health, welfare, tax, health}
@@ -153,6 +159,10 @@ func randomPeople(r *rand.Rand, n int) []person {
 		}
 		if r.IntN(12) == 0 {
 			p.died = pick([]string{"1960-01-02", "2020-02-03"})
+		}
+		if r.IntN(12) == 0 {
+			p.node, p.place = identity.Node(r.IntN(5)), pick([]string{"79", "Bình Dương", "Hà Nội"})
+			p.tax = pick([]string{"0301442989", "0301442989-001", "079085000013"})
 		}
 		if p.cccd != "" && r.IntN(10) == 0 {
 			p.cccd = p.cccd[1:]

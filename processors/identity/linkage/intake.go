@@ -25,7 +25,10 @@ type ColumnIntake struct {
 	// Converted are texts that were written in TCVN3, in VNI, or as bytes that
 	// are not UTF-8.
 	Converted int64 `json:"converted,omitempty"`
-	// Organisations are names of firms and household businesses.
+	// Doubted are CCCDs that say another sex or year of birth than their record, or
+	// a province that never was.
+	Doubted int64 `json:"doubted,omitempty"`
+	// Organisations are names of firms, household businesses and households.
 	Organisations int64 `json:"organisations,omitempty"`
 }
 

@@ -44,6 +44,10 @@ const (
 	opMonth               // a date: the same year and month
 	opYear                // a date: the same year
 	opYears               // a date: at most within years apart
+	opDoubted             // a CCCD: one side's says another sex or year of birth than its own record
+	opSaysSex             // a CCCD: one side's says the other's sex, which its own record leaves out
+	opSaysYear            // likewise its year of birth
+	opSaysPlace           // likewise its province of birth
 	opDiffer              // everything else
 )
 
@@ -80,6 +84,10 @@ var ops = map[string]opSpec{
 	"same_month":   {op: opMonth, kinds: []kind{dateKind}},
 	"same_year":    {op: opYear, kinds: []kind{dateKind}},
 	"years":        {op: opYears, kinds: []kind{dateKind}, within: true},
+	"doubted":      {op: opDoubted, kinds: []kind{numberKind}},
+	"says_sex":     {op: opSaysSex, kinds: []kind{numberKind}},
+	"says_year":    {op: opSaysYear, kinds: []kind{numberKind}},
+	"says_place":   {op: opSaysPlace, kinds: []kind{numberKind}},
 	levelDiffer:    {op: opDiffer, kinds: anyKind},
 }
 
@@ -109,6 +117,9 @@ type comparison struct {
 	// the level follows from the two toneless texts alone, and that finding it
 	// is work worth keeping.
 	memo bool
+	// says is what of a CCCD's digits it compares with the other record, nil for
+	// none.
+	says *saying
 }
 
 func (m *Model) compileComparison(s *ComparisonSpec) (comparison, error) {
@@ -149,6 +160,9 @@ func (m *Model) compileComparison(s *ComparisonSpec) (comparison, error) {
 				return c, fmt.Errorf("level swapped needs with: there is no column %q", l.With)
 			}
 		}
+		if spec.op >= opDoubted && spec.op <= opSaysPlace && (m.Columns[out.column].Says == nil || m.Columns[out.column].Role != "cccd") {
+			return c, fmt.Errorf("level %s is for a column of role cccd, with the columns of its record that it speaks of: says: {sex: sex, born: birth_date}", l.Is)
+		}
 		if spec.op == opDiffer && i != len(s.Levels)-1 {
 			return c, fmt.Errorf("level %s must be the last", levelDiffer)
 		}
@@ -166,7 +180,7 @@ func (m *Model) compileComparison(s *ComparisonSpec) (comparison, error) {
 		}
 		c.levels = append(c.levels, out)
 	}
-	return c, nil
+	return c, m.compileSaid(&c)
 }
 
 // comparer compares the records of a table. It has a memory of its own: one
@@ -200,6 +214,9 @@ func (c *comparer) compareWithout(x, y []cell, without pattern) (pattern, float3
 	var p pattern
 	var rarity float32
 	comparisons := c.model.comparisons
+	if c.model.personal != 0 && c.model.nodeOf(x) > identity.PersonNode && c.model.nodeOf(y) > identity.PersonNode {
+		without |= c.model.personal
+	}
 	for k := range comparisons {
 		if without>>(4*k)&15 != 0 {
 			continue
@@ -226,6 +243,9 @@ func (l *level) rarity(x, y cell) float32 {
 // level gives the first level that holds, from 1; 0 when all that the levels
 // read is missing on a side.
 func (c *comparer) level(k int, q *comparison, x, y []cell) int {
+	if q.says != nil {
+		return q.says.level(x, y)
+	}
 	if q.memo {
 		column := q.levels[0].column
 		cx, cy := x[column], y[column]
@@ -279,6 +299,8 @@ func (c *comparer) holds(l *level, x, y cell, rowX, rowY []cell) bool {
 			return x.a == y.a
 		case opNear:
 			return x.a == y.a || nearNumbers(x.a, y.a)
+		case opDoubted:
+			return x.doubted() || y.doubted()
 		}
 		return true
 	case dateKind:

@@ -58,6 +58,11 @@ type ColumnSpec struct {
 	Optional bool `yaml:"optional,omitempty" json:"optional,omitempty"`
 	// Order is how a date with slashes is read: dmy (the default) or mdy.
 	Order string `yaml:"order,omitempty" json:"order,omitempty"`
+	// Nodes are the kinds of node in whose records the column says something;
+	// none for all.
+	Nodes []string `yaml:"nodes,omitempty" json:"nodes,omitempty"`
+	// Says names what of its record a CCCD speaks of too.
+	Says *SaysSpec `yaml:"says,omitempty" json:"says,omitempty"`
 	// Written are columns that say when a ward was written, the first that a
 	// file has: codes of before 1 July 2025 name other places.
 	Written []string `yaml:"written,omitempty" json:"written,omitempty"`

@@ -58,6 +58,11 @@ var roles = map[string]role{
 	"cmnd":             {kind: numberKind, read: identity.ReadCMND, typed: true, id: identity.CMND},
 	"social_insurance": {kind: numberKind, read: identity.ReadInsurance, typed: true, id: identity.Insurance},
 	"phone_vn":         {kind: numberKind, read: identity.ReadPhone},
+	"tax_code":         {kind: numberKind, read: identity.ReadTaxCode, typed: true, id: identity.TaxCode},
+	"province":         {kind: numberKind, read: identity.ReadProvince},
+	// What the record speaks of: a person, a household, a household business, an
+	// organisation.
+	"node": {kind: numberKind, read: identity.ReadNode},
 }
 
 // maxDigits is how long a number may be.
@@ -67,9 +72,9 @@ const maxDigits = 15
 type made struct {
 	// Both are empty when the text says nothing.
 	canonical, toneless string
-	// converted tells that it was in another encoding, organisation that it is
-	// the name of one.
-	converted, organisation bool
+	// converted tells that it was in another encoding.
+	converted bool
+	node      identity.Node // what bears the name
 }
 
 // forms makes the canonical form of a text and the same without diacritics.
@@ -93,7 +98,7 @@ func forms(f form, text string) made {
 	}
 	m := made{canonical: t.Canonical, toneless: t.Toneless, converted: t.Was != identity.Unicode}
 	if f == nameForm {
-		m.organisation = t.Organisation()
+		m.node = t.Node()
 		if t.NoName() {
 			m.canonical, m.toneless = "", ""
 		}
@@ -101,7 +106,7 @@ func forms(f form, text string) made {
 	return m
 }
 
-const zerosRestored = identity.CCCDRestored | identity.CMNDRestored | identity.InsuranceRestored
+const zerosRestored = identity.CCCDRestored | identity.CMNDRestored | identity.InsuranceRestored | identity.TaxCodeRestored
 
 // readNumber reads an identifier of digits, or a telephone number. Fillers (one
 // digit repeated, digits in a row) and what has letters are none.

@@ -29,6 +29,9 @@ func (l *live) contested(c *comparer, holders [][]cell, reference []bool) bool {
 			if owner < 0 && j <= i || j == i {
 				continue
 			}
+			if c.model.otherKinds(holders[i], holders[j]) {
+				continue // a role
+			}
 			if p, _ := c.compare(holders[i], holders[j]); l.contradicts(p) > 0 {
 				return true
 			}

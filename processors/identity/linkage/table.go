@@ -15,9 +15,9 @@ import (
 // cell is a value of a record, of 16 bytes, so that records lie side by side
 // and a pair is compared without following a pointer. The zero cell is missing.
 //
-//	text:   a = id | toneless id<<32, b = sorted id | organisation<<31 | rarity<<32 | rarity of the toneless<<48
+//	text:   a = id | toneless id<<32, b = sorted id | node<<29 | rarity<<32 | rarity of the toneless<<48
 //	date:   a = identity.Date,        b = rarity<<32
-//	number: a = the number,           b = restored (0 or 1) | rarity<<32
+//	number: a = the number,           b = restored (0 or 1) | of a CCCD, what it says<<1 | rarity<<32
 //
 // Rarity is log2(the share of pairs that agree by chance / the share of records
 // with this value), in steps of 1/rarityStep bits, a signed 16-bit number.
@@ -25,15 +25,16 @@ type cell struct{ a, b uint64 }
 
 const (
 	rarityStep = 512
-	// organisationBit tells the name of an organisation; ids of texts are smaller.
-	organisationBit = 1 << 31
+	// nodeAt is where a name tells what bears it, in three bits; ids of texts are
+	// smaller.
+	nodeAt = 29
 )
 
 func (c cell) missing() bool       { return c.a == 0 }
 func (c cell) id() uint32          { return uint32(c.a) }
 func (c cell) toneless() uint32    { return uint32(c.a >> 32) }
-func (c cell) sorted() uint32      { return uint32(c.b) &^ organisationBit }
-func (c cell) organisation() bool  { return uint32(c.b)&organisationBit != 0 }
+func (c cell) sorted() uint32      { return uint32(c.b) & (1<<nodeAt - 1) }
+func (c cell) node() identity.Node { return identity.Node(uint32(c.b) >> nodeAt) }
 func (c cell) restored() bool      { return c.b&1 == 1 }
 func (c cell) date() identity.Date { return identity.Date(c.a) }
 func (c cell) rarity() float32     { return float32(int16(c.b>>32)) / rarityStep }
@@ -127,9 +128,7 @@ func (x *texts) cell(m *made) cell {
 	folded := x.intern(m.toneless)
 	x.analyse(folded)
 	c := cell{a: uint64(x.intern(m.canonical)) | uint64(folded)<<32, b: uint64(x.sorted[folded])}
-	if m.organisation {
-		c.b |= organisationBit
-	}
+	c.b |= uint64(m.node) << nodeAt
 	return c
 }
 
@@ -210,10 +209,14 @@ func NewTable(m *Model) (*Table, error) {
 	for i := range m.Columns {
 		intake[i].Column = m.Columns[i].Name
 	}
-	return &Table{
+	t := &Table{
 		intake: intake, model: c, width: len(m.Columns), used: make([]bool, len(m.Columns)),
 		texts: texts{ids: map[string]uint32{}, words: make([]words, 1), sorted: make([]uint32, 1), variants: c.variants, raw: map[rawText]uint32{}},
-	}, nil
+	}
+	for _, sex := range []identity.Sex{identity.Male, identity.Female} { // maleText, femaleText
+		t.texts.intern(sex.String())
+	}
+	return t, nil
 }
 
 // Len is the number of records.
@@ -478,9 +481,19 @@ func (t *Table) normalise() {
 			if n.converted {
 				in.Converted++
 			}
-			if n.cell.organisation() {
+			if n.cell.node() > identity.PersonNode {
 				in.Organisations++
 			}
+		}
+	}
+	if t.model.says == nil && len(t.model.only) == 0 {
+		return
+	}
+	for i := range t.Len() {
+		row := t.row(int32(i))
+		t.model.finish(row)
+		if says := t.model.says; says != nil && row[says.cccd].doubted() {
+			t.intake[says.cccd].Doubted++
 		}
 	}
 }

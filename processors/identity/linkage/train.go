@@ -18,6 +18,9 @@ type Report struct {
 	Rules      []RuleReport `yaml:"rules" json:"rules"`
 	// Untrained are the comparisons that no rule leaves to be trained.
 	Untrained []string `yaml:"untrained,omitempty" json:"untrained,omitempty"`
+	// Unseen are the comparisons of whose values no pair has both: the weights that
+	// the model gave them stand.
+	Unseen []string `yaml:"unseen,omitempty" json:"unseen,omitempty"`
 	// Advice is what would make the model better.
 	Advice []string `yaml:"advice,omitempty" json:"advice,omitempty"`
 }
@@ -105,6 +108,8 @@ func (t *Table) Train(progress Progress) error {
 // advise says what the model lacks.
 func (x *training) advise() {
 	m := x.t.model.spec
+	m.Report.Unseen = x.unseen()
+	m.Report.Untrained = slices.DeleteFunc(m.Report.Untrained, func(name string) bool { return slices.Contains(m.Report.Unseen, name) })
 	if len(m.Report.Untrained) > 0 {
 		m.Report.Advice = append(m.Report.Advice, fmt.Sprintf("%s could not be trained, as all training rules read what they compare: name a rule under training.rules that does not", strings.Join(m.Report.Untrained, ", ")))
 	}
@@ -274,7 +279,7 @@ func (x *training) round(round int) {
 		start, r.report.Iterations = e.likeliest(r.counts, r.starts)
 		r.starts = []float64{start}
 		r.report.Lambda, r.report.KinShare, r.report.TwinShare = e.share[match], e.share[kin], e.share[twin]
-		m.add(&e, match, e.share[match]*float64(r.report.Pairs))
+		m.add(&e, match)
 	}
 	m.into(&x.p[match], x.levels)
 	x.atLeast()
@@ -303,8 +308,8 @@ func (x *training) round(round int) {
 		}
 		r.report.Iterations = e.run(r.counts)
 		r.report.Lambda, r.report.KinShare, r.report.TwinShare = e.share[match], e.share[kin], e.share[twin]
-		relatives.add(&e, kin, e.share[kin]*float64(r.report.Pairs))
-		twins.add(&e, twin, e.share[twin]*float64(r.report.Pairs))
+		relatives.add(&e, kin)
+		twins.add(&e, twin)
 		x.kinPairs = max(x.kinPairs, e.share[kin]*float64(r.report.Pairs)*r.scale)
 		x.twinPairs = max(x.twinPairs, e.share[twin]*float64(r.report.Pairs)*r.scale)
 	}
@@ -384,7 +389,11 @@ func (x *training) likeTwins(e *mixture, birth int) {
 
 func (x *training) write() {
 	m := x.t.model.spec
+	seen := x.seen()
 	for q := range m.Comparisons {
+		if !seen[q] && slices.ContainsFunc(m.Comparisons[q].Levels, func(l LevelSpec) bool { return l.M > 0 }) {
+			continue // no pair has both values: what the model says stands
+		}
 		for i := range m.Comparisons[q].Levels {
 			l := &m.Comparisons[q].Levels[i]
 			l.M, l.U, l.Kin = round6(x.p[match][q][i+1]), round6(x.p[stranger][q][i+1]), 0
@@ -401,6 +410,33 @@ func (x *training) write() {
 		r.report.Lambda, r.report.KinShare, r.report.TwinShare = round6(r.report.Lambda), round6(r.report.KinShare), round6(r.report.TwinShare)
 		m.Report.Rules = append(m.Report.Rules, r.report)
 	}
+}
+
+// unseen are the names of the comparisons that are not seen.
+func (x *training) unseen() (names []string) {
+	seen := x.seen()
+	for q := range x.levels {
+		if !seen[q] {
+			names = append(names, x.t.model.spec.Comparisons[q].Name)
+		}
+	}
+	return names
+}
+
+// seen are the comparisons of which any pair of the training has both values.
+func (x *training) seen() (seen [maxComparisons]bool) {
+	all := [][]patternCount{x.random}
+	for i := range x.rules {
+		all = append(all, x.rules[i].counts)
+	}
+	for _, counts := range all {
+		for _, c := range counts {
+			for q := range x.levels {
+				seen[q] = seen[q] || c.pattern.level(q) > 0
+			}
+		}
+	}
+	return seen
 }
 
 // round6 keeps six digits, which are plenty for a weight and can be read.
