@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -34,10 +35,11 @@ Rows keep the versions of their events, and bronze is not written.
   swap   exchange the two; --back exchanges them again
   drop   take the table beside silver away`,
 		Example: `  hopluu replay run --topic health.public.patient --from 2026-01-31T08:00:00+07:00
+  hopluu replay diff health_patient
   hopluu replay swap health_patient
   hopluu replay swap health_patient --back
   hopluu replay drop health_patient`,
-	}, a.replayRun(), a.replaySwap(), a.replayList(), a.replayDrop())
+	}, a.replayRun(), a.replayDiff(), a.replaySwap(), a.replayList(), a.replayDrop())
 }
 
 // replayRequest are the flags that say what to replay.
@@ -101,6 +103,109 @@ back: a row that is wrong is mended, one that should not be there stays.`,
 	command.Flags().BoolVar(&r.InPlace, "in-place", false, "write silver itself")
 	command.Flags().BoolVar(&asJSON, "json", false, "print the replay as JSON")
 	return command
+}
+
+func (a *app) replayDiff() *cobra.Command {
+	var asJSON bool
+	command := &cobra.Command{
+		Use:   "diff [TABLE]",
+		Short: "Compare silver with the table beside it, rows and figures",
+		Long: `Bring the table beside silver up to date, and say what an exchange would change: the
+rows that only one of the two has or that are not the same, where in the order of the
+key they lie, and samples; then each indicator and table of gold that reads it, as it
+is and as it becomes. Rows that change meanwhile are left out. Values of columns that
+are of people, by the sector file, are not shown.
+
+Exits with 0 when nothing differs, with 1 when something does.`,
+		Example: `  hopluu replay diff health_patient
+  hopluu replay diff health_patient --json | jq '.indicators[] | select(.now != .then)'`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.withReplays(cmd.Context(), asJSON, func(ctx context.Context, _ config.Config, o *replay.Operator) error {
+				d, err := o.Diff(ctx, first(args))
+				if err != nil {
+					return err
+				}
+				if asJSON {
+					err = printJSON(cmd.OutOrStdout(), d)
+				} else {
+					err = printReplayDifference(cmd.OutOrStdout(), d)
+				}
+				if err == nil && d.Rows() > 0 {
+					err = errFound
+				}
+				return err
+			})
+		},
+	}
+	command.Flags().BoolVar(&asJSON, "json", false, "print the difference as JSON")
+	return command
+}
+
+func printReplayDifference(w io.Writer, d *replay.Difference) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "silver.%s and replay.%s: %d rows only in silver, %d only in the replay, %d changed\n", d.Dataset, d.Dataset, d.OnlySilver, d.OnlyReplay, d.Changed)
+	if d.Moving > 0 {
+		fmt.Fprintf(&b, "%d rows changed while they were compared, and are left out\n", d.Moving)
+	}
+	render := func(head table.Row, rows []table.Row) {
+		if len(rows) == 0 {
+			return
+		}
+		t := table.NewWriter()
+		t.SetStyle(table.StyleLight)
+		t.AppendHeader(head)
+		t.AppendRows(rows)
+		b.WriteString(t.Render() + "\n")
+	}
+	var rows []table.Row
+	for _, r := range d.Ranges {
+		rows = append(rows, table.Row{r.From, r.To, r.OnlySilver, r.OnlyReplay, r.Changed})
+	}
+	render(table.Row{"from key", "to key", "only silver", "only replay", "changed"}, rows)
+	rows = nil
+	for _, s := range d.Samples {
+		var what []string
+		for _, c := range s.Columns {
+			if c.Personal {
+				what = append(what, c.Column+": (personal)")
+				continue
+			}
+			what = append(what, fmt.Sprintf("%s: %s -> %s", c.Column, orNull(c.Silver), orNull(c.Replay)))
+		}
+		rows = append(rows, table.Row{s.Kind, s.Key, strings.Join(what, "\n")})
+	}
+	render(table.Row{"sample", "key", "silver -> replay"}, rows)
+	rows = nil
+	for _, i := range d.Indicators {
+		mark := ""
+		if i.Changed() {
+			mark = "CHANGES"
+		}
+		rows = append(rows, table.Row{i.Code, i.NameVi, i.NameEn, figure(i.Now), figure(i.Then), mark})
+	}
+	render(table.Row{"indicator", "tên", "name", "now", "then", ""}, rows)
+	rows = nil
+	for _, m := range d.Marts {
+		rows = append(rows, table.Row{m.Name, m.Gone, m.New})
+	}
+	render(table.Row{"gold", "rows that go", "rows that come"}, rows)
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func orNull(s *string) string {
+	if s == nil {
+		return "NULL"
+	}
+	return *s
+}
+
+func figure(v *float64) string {
+	if v == nil {
+		return "-"
+	}
+	return strconv.FormatFloat(*v, 'f', -1, 64)
 }
 
 func (a *app) replaySwap() *cobra.Command {

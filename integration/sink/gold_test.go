@@ -236,6 +236,8 @@ func TestIndicatorsOfASmallCity(t *testing.T) {
 	w.expect("SELECT beds, inpatient, emergency, staying, occupancy FROM gold.health_facilities", "(2,1,0,1,0.5)")
 	w.expect("SELECT toString(inspected_at) FROM silver.v_construction_inspection ORDER BY inspected_at LIMIT 1", "('2025-10-03 09:00:00.000000')")
 
+	replayMendsAFigure(t, w)
+
 	// The catalogue explains every column of every mart, in both languages.
 	w.expect("SELECT uniqExact(mart) >= 26, countIf(meaning_vi = '' OR meaning_en = '' OR mart_vi = '' OR mart_en = '') FROM gold.catalogue", "(1,0)")
 	w.expect("SELECT database, table, name FROM system.columns WHERE database IN ('bronze', 'silver', 'gold', 'ops') AND comment = ''")

@@ -107,12 +107,28 @@ func TestReplayMendsWrongRowsWhileTrafficFlows(t *testing.T) {
 	require.GreaterOrEqual(t, n.Events, int64(130))
 	require.Zero(t, n.Dead)
 	w.expect(bad, "(3,0,46)") // nobody sees it yet
+	stdout, stderr, code := w.hopluu("replay", "diff", dataset, "--json")
+	require.Equal(t, 1, code, stderr)
+	var d replay.Difference
+	require.NoError(t, json.Unmarshal([]byte(stdout), &d))
+	require.EqualValues(t, []int64{1, 2, 2}, []int64{d.OnlySilver, d.OnlyReplay, d.Changed}, "%+v", d)
+	require.Len(t, d.Samples, 5)
+	require.Len(t, d.Ranges, 5)
+	require.Equal(t, "('"+f.source+"',20)", d.Ranges[0].From)
+	require.Equal(t, replay.KeyRange{From: "('" + f.source + "',5000)", To: "('" + f.source + "',5000)", OnlySilver: 1}, d.Ranges[4])
+	// What the sector file does not describe may be of people (P11).
+	require.Equal(t, replay.Sample{Kind: "changed", Key: "('" + f.source + "',20)", Columns: []replay.ColumnValue{{Column: "body", Personal: true}}}, d.Samples[0])
 	w.replays(&n, "swap", dataset)
 	require.Equal(t, replay.Swapped, n.State)
 	w.expect(bad, "(0,2,50)")
 	w.replays(&n, "swap") // again: it is done
 	require.Equal(t, replay.Swapped, n.State)
+	stdout, stderr, code = w.hopluu("replay", "diff")
+	require.Equal(t, 1, code, stderr)
+	require.Contains(t, stdout, "2 rows only in silver, 1 only in the replay, 2 changed")
+	require.Contains(t, stdout, "body: (personal)")
 	next := flow.stop()
+	require.Greater(t, next, 1_000_000)
 	f.committed()
 	live := "SELECT count(), uniqExact(id), max(id) FROM " + silver + " FINAL WHERE id >= 1000000"
 	all := fmt.Sprintf("(%d,%d,%d)", next-1_000_000, next-1_000_000, next-1)
@@ -137,4 +153,34 @@ func TestReplayMendsWrongRowsWhileTrafficFlows(t *testing.T) {
 	}
 	_, err := w.operator().Swap(context.Background(), dataset, false)
 	require.ErrorContains(t, err, "there is no replay")
+}
+
+// P10: a figure that was published wrong is computed over the replayed table
+// before anybody reads it, and is right again once that is swapped in. The indicators
+// that a table touches are found by the views' own texts.
+func replayMendsAFigure(t *testing.T, w *world) {
+	paid := "SELECT value FROM gold.indicators WHERE code = 'welfare.paid_this_month'"
+	w.expect(paid, "(2000000)")
+	w.exec("ALTER TABLE silver.welfare_payment UPDATE amount = 9000000 WHERE beneficiary_id = 2 SETTINGS mutations_sync = 2")
+	w.expect(paid, "(9500000)")
+	o := w.operator()
+	_, err := o.Run(t.Context(), replay.Request{Table: "welfare_payment", From: "earliest", Empty: true})
+	require.NoError(t, err)
+	d, err := o.Diff(t.Context(), "")
+	require.NoError(t, err)
+	require.EqualValues(t, 1, d.Changed)
+	require.EqualValues(t, 1, d.Rows())
+	require.Len(t, d.Samples, 1)
+	figures := map[string][]float64{}
+	for _, i := range d.Indicators {
+		figures[i.Code] = []float64{*i.Now, *i.Then}
+	}
+	require.Equal(t, map[string][]float64{"welfare.paid_this_month": {9500000, 2000000}, "citizens.welfare_paid_to_dead": {1000000, 1000000}, "welfare.beneficiaries": {2, 2}}, figures)
+	require.Contains(t, d.Marts, replay.Mart{Name: "gold.welfare_by_programme", Gone: 1, New: 1})
+	w.expect("SELECT count() FROM system.tables WHERE database = 'replay'", "(1)")
+	_, err = o.Swap(t.Context(), "welfare_payment", false)
+	require.NoError(t, err)
+	w.expect(paid, "(2000000)")
+	_, err = o.Drop(t.Context(), "")
+	require.NoError(t, err)
 }

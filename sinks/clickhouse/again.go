@@ -11,6 +11,7 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/hopluu/hopluu/schemas/sectors"
 	"github.com/hopluu/hopluu/schemas/topic"
 	"github.com/hopluu/hopluu/sinks"
 	"github.com/hopluu/hopluu/sinks/clickhouse/tables"
@@ -35,6 +36,8 @@ type Feed struct {
 	Topic, Source, Dataset string
 	// Flat: a compacted topic of the matcher, which never holds all that it held.
 	Flat bool
+	// Table is how its sector file describes it, nil when it does not.
+	Table *sectors.Table
 }
 
 // Feeds gives the topics that a sink of the configuration reads, in their order.
@@ -46,7 +49,7 @@ func Feeds(c Config) ([]Feed, error) {
 	var feeds []Feed
 	for _, name := range routes.topics() {
 		r := routes[name]
-		feeds = append(feeds, Feed{r.topic, r.source, r.dataset, r.flat})
+		feeds = append(feeds, Feed{r.topic, r.source, r.dataset, r.flat, r.desc.Table})
 	}
 	return feeds, nil
 }

@@ -30,6 +30,12 @@ func version(name string) (base string, n int) {
 	return name[:at[0]], n
 }
 
+// Base is the source's column of which a name is a version.
+func Base(name string) string {
+	base, _ := version(name)
+	return base
+}
+
 func versioned(base string, n int) string {
 	if n == 1 {
 		return base

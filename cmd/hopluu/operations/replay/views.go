@@ -1,0 +1,246 @@
+package replay
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
+	"github.com/hopluu/hopluu/sinks/clickhouse/tables"
+)
+
+// view is a view of silver or gold, with its query as ClickHouse has it.
+type view struct{ database, name, query string }
+
+func (v view) String() string { return v.database + "." + v.name }
+
+// beside is the name of its copy over the replayed table.
+func (v view) beside() string { return tables.Qualified(Database, v.database+"__"+v.name) }
+
+// reference is a table or view of silver or gold in a query as ClickHouse writes
+// it out.
+var reference = regexp.MustCompile("\\b(silver|gold)\\.(?:`([^`]+)`|([A-Za-z_][A-Za-z0-9_]*))")
+
+// refers gives the names that a query refers to.
+func refers(query string) map[string]bool {
+	names := map[string]bool{}
+	for _, m := range reference.FindAllStringSubmatch(query, -1) {
+		names[m[1]+"."+m[2]+m[3]] = true
+	}
+	return names
+}
+
+// substitute puts other tables into a query, by the names of those that it has.
+func substitute(query string, by map[string]string) string {
+	return reference.ReplaceAllStringFunc(query, func(text string) string {
+		m := reference.FindStringSubmatch(text)
+		if other, ok := by[m[1]+"."+m[2]+m[3]]; ok {
+			return other
+		}
+		return text
+	})
+}
+
+// over gives the views that read a table of silver, through others too, each
+// behind those that it reads.
+func over(all []view, table string) (found []view) {
+	known := map[string]bool{table: true}
+	for grown := true; grown; {
+		grown = false
+		for _, v := range all {
+			if known[v.String()] {
+				continue
+			}
+			for name := range refers(v.query) {
+				if known[name] {
+					known[v.String()], grown = true, true
+					break
+				}
+			}
+		}
+	}
+	// Those that read only what is placed already come next.
+	placed := map[string]bool{table: true}
+	for len(found) < len(known)-1 {
+		before := len(found)
+		for _, v := range all {
+			if !known[v.String()] || placed[v.String()] {
+				continue
+			}
+			ready := true
+			for name := range refers(v.query) {
+				ready = ready && (!known[name] || placed[name])
+			}
+			if ready {
+				placed[v.String()], found = true, append(found, v)
+			}
+		}
+		if len(found) == before {
+			break // views that read one another: ClickHouse has none such
+		}
+	}
+	return found
+}
+
+func (o *Operator) views(ctx context.Context) (all []view, err error) {
+	err = o.query(ctx, "SELECT database, name, as_select FROM system.tables WHERE database IN ('silver', 'gold') AND as_select != '' ORDER BY database, name", func(rows driver.Rows) error {
+		var v view
+		if err := rows.Scan(&v.database, &v.name, &v.query); err != nil {
+			return err
+		}
+		all = append(all, v)
+		return nil
+	})
+	return all, err
+}
+
+// Indicator is a headline figure, as it is and over the table beside silver.
+type Indicator struct {
+	Code   string   `json:"code"`
+	NameVi string   `json:"name_vi"`
+	NameEn string   `json:"name_en"`
+	Unit   string   `json:"unit"`
+	Now    *float64 `json:"now"`
+	// Then is what it becomes when the tables are exchanged.
+	Then *float64 `json:"then"`
+}
+
+// Changed tells whether the exchange changes the figure.
+func (i Indicator) Changed() bool {
+	return (i.Now == nil) != (i.Then == nil) || i.Now != nil && *i.Now != *i.Then
+}
+
+// Mart is a table of gold, as it is and over the table beside silver.
+type Mart struct {
+	Name string `json:"name"`
+	// Gone and New are rows that the exchange takes away and brings.
+	Gone uint64 `json:"gone"`
+	New  uint64 `json:"new"`
+}
+
+const indicatorsView = "gold.indicators"
+
+// indicatorCode finds the beginnings of the queries that gold.indicators unions.
+var indicatorCode = regexp.MustCompile(`SELECT\s+'([^']+)' AS code\b`)
+
+// touches gives the codes of the indicators whose queries read one of the views.
+func touches(indicators string, views []view) (codes []string) {
+	known := map[string]bool{}
+	for _, v := range views {
+		known[v.String()] = true
+	}
+	at := indicatorCode.FindAllStringSubmatchIndex(indicators, -1)
+	for i, m := range at {
+		end := len(indicators)
+		if i+1 < len(at) {
+			end = at[i+1][0]
+		}
+		for name := range refers(indicators[m[0]:end]) {
+			if known[name] {
+				codes = append(codes, indicators[m[2]:m[3]])
+				break
+			}
+		}
+	}
+	slices.Sort(codes)
+	return codes
+}
+
+// figures computes what of gold reads the data set over the table beside silver,
+// through copies of the views, which are taken away again.
+func (o *Operator) figures(ctx context.Context, dataset string) (indicators []Indicator, marts []Mart, err error) {
+	all, err := o.views(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	touched := over(all, tables.Silver+"."+dataset)
+	by := map[string]string{tables.Silver + "." + dataset: shadow(dataset)}
+	for _, v := range touched {
+		defer func() {
+			// What is left of it is replaced by the next comparison.
+			_ = o.exec(context.WithoutCancel(ctx), "DROP VIEW IF EXISTS "+v.beside())
+		}()
+		if err := o.exec(ctx, "CREATE OR REPLACE VIEW "+v.beside()+" AS "+substitute(v.query, by)); err != nil {
+			return nil, nil, fmt.Errorf("%s over the replayed table: %w", v, err)
+		}
+		by[v.String()] = v.beside()
+	}
+	for _, v := range touched {
+		switch {
+		case v.String() == indicatorsView:
+			if indicators, err = o.indicators(ctx, v, touches(v.query, touched)); err != nil {
+				return nil, nil, err
+			}
+		case v.database == tables.Gold:
+			m, err := o.mart(ctx, v)
+			if err != nil {
+				return nil, nil, err
+			}
+			marts = append(marts, m)
+		}
+	}
+	return indicators, marts, nil
+}
+
+func (o *Operator) indicators(ctx context.Context, v view, codes []string) (list []Indicator, err error) {
+	now, err := o.values(ctx, indicatorsView)
+	if err != nil {
+		return nil, err
+	}
+	then, err := o.values(ctx, v.beside())
+	if err != nil {
+		return nil, err
+	}
+	for _, code := range codes {
+		i, ok := now[code]
+		if !ok {
+			i = then[code]
+			i.Now = nil
+		}
+		i.Then = then[code].Now
+		list = append(list, i)
+	}
+	return list, nil
+}
+
+func (o *Operator) values(ctx context.Context, from string) (map[string]Indicator, error) {
+	values := map[string]Indicator{}
+	err := o.query(ctx, "SELECT code, name_vi, name_en, unit, value FROM "+from, func(rows driver.Rows) error {
+		var i Indicator
+		if err := rows.Scan(&i.Code, &i.NameVi, &i.NameEn, &i.Unit, &i.Now); err != nil {
+			return err
+		}
+		values[i.Code] = i
+		return nil
+	})
+	return values, err
+}
+
+// mart counts the rows of a view that differ, but for how fresh they are.
+func (o *Operator) mart(ctx context.Context, v view) (Mart, error) {
+	m := Mart{Name: v.String()}
+	var columns []string
+	err := o.query(ctx, fmt.Sprintf("SELECT name FROM system.columns WHERE database = %s AND table = %s AND name != 'as_of' ORDER BY position", quote(v.database), quote(v.name)), func(rows driver.Rows) error {
+		var name string
+		err := rows.Scan(&name)
+		columns = append(columns, tables.Ident(name))
+		return err
+	})
+	if err != nil {
+		return m, err
+	}
+	side := func(n int, from string) string {
+		return fmt.Sprintf("SELECT toString(tuple(%s)) AS line, %d AS side FROM %s", strings.Join(columns, ", "), n, from)
+	}
+	err = o.query(ctx, "SELECT sum(greatest(now - then, 0)), sum(greatest(then - now, 0)) FROM\n(\n    SELECT toInt64(countIf(side = 0)) AS now, toInt64(countIf(side = 1)) AS then FROM\n    (\n        "+
+		side(0, tables.Qualified(v.database, v.name))+"\n        UNION ALL\n        "+side(1, v.beside())+"\n    )\n    GROUP BY line HAVING now != then\n)", func(rows driver.Rows) error {
+		var gone, added int64
+		err := rows.Scan(&gone, &added)
+		m.Gone, m.New = uint64(gone), uint64(added)
+		return err
+	})
+	return m, err
+}
