@@ -11,6 +11,7 @@ import (
 
 	"github.com/hopluu/hopluu/cmd/hopluu/operations/replay"
 	"github.com/hopluu/hopluu/integration/harness"
+	"github.com/hopluu/hopluu/schemas/erasure"
 	"github.com/hopluu/hopluu/sinks/clickhouse"
 )
 
@@ -183,4 +184,55 @@ func replayMendsAFigure(t *testing.T, w *world) {
 	w.expect(paid, "(2000000)")
 	_, err = o.Drop(t.Context(), "")
 	require.NoError(t, err)
+}
+
+// P12: who was erased comes back neither from the topic, which has the events
+// still, nor with a copy of silver, nor with a table that was put aside before.
+func TestReplayBringsNobodyBack(t *testing.T) {
+	set, sector := notes()
+	w := newWorld(t, set)
+	w.ledger()
+	f := w.feed(harness.Name("his"), sector, "note", 1, shortColumns...)
+	dataset := sector + "_note"
+	for i := range 10 {
+		f.create(i, "a")
+	}
+	f.commit()
+	sink := w.run()
+	w.noDuplicates(dataset, 10)
+	f.committed()
+	o := w.operator()
+	_, err := o.Run(t.Context(), replay.Request{Topics: []string{f.topic}, From: "5"})
+	require.NoError(t, err)
+	_, err = o.Swap(t.Context(), dataset, false)
+	require.NoError(t, err)
+	require.NoError(t, sink.stop()) // so that nobody sweeps but the replay
+
+	gone := []string{f.source + ".note:2", f.source + ".note:7"}
+	w.say(erasure.Erasure{ID: harness.Name("e"), Version: 1, Records: gone, By: "an", Reason: "asked"})
+	rows := "SELECT id FROM silver." + dataset + " FINAL WHERE id IN (2, 7)"
+	w.expect(rows, "(2)", "(7)")
+	_, err = o.Swap(t.Context(), dataset, true)
+	require.NoError(t, err)
+	w.expect(rows)
+	w.expect("SELECT count() FROM silver."+dataset+" FINAL", "(8)")
+	_, err = o.Swap(t.Context(), dataset, false)
+	require.NoError(t, err)
+	w.expect(rows)
+	_, err = o.Drop(t.Context(), dataset)
+	require.NoError(t, err)
+
+	for _, r := range []replay.Request{{From: "0"}, {From: "earliest", Empty: true}, {From: "0", Bronze: true}, {From: "0", InPlace: true}} {
+		r.Topics = []string{f.topic}
+		n, err := o.Run(t.Context(), r)
+		require.NoError(t, err)
+		if !r.InPlace {
+			_, err = o.Swap(t.Context(), dataset, false)
+			require.NoError(t, err)
+			_, err = o.Drop(t.Context(), n.ID)
+			require.NoError(t, err)
+		}
+		w.expect(rows)
+		w.expect("SELECT count() FROM silver."+dataset+" FINAL", "(8)")
+	}
 }

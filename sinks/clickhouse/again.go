@@ -83,6 +83,7 @@ func NewAgain(c Config, dataset string) (*Again, error) {
 		letters:      newLetters(), values: map[schemaKey]*valueSchema{}, keys: map[uint32]*keySchema{},
 		mark: sinks.Mark{}, gold: newGold(server, c.Log),
 	}
+	s.eraser = newEraser(s)
 	return &Again{store: s, lane: l, dataset: dataset}, nil
 }
 
@@ -111,6 +112,15 @@ func (a *Again) Into(ctx context.Context, table string, parts []topic.Partition)
 		if !slices.Contains(s.reading, p.Topic) {
 			s.reading = append(s.reading, p.Topic)
 		}
+	}
+	for _, sql := range erasureTables {
+		if err := s.server.exec(ctx, sql); err != nil {
+			return err
+		}
+	}
+	// P12: what a replay brings is never of an erased person.
+	if err := s.eraser.reload(ctx); err != nil {
+		return err
 	}
 	s.letters = newLetters()
 	if len(parts) > 0 {
@@ -199,13 +209,38 @@ func (b *batch) writeAgain(ctx context.Context) error {
 		return err
 	}
 	table := b.table()
-	if table == nil {
-		return nil
+	if table != nil {
+		if err := b.complete(ctx); err != nil {
+			return err
+		}
+		if err := b.writeSilver(ctx, table); err != nil {
+			return err
+		}
 	}
-	if err := b.complete(ctx); err != nil {
+	// Which offsets leave no row the sink has noted, or the sweep that took it.
+	b.store.eraser.ended(b)
+	return nil
+}
+
+// Erase deletes the rows of erased people wherever they are: a copy of silver, or
+// a table that was beside it for long, has those of people who were erased since
+// (P12). The ledger is read anew.
+func (a *Again) Erase(ctx context.Context) error {
+	s := a.store
+	if err := s.eraser.reload(ctx); err != nil {
 		return err
 	}
-	return b.writeSilver(ctx, table)
+	ledger := s.eraser.ledger.Load()
+	if ledger.Empty() {
+		return nil
+	}
+	w := sweeper{s.server, s.shards, s.routes}
+	shapes, err := w.shapes(ctx)
+	if err != nil {
+		return err
+	}
+	_, err = w.delete(ctx, shapes, ledger.Records())
+	return err
 }
 
 // FromBronze writes rows anew from bronze: of every record that has an event

@@ -46,7 +46,7 @@ func (w sweeper) shapes(ctx context.Context) (found []erasedTable, err error) {
 	err = w.server.query(ctx, `SELECT c.database, c.table, c.name FROM system.columns AS c
 INNER JOIN system.tables AS t ON t.database = c.database AND t.name = c.table
 WHERE t.engine LIKE '%MergeTree' AND t.name NOT IN ('`+tables.IdentityAudit+`') -- which is kept: it says who erased whom
-    AND (t.database IN ('bronze', 'silver', 'bronze`+cluster.Suffix+`', 'silver`+cluster.Suffix+`') OR t.database = 'ops' AND t.name = 'dead_letter')
+    AND (t.database IN ('bronze', 'silver', '`+tables.Replay+`', 'bronze`+cluster.Suffix+`', 'silver`+cluster.Suffix+`') OR t.database = 'ops' AND t.name = 'dead_letter')
     AND (c.name IN (`+quotedList(named)+`) OR c.name IN ('_topic', '_partition', '_offset')) AND c.type IN ('String', 'Nullable(String)', 'LowCardinality(String)', 'Int32', 'Int64')
 ORDER BY c.database, c.table, c.name`, func(rows driver.Rows) error {
 		var database, table, column string
@@ -76,7 +76,7 @@ ORDER BY c.database, c.table, c.name`, func(rows driver.Rows) error {
 			}
 		}
 		t.bronze = at[0] == "bronze" && len(columns[at]) == len(t.names)+3
-		if at[0] == "bronze" || at[0] == "silver" {
+		if at[0] == tables.Bronze || at[0] == tables.Silver || at[0] == tables.Replay {
 			t.through = through[at[1]]
 		}
 		if len(t.names) > 0 {

@@ -17,6 +17,8 @@ const (
 	Silver = "silver"
 	Gold   = "gold"
 	Ops    = "ops"
+	// Replay holds tables of silver's shape, beside them, while they are replayed.
+	Replay = "replay"
 )
 
 // dedupWindow is how many insert tokens ClickHouse remembers for a bronze

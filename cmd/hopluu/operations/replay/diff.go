@@ -104,7 +104,7 @@ func (o *Operator) Diff(ctx context.Context, name string) (d *Difference, err er
 		return nil, err
 	}
 	d = &Difference{Dataset: n.Dataset, State: n.State, Ranges: []KeyRange{}, Samples: []Sample{}, Indicators: []Indicator{}, Marts: []Mart{}}
-	c := comparison{o, n.Dataset, again.Shape(), tables.Qualified(Database, n.Dataset+"__raw"), tables.Qualified(Database, n.Dataset+"__diff"), offsetsOf(n.Parked), parts}
+	c := comparison{o, n.Dataset, again.Shape(), tables.Qualified(tables.Replay, n.Dataset+"__raw"), tables.Qualified(tables.Replay, n.Dataset+"__diff"), offsetsOf(n.Parked), parts}
 	err = c.rows(ctx, d)
 	for _, table := range []string{c.raw, c.found} {
 		// What is left of it is replaced by the next comparison.

@@ -77,6 +77,10 @@ func (o *Operator) exchange(ctx context.Context, n *Note, again *clickhouse.Agai
 	if err := o.complete(ctx, n, again, parts); err != nil {
 		return err
 	}
+	// A sweep of the sink's may have been between the two tables.
+	if err := again.Erase(ctx); err != nil {
+		return err
+	}
 	n.Parked, n.Leaving, n.State = n.Leaving, nil, after
 	return o.save(ctx, n)
 }
@@ -84,13 +88,17 @@ func (o *Operator) exchange(ctx context.Context, n *Note, again *clickhouse.Agai
 // prepareExchange brings the table that comes in as near as it gets, and notes
 // what the one that goes out has for certain.
 func (o *Operator) prepareExchange(ctx context.Context, n *Note, again *clickhouse.Again, parts []topic.Partition, want string, under State) error {
-	switch parked, err := o.uuid(ctx, Database, n.Dataset); {
+	switch parked, err := o.uuid(ctx, tables.Replay, n.Dataset); {
 	case err != nil:
 		return err
 	case parked != want:
 		return fmt.Errorf("replay.%s is not the table that the replay %s made: somebody replaced it; give 'hopluu replay drop %s' and run it again", n.Dataset, n.ID, n.Dataset)
 	}
 	if err := o.catchUp(ctx, n, again, parts); err != nil {
+		return err
+	}
+	// Nobody who was erased since comes back with it (P12).
+	if err := again.Erase(ctx); err != nil {
 		return err
 	}
 	at, err := o.standing(ctx, n.Dataset, parts)

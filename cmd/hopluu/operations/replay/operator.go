@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
@@ -15,9 +16,6 @@ import (
 	"github.com/hopluu/hopluu/sinks/clickhouse"
 	"github.com/hopluu/hopluu/sinks/clickhouse/tables"
 )
-
-// Database holds the tables beside silver's.
-const Database = "replay"
 
 // Progress is how far a run is.
 type Progress struct {
@@ -66,7 +64,7 @@ func quote(s string) string { return tables.Quote(s) }
 
 // silver and shadow are the two tables of a data set, quoted.
 func silver(dataset string) string { return tables.Qualified(tables.Silver, dataset) }
-func shadow(dataset string) string { return tables.Qualified(Database, dataset) }
+func shadow(dataset string) string { return tables.Qualified(tables.Replay, dataset) }
 
 func (o *Operator) exec(ctx context.Context, sql string) error {
 	if err := o.ClickHouse.Exec(ctx, sql); err != nil {
@@ -95,7 +93,7 @@ func (o *Operator) query(ctx context.Context, sql string, row func(driver.Rows) 
 // prepare makes what replays keep in ClickHouse.
 func (o *Operator) prepare(ctx context.Context) error {
 	for _, sql := range append(tables.Databases(),
-		"CREATE DATABASE IF NOT EXISTS "+Database+" COMMENT 'Phát lại: bảng dựng lại bên cạnh silver — Replays: tables built again beside those of silver'",
+		"CREATE DATABASE IF NOT EXISTS "+tables.Replay+" COMMENT 'Phát lại: bảng dựng lại bên cạnh silver — Replays: tables built again beside those of silver'",
 		noteTable) {
 		if err := o.exec(ctx, sql); err != nil {
 			return err
@@ -166,17 +164,36 @@ type kept struct {
 	rows        int64
 }
 
+// held asks bronze. Of what it had of erased people, and of dead letters, other
+// tables know where it was: a partition that begins with them begins there.
 func (o *Operator) held(ctx context.Context, dataset string) (map[topic.Partition]kept, error) {
 	held := map[topic.Partition]kept{}
 	id, err := o.uuid(ctx, tables.Bronze, dataset)
 	if err != nil || id == "" {
 		return held, err
 	}
-	err = o.query(ctx, "SELECT _topic, _partition, min(_offset), max(_offset) + 1, toInt64(count()) FROM "+tables.Qualified(tables.Bronze, dataset)+" GROUP BY _topic, _partition", func(rows driver.Rows) error {
+	var topics []string
+	for _, name := range o.feeding(dataset) {
+		topics = append(topics, quote(name))
+	}
+	of := " WHERE topic IN (" + strings.Join(topics, ", ") + ") GROUP BY topic, partition"
+	queries := []string{"SELECT _topic, _partition, min(_offset), max(_offset) + 1, toInt64(count()) FROM " + tables.Qualified(tables.Bronze, dataset) + " GROUP BY _topic, _partition"}
+	for table, next := range map[string]string{"erased_offset": "maxIf(offset, deleted = 1) + 1", "dead_letter": "toInt64(0)"} {
+		switch there, err := o.uuid(ctx, tables.Ops, table); {
+		case err != nil:
+			return nil, err
+		case there != "":
+			queries = append(queries, "SELECT topic, partition, min(offset), "+next+", toInt64(0) FROM ops."+table+of)
+		}
+	}
+	err = o.query(ctx, strings.Join(queries, "\nUNION ALL\n"), func(rows driver.Rows) error {
 		var p topic.Partition
 		var k kept
 		if err := rows.Scan(&p.Topic, &p.ID, &k.first, &k.next, &k.rows); err != nil {
 			return err
+		}
+		if old, ok := held[p]; ok {
+			k = kept{min(k.first, old.first), max(k.next, old.next), k.rows + old.rows}
 		}
 		held[p] = k
 		return nil

@@ -127,6 +127,9 @@ func (o *Operator) work(ctx context.Context, n *Note, again *clickhouse.Again) e
 	if err != nil {
 		return err
 	}
+	if err := again.Erase(ctx); err != nil {
+		return err
+	}
 	n.State = Ready
 	if n.InPlace {
 		n.State = Done
@@ -178,10 +181,10 @@ func (o *Operator) copy(ctx context.Context, n *Note) error {
 			return err
 		}
 	}
-	if err := o.mutated(ctx, Database, n.Dataset); err != nil {
+	if err := o.mutated(ctx, tables.Replay, n.Dataset); err != nil {
 		return err
 	}
-	if n.Replayed, err = o.uuid(ctx, Database, n.Dataset); err != nil {
+	if n.Replayed, err = o.uuid(ctx, tables.Replay, n.Dataset); err != nil {
 		return err
 	}
 	if n.Empty {

@@ -18,7 +18,7 @@ type view struct{ database, name, query string }
 func (v view) String() string { return v.database + "." + v.name }
 
 // beside is the name of its copy over the replayed table.
-func (v view) beside() string { return tables.Qualified(Database, v.database+"__"+v.name) }
+func (v view) beside() string { return tables.Qualified(tables.Replay, v.database+"__"+v.name) }
 
 // reference is a table or view of silver or gold in a query as ClickHouse writes
 // it out.
