@@ -8,10 +8,14 @@ import (
 	"runtime/debug"
 
 	"github.com/hopluu/hopluu/cmd/hopluu/config"
+	"github.com/hopluu/hopluu/cmd/hopluu/operations/erase"
 	"github.com/hopluu/hopluu/processors/matcher"
 	"github.com/hopluu/hopluu/schemas/pause"
+	"github.com/hopluu/hopluu/schemas/registry"
+	"github.com/hopluu/hopluu/schemas/topic"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
 )
 
 func (a *app) processorCommand() *cobra.Command {
@@ -97,14 +101,19 @@ func runProcessor(ctx context.Context, c config.Config, log *slog.Logger) (err e
 		m, err := matcher.New(matcher.Config{
 			Kafka: kafka, Registry: schemas, Sectors: set, Sources: refs,
 			TransactionalID: "hopluu-matcher", Log: log, Metrics: metrics,
-			Reviewers: reviewers(c.Identity), TwoPersons: c.Identity.TwoPerson,
+			Reviewers: reviewers(c.Identity), TwoPersons: c.Identity.TwoPerson, SinkGroup: c.Sink.Group,
 		})
 		if err != nil {
 			return round{}, err
 		}
 		return round{ready: m.Ready, run: m.Run, api: m.Handler()}, nil
 	}}
-	return serve(ctx, c.HTTP.Listen, log, metrics, service{kafka: kafka, ready: work.ready, run: work.run, api: work})
+	// It goes on while the matcher is paused: who is to be erased does not wait.
+	eraser, err := newEraser(c, kafka, schemas, sources, log)
+	if err != nil {
+		return err
+	}
+	return serve(ctx, c.HTTP.Listen, log, metrics, service{kafka: kafka, ready: work.ready, run: both(work.run, eraser.Run), api: work})
 }
 
 // reviewers are those of the configuration, whose check has read their tokens.
@@ -116,4 +125,30 @@ func reviewers(c config.Identity) []matcher.Reviewer {
 		all = append(all, out)
 	}
 	return all
+}
+
+// newEraser makes what does, beside the matcher, what erasing a person asks for.
+func newEraser(c config.Config, kafka *topic.Client, schemas *registry.Client, sources []source, log *slog.Logger) (*erase.Eraser, error) {
+	settings := erase.Config{Kafka: kafka, Registry: schemas, Log: log}
+	if c.Tokens.Key != "" || c.Tokens.KeyFile != "" {
+		tokens, err := newTokenizer(c)
+		if err != nil {
+			return nil, err
+		}
+		settings.Tokens = tokens
+	}
+	for _, s := range sources {
+		settings.Sources = append(settings.Sources, erase.Source{Name: s.Name, Sector: s.Described, Files: s.files()})
+	}
+	return erase.New(settings), nil
+}
+
+// both does two works until the first fails.
+func both(one, other func(context.Context) error) func(context.Context) error {
+	return func(ctx context.Context) error {
+		group, ctx := errgroup.WithContext(ctx)
+		group.Go(func() error { return one(ctx) })
+		group.Go(func() error { return other(ctx) })
+		return group.Wait()
+	}
 }

@@ -105,7 +105,7 @@ func newRig(t testing.TB) *rig {
 	r.producer, err = r.kafka.NewProducer(t.Context(), topic.ProducerConfig{TransactionalID: "connector"})
 	require.NoError(t, err)
 	r.topics(topic.IdentityLink, topic.IdentityReview, topic.IdentityDecision)
-	for _, name := range []string{topic.IdentityEvent, topic.IdentityAudit, topic.Audit} {
+	for _, name := range []string{topic.IdentityEvent, topic.IdentityAudit, topic.Audit, topic.IdentityErasure} {
 		_, err = r.kafka.Ensure(t.Context(), topic.Spec{Name: name, Partitions: 1, Replication: 1})
 		require.NoError(t, err)
 	}

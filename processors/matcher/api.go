@@ -16,6 +16,7 @@ import (
 
 	"github.com/hopluu/hopluu/processors/identity/linkage"
 	"github.com/hopluu/hopluu/processors/identity/review"
+	"github.com/hopluu/hopluu/schemas/erasure"
 )
 
 // Reviewer is somebody who may ask the API.
@@ -159,6 +160,9 @@ func (m *Matcher) Handler() http.Handler {
 	mux.HandleFunc("GET /identity/pair", m.asking(m.pair))
 	mux.HandleFunc("GET /identity/decisions", m.asking(m.decided))
 	mux.HandleFunc("POST /identity/decisions", m.asking(m.decide))
+	mux.HandleFunc("GET /identity/erasures", m.asking(m.erasures))
+	mux.HandleFunc("POST /identity/erasures", m.asking(m.erase))
+	mux.HandleFunc("POST /identity/erasures/lift", m.asking(m.lift))
 	return mux
 }
 
@@ -197,7 +201,7 @@ func statusOf(err error) int {
 	switch {
 	case errors.As(err, &r):
 		return r.status
-	case errors.Is(err, review.ErrSecondPerson), errors.Is(err, review.ErrNothingSaid):
+	case errors.Is(err, review.ErrSecondPerson), errors.Is(err, review.ErrNothingSaid), errors.Is(err, erasure.ErrSecondPerson), errors.Is(err, erasure.ErrNotInForce):
 		return http.StatusConflict
 	case errors.Is(err, review.ErrOneRecord), errors.Is(err, review.ErrNoReason), errors.Is(err, review.ErrLongReason), errors.Is(err, review.ErrNumbers):
 		return http.StatusUnprocessableEntity

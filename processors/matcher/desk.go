@@ -97,9 +97,11 @@ type desk struct {
 	cells                   []avro.Cell
 
 	book *review.Book
-	// again are pairs whose last message is not what counts.
-	again map[[2]string]struct{}
-	open  map[[2]string]asked
+	// again are pairs whose last message is not what counts, erased those of
+	// which none is to stay.
+	again, erased map[[2]string]struct{}
+	isErased      func(record string) bool
+	open          map[[2]string]asked
 	// published are the digests of what identity.review holds.
 	published map[[2]string]uint64
 	// fresh is true until the queue was first compared with what is published.
@@ -127,6 +129,7 @@ func openDesk(ctx context.Context, kafka *topic.Client, schemas *registry.Client
 func (d *desk) reset(e *linkage.Engine) {
 	d.engine, d.book = e, review.NewBook()
 	d.fresh = true
+	d.erased = map[[2]string]struct{}{}
 	d.again, d.open, d.published = map[[2]string]struct{}{}, map[[2]string]asked{}, map[[2]string]uint64{}
 }
 
@@ -141,6 +144,10 @@ func (d *desk) take(ctx context.Context, rec *topic.Record) error {
 		return prefixed("key", err)
 	}
 	pair := [2]string{string(cells[0].B), string(cells[1].B)}
+	if rec.Value != nil && (d.isErased(pair[0]) || d.isErased(pair[1])) {
+		d.erased[pair] = struct{}{} // P12: nor does anybody else read it again
+		return nil
+	}
 	if rec.Value == nil {
 		// Without it the next reader knows of no decision, so neither do we.
 		if e, ok := d.book.Forget(pair); ok {
@@ -287,6 +294,12 @@ func (d *desk) publish(ctx context.Context, millis int64) error {
 		}
 	}
 	clear(d.again)
+	for pair := range d.erased {
+		if err := d.decisions.add(ctx, d.producer, []avro.Cell{text(pair[0]), text(pair[1])}, nil, millis); err != nil {
+			return err
+		}
+	}
+	clear(d.erased)
 	err := d.engine.Reviews(func(pair [2]string, r *linkage.Review) error {
 		if r == nil {
 			delete(d.open, pair)

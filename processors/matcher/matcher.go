@@ -39,6 +39,9 @@ type Config struct {
 	// TwoPersons asks that a second reviewer says the same before a decision is
 	// in force.
 	TwoPersons bool
+	// SinkGroup is the sink's consumer group, whose part of an erasure is waited
+	// for; none when empty.
+	SinkGroup string
 }
 
 // modelName is the model that comes with the program and that all matchers
@@ -73,6 +76,7 @@ type Matcher struct {
 	calls    *calls
 	metrics  *metrics
 	decoder  *decoder
+	erased   *eraser
 
 	positions map[topic.Partition]int64 // where to read on
 	stable    map[topic.Partition]int64 // what the broker had when last asked
@@ -172,6 +176,7 @@ func (m *Matcher) reset() (err error) {
 	m.staleDelete = map[topic.Partition]string{}
 	m.markers = map[marked]marker{}
 	m.asOf = 0
+	m.erased = &eraser{}
 	return nil
 }
 
@@ -194,6 +199,9 @@ func (m *Matcher) publish(ctx context.Context) error {
 	}
 	if err := m.desk.publish(ctx, millis); err != nil {
 		return fmt.Errorf("matcher: reviews cannot be written: %w", err)
+	}
+	if err := m.saidErased(ctx); err != nil {
+		return fmt.Errorf("matcher: the erasure ledger cannot be written: %w", err)
 	}
 	if err := m.producer.Commit(ctx); err != nil {
 		return fmt.Errorf("matcher: links cannot be committed: %w", err)

@@ -17,6 +17,7 @@ type metrics struct {
 	events    *prometheus.CounterVec
 	stale     *prometheus.CounterVec
 	letters   *prometheus.CounterVec
+	erased    *prometheus.CounterVec
 	changes   prometheus.Counter
 	persons   *prometheus.CounterVec
 	solving   prometheus.Histogram
@@ -35,6 +36,7 @@ func newMetrics(r prometheus.Registerer, lanes map[string]*lane) (*metrics, erro
 		events:    prometheus.NewCounterVec(prometheus.CounterOpts{Name: "hopluu_matcher_events_total", Help: "Vault messages taken in, by operation."}, append(table, "op")),
 		stale:     prometheus.NewCounterVec(prometheus.CounterOpts{Name: "hopluu_matcher_stale_events_total", Help: "Vault messages older than what is known of their record."}, table),
 		letters:   prometheus.NewCounterVec(prometheus.CounterOpts{Name: "hopluu_matcher_undecodable_total", Help: "Vault messages that cannot be decoded, seen since the start; they are in the dead letters."}, []string{"topic"}),
+		erased:    prometheus.NewCounterVec(prometheus.CounterOpts{Name: "hopluu_matcher_erased_total", Help: "Vault messages of erased people that were read and not taken in."}, table),
 		changes:   prometheus.NewCounter(prometheus.CounterOpts{Name: "hopluu_matcher_links_published_total", Help: "Links published or withdrawn."}),
 		persons:   prometheus.NewCounterVec(prometheus.CounterOpts{Name: "hopluu_matcher_person_events_total", Help: "Merges, splits and moves of persons published to identity.event."}, []string{"kind"}),
 		solving:   prometheus.NewHistogram(prometheus.HistogramOpts{Name: "hopluu_matcher_publish_seconds", Help: "Time to solve and commit a batch.", Buckets: prometheus.ExponentialBuckets(0.002, 2.5, 12)}),
@@ -45,7 +47,7 @@ func newMetrics(r prometheus.Registerer, lanes map[string]*lane) (*metrics, erro
 		lagEvents: prometheus.NewGauge(prometheus.GaugeOpts{Name: "hopluu_matcher_lag_messages", Help: "Vault messages that are committed and not yet matched."}),
 		lagTime:   prometheus.NewGauge(prometheus.GaugeOpts{Name: "hopluu_matcher_lag_seconds", Help: "Age at its source of the latest matched change while there are later ones, else 0."}),
 	}
-	for _, c := range []prometheus.Collector{m.events, m.stale, m.letters, m.changes, m.persons, m.solving, m.records, m.share, m.decisions, m.reviews, m.lagEvents, m.lagTime} {
+	for _, c := range []prometheus.Collector{m.events, m.stale, m.letters, m.erased, m.changes, m.persons, m.solving, m.records, m.share, m.decisions, m.reviews, m.lagEvents, m.lagTime} {
 		if err := r.Register(c); err != nil {
 			return nil, fmt.Errorf("matcher: metrics: %w", err)
 		}

@@ -15,7 +15,7 @@ import (
 )
 
 // ownTopics are those that the matcher writes.
-var ownTopics = []string{topic.IdentityLink, topic.IdentityEvent, topic.IdentityDecision, topic.IdentityReview, topic.IdentityAudit}
+var ownTopics = []string{topic.IdentityLink, topic.IdentityEvent, topic.IdentityDecision, topic.IdentityReview, topic.IdentityAudit, topic.IdentityErasure}
 
 // waitForTopics waits until the topics are there that are written to.
 func (m *Matcher) waitForTopics(ctx context.Context) error {
@@ -89,6 +89,10 @@ func (m *Matcher) loadWhole(ctx context.Context) (missing []string, err error) {
 func (m *Matcher) load(ctx context.Context) (missing []string, err error) {
 	started := time.Now()
 	if err := m.reset(); err != nil {
+		return nil, err
+	}
+	// Before any record: who is erased does not enter the engine (P12).
+	if _, err := m.readLedger(ctx); err != nil {
 		return nil, err
 	}
 	m.notReady("the vault topics are being read")
@@ -222,7 +226,7 @@ func (m *Matcher) restore(ctx context.Context, missing []string) error {
 		}
 		return nil
 	})
-	if err == nil && len(decided) > 0 && m.desk.book.Empty() {
+	if err == nil && len(decided) > 0 && m.desk.book.Empty() && len(m.desk.erased) == 0 {
 		// Nothing can fill it again, so to go on would lose people's work.
 		err = fmt.Errorf("topic identity.decision is empty, but %d links in identity.link are what people said: restore the topic from a backup; to go on without their decisions, delete identity.link too and create it anew", len(decided))
 	}
@@ -256,7 +260,11 @@ func (m *Matcher) follow(ctx context.Context, missing []string) (err error) {
 		if err != nil {
 			return err
 		}
-		if n > 0 && events == 0 {
+		more, err := m.followLedger(ctx)
+		if err != nil {
+			return err
+		}
+		if n += more; n > 0 && events == 0 {
 			since = time.Now()
 		}
 		events += n
@@ -342,6 +350,10 @@ func (m *Matcher) applyRecord(ctx context.Context, rec *topic.Record) error {
 		return m.letters.add(ctx, rec, err)
 	}
 	if l == nil {
+		return nil
+	}
+	if m.isErased(&msg) {
+		m.metrics.erased.WithLabelValues(l.origin.Source, l.origin.Table).Inc()
 		return nil
 	}
 	m.asOf = max(m.asOf, msg.micros)

@@ -104,6 +104,8 @@ const (
 	StepVault      = "vault"
 	StepCapture    = "capture/"
 	StepClickHouse = "clickhouse/"
+	// StepLift is StepCapture of an erasure that was lifted.
+	StepLift = "lift/"
 )
 
 // Who looks for what was not named.

@@ -234,6 +234,14 @@ func (l *Ledger) Messages() (all [][2][]byte, err error) {
 	return all, err
 }
 
+// Did gives a step of an erasure that was done once, also before more was found.
+func (l *Ledger) Did(id, step string) (s Step, did bool) {
+	if a := l.acts[id]; a != nil {
+		s, did = a.steps[step]
+	}
+	return s, did
+}
+
 // Done gives the steps of an erasure that are done for all that is known of it,
 // by their names.
 func (l *Ledger) Done(id string) map[string]Step {

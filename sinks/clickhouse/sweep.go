@@ -157,16 +157,8 @@ func (w sweeper) look(ctx context.Context, found []erasedTable, records []string
 func (w sweeper) delete(ctx context.Context, found []erasedTable, records []string) (map[string]int64, error) {
 	counts := map[string]int64{}
 	for chunk := range slices.Chunk(records, namesAtOnce) {
-		list := quotedList(chunk)
 		for _, t := range found {
-			var conditions []string
-			for _, column := range t.names {
-				conditions = append(conditions, tables.Ident(column)+" IN ("+list+")")
-			}
-			if t.through != "" {
-				conditions = append(conditions, unaliased(t.through)+" IN ("+list+")")
-			}
-			n, err := w.deleteWhere(ctx, t, strings.Join(conditions, " OR "))
+			n, err := w.deleteWhere(ctx, t, t.of(chunk))
 			if missing(err) {
 				continue // gone since: a shadow that a replay swapped
 			}
@@ -187,10 +179,28 @@ func unaliased(expression string) string {
 	return strings.NewReplacer("t.`", "`", "t._source", "_source").Replace(expression)
 }
 
+// of is the condition of the rows that are some records', or speak through them.
+func (t *erasedTable) of(records []string) string {
+	list := quotedList(records)
+	var conditions []string
+	for _, column := range t.names {
+		conditions = append(conditions, tables.Ident(column)+" IN ("+list+")")
+	}
+	if t.through != "" {
+		conditions = append(conditions, unaliased(t.through)+" IN ("+list+")")
+	}
+	return strings.Join(conditions, " OR ")
+}
+
+func (w sweeper) count(ctx context.Context, t erasedTable, where string) (int64, error) {
+	var n uint64
+	err := w.server.query(ctx, "SELECT count() FROM "+tables.Qualified(t.database, t.name)+" WHERE "+where, func(rows driver.Rows) error { return rows.Scan(&n) })
+	return int64(n), err
+}
+
 func (w sweeper) deleteWhere(ctx context.Context, t erasedTable, where string) (int64, error) {
 	name := tables.Qualified(t.database, t.name)
-	var n uint64
-	err := w.server.query(ctx, "SELECT count() FROM "+name+" WHERE "+where, func(rows driver.Rows) error { return rows.Scan(&n) })
+	n, err := w.count(ctx, t, where)
 	if err != nil || n == 0 {
 		return 0, err
 	}
@@ -205,7 +215,7 @@ func (w sweeper) deleteWhere(ctx context.Context, t erasedTable, where string) (
 		return 0, err
 	}
 	// Not a lightweight DELETE, which would only hide them until a merge.
-	return int64(n), w.server.exec(ctx, "ALTER TABLE "+name+" DELETE WHERE "+where+" SETTINGS mutations_sync = 2")
+	return n, w.server.exec(ctx, "ALTER TABLE "+name+" DELETE WHERE "+where+" SETTINGS mutations_sync = 2")
 }
 
 // Erase deletes what ClickHouse has of the people whom a ledger says to be
@@ -239,4 +249,48 @@ func Erase(ctx context.Context, c *Config, ledger *erasure.Ledger) (deleted map[
 		return nil, nil
 	}
 	return w.delete(ctx, shapes, records)
+}
+
+// Count tells what Erase would delete of some records, by table.
+func Count(ctx context.Context, c *Config, records []string) (counts map[string]int64, err error) {
+	routes, err := newRoutes(c.Sectors, c.Sources)
+	if err != nil {
+		return nil, err
+	}
+	server, shards, err := openAll(c)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, shards.close(), server.conn.Close()) }()
+	w := sweeper{server, shards, routes}
+	found, err := w.shapes(ctx)
+	if err != nil {
+		return nil, err
+	}
+	more, err := w.look(ctx, found, records)
+	if err != nil {
+		return nil, err
+	}
+	counts = map[string]int64{}
+	for chunk := range slices.Chunk(append(slices.Clone(records), more...), namesAtOnce) {
+		for _, t := range found {
+			n, err := w.count(ctx, t, t.of(chunk))
+			if err != nil {
+				return nil, err
+			}
+			if n > 0 {
+				counts[t.database+"."+t.name] += n
+			}
+		}
+	}
+	return counts, nil
+}
+
+// ReadLedger takes ClickHouse's copy of the erasure ledger into a ledger.
+func ReadLedger(ctx context.Context, c *Config, into *erasure.Ledger) error {
+	server, shards, err := openAll(c)
+	if err != nil {
+		return err
+	}
+	return errors.Join(readCopy(ctx, server, into), shards.close(), server.conn.Close())
 }

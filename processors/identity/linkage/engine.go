@@ -366,6 +366,18 @@ func (e *Engine) Known(id string) bool {
 	return known
 }
 
+// Members gives the records of a person as last solved, in the order of their
+// names.
+func (e *Engine) Members(person identity.PersonID) (records []string) {
+	for i := int32(1); i < e.used; i++ {
+		if n := e.at(i); n.alive && n.solved && n.person == person {
+			records = append(records, n.id)
+		}
+	}
+	slices.Sort(records)
+	return records
+}
+
 // Restore takes note of a link that is published already, so that Solve gives
 // only what differs. The link of a record that is not known will be withdrawn.
 func (e *Engine) Restore(l *identity.Link) {

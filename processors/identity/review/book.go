@@ -47,6 +47,21 @@ func (b *Book) Forget(pair [2]string) (e Entry, ok bool) {
 	return e, true
 }
 
+// About gives the pairs of which something was said, and of which a record is
+// one that is asked for.
+func (b *Book) About(asked func(record string) bool) (pairs [][2]string) {
+	for pair, e := range b.entries {
+		if e.By == "" && e.Reason == "" && e.Proposed == nil {
+			continue // it was forgotten
+		}
+		if asked(pair[0]) || asked(pair[1]) {
+			pairs = append(pairs, pair)
+		}
+	}
+	slices.SortFunc(pairs, func(x, y [2]string) int { return slices.Compare(x[:], y[:]) })
+	return pairs
+}
+
 // Of gives what was said of a pair; the zero Entry but for its pair when nothing
 // was.
 func (b *Book) Of(x, y string) Entry {

@@ -118,21 +118,31 @@ var (
 
 const maxReason = 500
 
+// Reason is a reason as it is kept, or why it is refused.
+func Reason(said string) (string, error) {
+	reason := strings.TrimSpace(said)
+	switch {
+	case reason == "":
+		return "", ErrNoReason
+	case utf8.RuneCountInString(reason) > maxReason:
+		return "", ErrLongReason
+	case holdsNumber(reason):
+		return "", ErrNumbers
+	}
+	return reason, nil
+}
+
 // Say gives what is known of a pair after somebody spoke. old is what was known
 // before, of the same pair or the zero Entry. twoPersons asks that somebody else
 // says the same before it is in force.
 func Say(old Entry, s Statement, twoPersons bool) (Entry, Outcome, error) {
 	a, b := min(s.A, s.B), max(s.A, s.B)
-	reason := strings.TrimSpace(s.Reason)
-	switch {
-	case a == b:
+	if a == b {
 		return old, "", ErrOneRecord
-	case reason == "":
-		return old, "", ErrNoReason
-	case utf8.RuneCountInString(reason) > maxReason:
-		return old, "", ErrLongReason
-	case holdsNumber(reason):
-		return old, "", ErrNumbers
+	}
+	reason, err := Reason(s.Reason)
+	if err != nil {
+		return old, "", err
 	}
 	next := old
 	next.A, next.B, next.Version, next.Proposed = a, b, old.Version+1, nil

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"time"
 
 	"github.com/hopluu/hopluu/schemas/erasure"
 	"github.com/hopluu/hopluu/schemas/topic"
@@ -60,4 +62,37 @@ func Write(ctx context.Context, kafka *topic.Client, id string, millis int64, me
 		return fmt.Errorf("erasure ledger: %w", err)
 	}
 	return nil
+}
+
+// Restore writes into the topic what a copy of the ledger has and it lacks, and
+// gives how many messages that were.
+func Restore(ctx context.Context, kafka *topic.Client, from *erasure.Ledger) (int, error) {
+	have, _, err := Read(ctx, kafka)
+	if err != nil {
+		return 0, err
+	}
+	there, err := have.Messages()
+	if err != nil {
+		return 0, err
+	}
+	// Joined, so that what the topic says since is not said back.
+	for _, m := range there {
+		if err := from.Take(m[0], m[1]); err != nil {
+			return 0, err
+		}
+	}
+	all, err := from.Messages()
+	if err != nil {
+		return 0, err
+	}
+	var lacking []Message
+	for _, m := range all {
+		if !slices.ContainsFunc(there, func(h [2][]byte) bool { return string(h[0]) == string(m[0]) && string(h[1]) == string(m[1]) }) {
+			lacking = append(lacking, Message{m[0], m[1]})
+		}
+	}
+	if len(lacking) == 0 {
+		return 0, nil
+	}
+	return len(lacking), Write(ctx, kafka, "hopluu-erasure-restore", time.Now().UnixMilli(), lacking...)
 }
