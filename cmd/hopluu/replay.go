@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -34,12 +35,13 @@ Rows keep the versions of their events, and bronze is not written.
   diff   rows and figures before and after
   swap   exchange the two; --back exchanges them again
   drop   take the table beside silver away`,
-		Example: `  hopluu replay run --topic health.public.patient --from 2026-01-31T08:00:00+07:00
+		Example: `  hopluu replay plan --topic health.public.patient --from 2026-01-31T08:00:00+07:00
+  hopluu replay run --topic health.public.patient --from 2026-01-31T08:00:00+07:00
   hopluu replay diff health_patient
   hopluu replay swap health_patient
   hopluu replay swap health_patient --back
   hopluu replay drop health_patient`,
-	}, a.replayRun(), a.replayDiff(), a.replaySwap(), a.replayList(), a.replayDrop())
+	}, a.replayPlan(), a.replayRun(), a.replayDiff(), a.replaySwap(), a.replayList(), a.replayDrop())
 }
 
 // replayRequest are the flags that say what to replay.
@@ -53,6 +55,95 @@ func replayRequest(command *cobra.Command) *replay.Request {
 	flags.BoolVar(&r.Bronze, "from-bronze", false, "read the events from bronze, when the topic's retention took them")
 	flags.BoolVar(&r.Empty, "empty", false, "begin with none of the topics' rows instead of a copy of silver (with --from earliest)")
 	return r
+}
+
+func (a *app) replayPlan() *cobra.Command {
+	var asJSON bool
+	var r *replay.Request
+	command := &cobra.Command{
+		Use:   "plan --topic TOPIC --from earliest|OFFSET|TIME|LSN",
+		Short: "Say what a replay would read, how long it takes and what it touches",
+		Long: `Say what a replay would read, partition by partition, and about how long it takes: by the
+rate of an earlier replay, or of a sample that is read and decoded; whether the topic
+still holds it, else whether bronze does; which views and indicators read the table, with
+their figures now; what bronze costs, and what its TTL makes impossible. Nothing is
+changed.
+
+Exits with 1 when the events are not all where they would be read from, and says what
+can be done.`,
+		Example: `  hopluu replay plan --topic health.public.patient --from 2026-01-31T08:00:00+07:00
+  hopluu replay plan --table health_encounter --from earliest --json | jq .indicators`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.withReplays(cmd.Context(), asJSON, func(ctx context.Context, _ config.Config, o *replay.Operator) error {
+				p, err := o.Plan(ctx, *r)
+				if err != nil {
+					return err
+				}
+				if asJSON {
+					err = printJSON(cmd.OutOrStdout(), p)
+				} else {
+					err = printPlan(cmd.OutOrStdout(), p)
+				}
+				if err == nil && !p.Available {
+					err = errFound
+				}
+				return err
+			})
+		},
+	}
+	r = replayRequest(command)
+	command.Flags().BoolVar(&asJSON, "json", false, "print the plan as JSON")
+	return command
+}
+
+func printPlan(w io.Writer, p *replay.Plan) error {
+	var b strings.Builder
+	t := table.NewWriter()
+	t.SetStyle(table.StyleLight)
+	t.AppendHeader(table.Row{"topic", "partition", "from", "to", "events", "topic holds", "bronze from", "read from"})
+	for _, s := range p.Partitions {
+		bronze := any(s.BronzeStart)
+		if s.BronzeStart < 0 {
+			bronze = "nothing"
+		}
+		t.AppendRow(table.Row{s.Topic, s.Partition, s.First, s.End, s.Events, fmt.Sprintf("%d to %d", s.TopicStart, s.TopicEnd), bronze, s.Held})
+	}
+	b.WriteString(t.Render() + "\n")
+	fmt.Fprintf(&b, "%d events, about %s", p.Events, bytesText(p.Bytes))
+	if p.Rate > 0 {
+		fmt.Fprintf(&b, ": %s at %.0f events/s (%s)", seconds(p.Seconds), p.Rate, p.RateOf)
+	}
+	fmt.Fprintf(&b, "\nsilver.%s: %d rows, read by %s\n", p.Dataset, p.SilverRows, cmp.Or(strings.Join(p.Views, ", "), "no view"))
+	if len(p.Indicators) > 0 {
+		t := table.NewWriter()
+		t.SetStyle(table.StyleLight)
+		t.AppendHeader(table.Row{"indicator", "tên", "name", "now"})
+		for _, i := range p.Indicators {
+			t.AppendRow(table.Row{i.Code, i.NameVi, i.NameEn, figure(i.Now)})
+		}
+		b.WriteString(t.Render() + "\n")
+	}
+	fmt.Fprintf(&b, "bronze.%s: %d events on %s of disk", p.Dataset, p.Bronze.Rows, bytesText(p.Bronze.Bytes))
+	if p.Bronze.Oldest != nil {
+		fmt.Fprintf(&b, ", the oldest of %s", p.Bronze.Oldest.Local().Format(time.DateTime))
+	}
+	fmt.Fprintf(&b, "; TTL: %s\n", cmp.Or(p.Bronze.TTL, "none, it is kept for good"))
+	for _, advice := range p.Advice {
+		b.WriteString(advice + "\n")
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// bytesText writes a size for people.
+func bytesText(n int64) string {
+	units, size := []string{"B", "KiB", "MiB", "GiB", "TiB"}, float64(n)
+	i := 0
+	for ; size >= 1024 && i < len(units)-1; i++ {
+		size /= 1024
+	}
+	return strconv.FormatFloat(size, 'f', min(i, 1), 64) + " " + units[i]
 }
 
 func (a *app) replayRun() *cobra.Command {

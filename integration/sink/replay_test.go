@@ -1,17 +1,31 @@
 package sink
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/hopluu/hopluu/cmd/hopluu/operations/replay"
 	"github.com/hopluu/hopluu/integration/harness"
 	"github.com/hopluu/hopluu/schemas/erasure"
+	"github.com/hopluu/hopluu/schemas/event"
+	"github.com/hopluu/hopluu/schemas/registry"
+	"github.com/hopluu/hopluu/schemas/topic"
 	"github.com/hopluu/hopluu/sinks/clickhouse"
 )
 
@@ -235,4 +249,320 @@ func TestReplayBringsNobodyBack(t *testing.T) {
 		w.expect(rows)
 		w.expect("SELECT count() FROM silver."+dataset+" FINAL", "(8)")
 	}
+}
+
+// cliff stands between a command and ClickHouse: the statement that meets a
+// condition never gets an answer. It is carried out or not, as the test wants.
+type cliff struct {
+	addr   string
+	caught chan struct{}
+}
+
+func (w *world) cliff(carriedOut bool, meant func(query string) bool) *cliff {
+	c := &cliff{caught: make(chan struct{})}
+	stop := make(chan struct{})
+	w.t.Cleanup(func() { close(stop) })
+	p := w.proxy(func(query string) fault { return none })
+	target := p.next
+	server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			panic(http.ErrAbortHandler)
+		}
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		query := cmp.Or(r.URL.Query().Get("query"), string(body))
+		if !meant(query) {
+			target.ServeHTTP(rw, r)
+			return
+		}
+		if carriedOut {
+			target.ServeHTTP(httptest.NewRecorder(), r)
+		}
+		close(c.caught)
+		<-stop
+		panic(http.ErrAbortHandler)
+	}))
+	w.t.Cleanup(server.CloseClientConnections)
+	c.addr = strings.TrimPrefix(server.URL, "http://")
+	return c
+}
+
+// nth meets the n-th query that begins with a text, and only that.
+func nth(n int, prefix string) func(string) bool {
+	var seen atomic.Int64
+	return func(query string) bool {
+		return strings.HasPrefix(query, prefix) && seen.Add(1) == int64(n)
+	}
+}
+
+// killed starts a command of replays, and kills it where it falls.
+func (w *world) killed(c *cliff, args ...string) {
+	w.t.Helper()
+	process := harness.Hopluu(w.t).Start(w.t, "replay", append(append([]string{"replay"}, args...), "--config", w.configure(c.addr)), "HOPLUU_SINK_BATCH_ROWS=20")
+	w.await(c.caught, "the statement at which the command is killed")
+	require.NoError(w.t, process.Kill())
+}
+
+// P2: the operator's command is killed in the middle of the run, before the
+// exchange, and between the exchange and its note; given again it ends what it
+// began, and nothing that arrived is missing.
+func TestReplayGoesOnAfterAKill(t *testing.T) {
+	set, sector := notes()
+	w := newWorld(t, set)
+	f := w.feed(harness.Name("his"), sector, "note", 2, shortColumns...)
+	dataset := sector + "_note"
+	for i := range 100 {
+		f.create(i, "a")
+	}
+	f.commit()
+	w.run()
+	w.noDuplicates(dataset, 100)
+	f.committed()
+	w.exec("ALTER TABLE silver." + dataset + " UPDATE body = 'wrong' WHERE id % 2 = 0 SETTINGS mutations_sync = 2")
+	bad := "SELECT countIf(body = 'wrong'), count() FROM silver." + dataset + " FINAL WHERE id < 1000000"
+	flow := f.flow(1_000_000)
+	var n replay.Note
+
+	w.killed(w.cliff(true, nth(2, "INSERT INTO `replay`.`"+dataset)), "run", "--topic", f.topic, "--from", "0", "--to", "60")
+	var list []replay.Note
+	w.replays(&list, "list")
+	at := slices.IndexFunc(list, func(l replay.Note) bool { return l.Dataset == dataset })
+	require.Equal(t, replay.Running, list[at].State)
+	require.Positive(t, list[at].Events)
+	_, stderr, code := w.hopluu("replay", "swap", dataset)
+	require.Equal(t, 2, code)
+	require.Contains(t, stderr, "is running: give 'hopluu replay run' again")
+	_, stderr, code = w.hopluu("replay", "run", "--topic", f.topic, "--from", "5")
+	require.Equal(t, 2, code)
+	require.Contains(t, stderr, "leave --from out to go on with it")
+	w.replays(&n, "run", "--topic", f.topic)
+	require.Equal(t, replay.Ready, n.State)
+	require.Equal(t, list[at].ID, n.ID)
+	require.Greater(t, n.Epoch, list[at].Epoch)
+
+	exchange := "EXCHANGE TABLES `silver`.`" + dataset
+	w.killed(w.cliff(false, nth(1, exchange)), "swap", dataset)
+	w.expect(bad, "(50,100)")
+	w.replays(&n, "swap", dataset)
+	require.Equal(t, replay.Swapped, n.State)
+	w.expect(bad, "(0,100)")
+	w.killed(w.cliff(true, nth(1, exchange)), "swap", dataset, "--back")
+	w.expect(bad, "(50,100)")
+	_, stderr, code = w.hopluu("replay", "drop", dataset)
+	require.Equal(t, 2, code)
+	require.Contains(t, stderr, "an exchange of "+dataset+" is under way")
+	w.replays(&n, "swap", dataset, "--back")
+	require.Equal(t, replay.Returned, n.State)
+	w.killed(w.cliff(true, nth(1, exchange)), "swap", dataset)
+	w.replays(&n, "swap", dataset)
+	w.expect(bad, "(0,100)")
+
+	next := flow.stop() - 1_000_000
+	f.committed()
+	w.expect("SELECT count(), uniqExact(id) FROM silver."+dataset+" FINAL WHERE id >= 1000000", fmt.Sprintf("(%d,%d)", next, next))
+	w.noDuplicates(dataset, 100+next)
+	// The table that was put aside lacks nothing either, once it returns.
+	w.replays(&n, "swap", dataset, "--back")
+	w.expect("SELECT count(), uniqExact(id) FROM silver."+dataset+" FINAL WHERE id >= 1000000", fmt.Sprintf("(%d,%d)", next, next))
+	w.replays(&n, "drop")
+}
+
+// retain takes the first records out of a topic's partitions, as its retention
+// does.
+func (f *feeder) retain(from int64) {
+	f.w.t.Helper()
+	client, err := kgo.NewClient(kgo.SeedBrokers(f.w.brokers...))
+	require.NoError(f.w.t, err)
+	defer client.Close()
+	ask := kmsg.NewPtrDeleteRecordsRequest()
+	ask.TimeoutMillis = 60_000
+	asked := kmsg.NewDeleteRecordsRequestTopic()
+	asked.Topic = f.topic
+	for id := range f.partitions {
+		p := kmsg.NewDeleteRecordsRequestTopicPartition()
+		p.Partition, p.Offset = id, from
+		asked.Partitions = append(asked.Partitions, p)
+	}
+	ask.Topics = append(ask.Topics, asked)
+	answer, err := ask.RequestWith(f.w.t.Context(), client)
+	require.NoError(f.w.t, err)
+	for _, t := range answer.Topics {
+		for _, p := range t.Partitions {
+			require.NoError(f.w.t, kerr.ErrorForCode(p.ErrorCode))
+		}
+	}
+}
+
+// P2, P4, P10, cases 13, 16, 22, 24 and 26: whatever is in the range - a
+// truncate, deletes, values that updates did not send, a column that goes on in a
+// new version, a dead letter that was retried - the replay gives the same rows
+// again, from the topic, from an offset, a time or an LSN of it, from bronze, and
+// in place. What retention took is an error that says so.
+func TestReplayGivesTheSameRowsAgain(t *testing.T) {
+	set, sector := notes()
+	w := newWorld(t, set)
+	id := column{"id", "bigint", true}
+	f := w.feed(harness.Name("his"), sector, "note", 1, id, column{"body", "text", false}, column{"tags", "text[]", false}, column{"n", "integer", false})
+	dataset := sector + "_note"
+	require.NoError(t, w.registry.SetCompatibility(t.Context(), f.topic+"-value", "NONE"))
+	for i := range 10 {
+		f.create(i, "before", "{x}", i)
+	}
+	f.truncate()
+	for i := range 10 {
+		f.create(i, "long", "{a,NULL}", i)
+	}
+	f.update(1, unchanged, unchanged, 100)
+	f.update(2, unchanged, unchanged, 200)
+	f.delete(3)
+	f.delete(4)
+	f.create(4, "anew", nil, 4)
+	f.commit()
+	sink := w.run()
+	w.noDuplicates(dataset, 26)
+	known := f.id
+	f.id = 1<<31 - 1
+	f.update(5, "poisoned for a while", "{}", 5)
+	f.update(6, "given up", "{}", 6)
+	f.id = known
+	f.update(5, unchanged, "{behind}", 55)
+	f.commit()
+	w.expect("SELECT count() FROM ops.dead_letter FINAL WHERE dataset = '"+dataset+"'", "(3)")
+	f.committed()
+	middle := f.lsn
+	o := w.operator()
+	_, err := o.Run(t.Context(), replay.Request{Table: dataset, From: "0"})
+	require.NoError(t, err) // with an open letter, which is settled while it stands
+
+	f.registered(1<<31 - 1)
+	_, stderr, code := w.hopluu("dlq", "discard", "--topic", f.topic, "--partition", "0", "--offset", "30", "--why", "a test row")
+	require.Zero(t, code, stderr)
+	stdout, stderr, code := w.hopluu("dlq", "retry", "--topic", f.topic)
+	require.Zero(t, code, stdout+stderr)
+	f.shape(id, column{"body", "text", false}, column{"tags", "text[]", false}, column{"n", "numeric(12,2)", false})
+	f.update(1, unchanged, unchanged, "1.25")
+	f.create(11, "new", "{}", "11.50")
+	f.delete(9)
+	f.commit()
+	harness.Eventually(t, within, func(ctx context.Context) error {
+		_, err := w.rows(ctx, "SELECT n__v2 FROM silver."+dataset)
+		return err
+	})
+	f.committed()
+	all := "SELECT * FROM silver." + dataset + " FINAL ORDER BY id"
+	want, err := w.rows(t.Context(), all)
+	require.NoError(t, err)
+	require.Len(t, want, 9)
+	_, err = o.Swap(t.Context(), dataset, false)
+	require.NoError(t, err)
+	w.expect(all, want...) // also the letter that was retried behind the replay's back
+	_, err = o.Drop(t.Context(), dataset)
+	require.NoError(t, err)
+
+	replayed := func(r replay.Request) {
+		t.Helper()
+		r.Table = dataset
+		w.exec("ALTER TABLE silver." + dataset + " UPDATE body = 'wrong', tags = ['wrong'] WHERE id IN (1, 11) SETTINGS mutations_sync = 2")
+		if !r.InPlace {
+			w.exec("INSERT INTO silver." + dataset + " (id, body, _record, _op, _version, _source, _topic, _partition, _offset) VALUES (5000, 'wrong', 'x', 'c', 99999999999999999999999999, '" + f.source + "', '" + f.topic + "', 0, 33)")
+		}
+		n, err := o.Run(t.Context(), r)
+		require.NoError(t, err, "%+v", r)
+		require.Positive(t, n.Events)
+		require.Zero(t, n.Dead)
+		if !r.InPlace {
+			d, err := o.Diff(t.Context(), dataset)
+			require.NoError(t, err)
+			require.EqualValues(t, []int64{1, 0, 2}, []int64{d.OnlySilver, d.OnlyReplay, d.Changed}, "%+v: %+v", r, d)
+			_, err = o.Swap(t.Context(), dataset, false)
+			require.NoError(t, err)
+			_, err = o.Drop(t.Context(), dataset)
+			require.NoError(t, err)
+		}
+		w.expect(all, want...)
+	}
+	for _, r := range []replay.Request{
+		{From: "earliest", Empty: true}, {From: "15"}, {From: event.LSN(middle).String()}, {From: "2025-10-09T08:53:00Z"}, {From: "earliest", InPlace: true},
+	} {
+		replayed(r)
+		r.Bronze = true
+		replayed(r)
+	}
+
+	// Retention took the first records of the topic.
+	f.retain(12)
+	var plan replay.Plan
+	stdout, stderr, code = w.hopluu("replay", "plan", "--topic", f.topic, "--from", "0", "--json")
+	require.Equal(t, 1, code, stderr)
+	require.NoError(t, json.Unmarshal([]byte(stdout), &plan))
+	require.False(t, plan.Available)
+	require.Equal(t, "bronze", plan.Partitions[0].Held)
+	require.Contains(t, plan.Advice[0], "--from-bronze")
+	for from, why := range map[string]string{"0": "from offset 0 to 11 are gone", "2025-01-01T00:00:00Z": "are gone", "99999": "past its end", "-3": "are gone", "soon": "neither earliest"} {
+		_, stderr, code := w.hopluu("replay", "run", "--topic", f.topic, "--from="+from)
+		require.Equal(t, 2, code, from)
+		require.Contains(t, stderr, why)
+		require.Len(t, strings.Split(strings.TrimSpace(stderr), "\n"), 1, stderr)
+	}
+	_, err = o.Run(t.Context(), replay.Request{Table: dataset, From: "earliest", Empty: true})
+	require.ErrorContains(t, err, "begins empty needs every event")
+	replayed(replay.Request{From: "0", Bronze: true})
+	replayed(replay.Request{From: "12"})
+
+	// And the TTL of bronze what it had of them, and more.
+	w.exec("ALTER TABLE bronze." + dataset + " DELETE WHERE _offset < 15 SETTINGS mutations_sync = 2")
+	_, err = o.Run(t.Context(), replay.Request{Table: dataset, From: "0", Bronze: true})
+	require.ErrorContains(t, err, "bronze holds it from offset 15, not from 0")
+	require.ErrorContains(t, err, "hopluu connector resnapshot")
+	w.replays(&plan, "plan", "--topic", f.topic, "--from", "20")
+	require.True(t, plan.Available)
+	require.EqualValues(t, 1, plan.Bronze.Unbuildable) // of those created below 15 one was not touched since
+	require.Positive(t, plan.Rate)
+	require.Positive(t, plan.Bytes)
+	require.Contains(t, plan.Views, "silver.v_"+dataset)
+	require.NoError(t, sink.stop())
+}
+
+// P3: what a replay cannot apply is in the dead letters, as the sink's are. The
+// tables are not exchanged while it is, for silver would lose it; once the reason
+// is mended and the letters are retried, nothing is missing.
+func TestReplayPutsWhatItCannotApplyIntoTheDeadLetters(t *testing.T) {
+	set, sector := notes()
+	w := newWorld(t, set)
+	f := w.feed(harness.Name("his"), sector, "note", 2, shortColumns...)
+	dataset := sector + "_note"
+	for i := range 20 {
+		f.create(i, "a")
+	}
+	f.commit()
+	w.run()
+	w.noDuplicates(dataset, 20)
+	f.committed()
+	lost := answerer(func(path string) (string, bool) {
+		return `{"schema": "\"string\""}`, path == fmt.Sprintf("/schemas/ids/%d", f.id)
+	})
+	w.answer.Store(&lost)
+	fresh := func(c *clickhouse.Config) { c.Registry = registry.New(w.registryURL) } // knows no schema yet
+	o := w.operator(fresh)
+	n, err := o.Run(t.Context(), replay.Request{Topics: []string{f.topic}, From: "earliest"})
+	require.NoError(t, err)
+	require.EqualValues(t, 20, n.Dead)
+	require.Zero(t, n.Events)
+	w.expect("SELECT count() FROM ops.dead_letter FINAL WHERE state = 'open' AND topic = '"+f.topic+"'", "(20)")
+	letters := 0
+	require.NoError(t, w.kafka.ReadAll(t.Context(), topic.DeadLetter(f.topic), func(topic.Record) error { letters++; return nil }))
+	require.Equal(t, 20, letters)
+	_, err = o.Swap(t.Context(), dataset, false)
+	require.ErrorContains(t, err, "20 events that the replay could not apply are in the dead letters")
+	w.expect("SELECT count() FROM silver."+dataset+" FINAL", "(20)")
+
+	w.answer.Store(nil)
+	stdout, stderr, code := w.hopluu("dlq", "retry", "--topic", f.topic)
+	require.Zero(t, code, stdout+stderr)
+	_, err = w.operator(fresh).Swap(t.Context(), dataset, false)
+	require.NoError(t, err)
+	w.expect("SELECT count(), countIf(body = 'a') FROM silver."+dataset+" FINAL", "(20,20)")
+	w.noDuplicates(dataset, 20)
+	_, err = o.Drop(t.Context(), dataset)
+	require.NoError(t, err)
 }

@@ -131,6 +131,13 @@ func (a *Again) Into(ctx context.Context, table string, parts []topic.Partition)
 	return s.follow(ctx, a.lane)
 }
 
+// Dry has what is added be decoded only: nothing is altered, and nobody calls
+// Write.
+func (a *Again) Dry(ctx context.Context) error {
+	a.store.dry = true
+	return a.store.refresh(ctx, a.dataset)
+}
+
 // Shape is the data set's shape, known after Into.
 func (a *Again) Shape() *tables.Table { return a.lane.table }
 
@@ -300,6 +307,15 @@ func (a *Again) Asked(ctx context.Context, topics []string) (asked bool, err err
 	err = a.store.server.query(ctx, fmt.Sprintf("SELECT count() > 0 FROM ops.dead_letter FINAL WHERE state IN ('%s', '%s') AND topic IN (%s)",
 		letterRetrying, letterDiscarding, quotedList(topics)), func(rows driver.Rows) error { return rows.Scan(&asked) })
 	return asked, err
+}
+
+// Unsettled counts the open dead letters of events that bronze has: a replay could
+// not apply them, and the sink, which has been through them, will not.
+func (a *Again) Unsettled(ctx context.Context, topics []string) (n int64, err error) {
+	list := quotedList(topics)
+	err = a.store.server.query(ctx, fmt.Sprintf("SELECT toInt64(count()) FROM ops.dead_letter FINAL WHERE state = '%s' AND topic IN (%s) AND (topic, partition, offset) IN (SELECT _topic, _partition, _offset FROM %s WHERE _topic IN (%s))",
+		LetterOpen, list, tables.Qualified(tables.Bronze, a.dataset), list), func(rows driver.Rows) error { return rows.Scan(&n) })
+	return n, err
 }
 
 // Span is a condition over bronze's, or silver's, columns: events of a partition

@@ -155,6 +155,10 @@ func (s *store) evolve(ctx context.Context, r *route, l *lane, v *valueSchema, b
 	if v.failed != nil || l.table != nil && len(changes) == 0 {
 		return nil
 	}
+	if s.dry {
+		v.failed = errors.New("the tables do not hold its schema yet")
+		return nil
+	}
 	if batchHasRows {
 		return sinks.ErrFull
 	}

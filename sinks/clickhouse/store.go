@@ -41,6 +41,8 @@ type store struct {
 	// into, of a replay, is the table that takes the rows instead of silver's,
 	// quoted; empty for silver's own.
 	into string
+	// dry: tables stay as they are; an event that they have no room for fails.
+	dry bool
 
 	lanes map[string]*lane
 	// descriptions are the sector files' of the data sets.

@@ -97,6 +97,13 @@ func (o *Operator) prepareExchange(ctx context.Context, n *Note, again *clickhou
 	if err := o.catchUp(ctx, n, again, parts); err != nil {
 		return err
 	}
+	// P3: silver has what they say, and would lose it.
+	switch open, err := again.Unsettled(ctx, o.feeding(n.Dataset)); {
+	case err != nil:
+		return err
+	case open > 0 && under == Swapping:
+		return fmt.Errorf("%d events that the replay could not apply are in the dead letters: see 'hopluu dlq list', mend the reason and give 'hopluu dlq retry', then swap", open)
+	}
 	// Nobody who was erased since comes back with it (P12).
 	if err := again.Erase(ctx); err != nil {
 		return err
