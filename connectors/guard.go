@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/hopluu/hopluu/connectors/postgres"
 	"github.com/hopluu/hopluu/schemas/avro"
 	"github.com/hopluu/hopluu/schemas/erasure"
 	"github.com/hopluu/hopluu/schemas/event"
@@ -101,6 +102,19 @@ func NewGuard(ledger *erasure.Ledger, tokenizers []*token.Tokenizer, source stri
 		}
 	}
 	return g, nil
+}
+
+// GuardOf makes the guard of a relation, as its connector has it.
+func GuardOf(ledger *erasure.Ledger, tokenizers []*token.Tokenizer, source string, sector sectors.Table, relation postgres.Relation) (*Guard, error) {
+	public, _, key, err := fields(relation, sector, tokenizers[0])
+	if err != nil {
+		return nil, err
+	}
+	var columns []string
+	for _, c := range relation.Columns {
+		columns = append(columns, c.Name)
+	}
+	return NewGuard(ledger, tokenizers, source, sector, columns, public, key)
 }
 
 // CheckTokens refuses to begin where erased numbers have tokens of a key that is

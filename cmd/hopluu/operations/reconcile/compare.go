@@ -20,6 +20,8 @@ type cell struct {
 type row struct {
 	key  []string
 	hash uint64
+	// erased: it is of an erased person, and ClickHouse is not to have it (P12).
+	erased bool
 }
 
 // hashRow makes one number of a row's cells: lengths keep ("a","bc") and
@@ -115,6 +117,7 @@ type merger struct {
 	ranges             []Range
 	suspects           map[string]suspect
 	overflow           bool
+	erased             int64 // rows of the source that are erased
 	duplicates         int64 // rows of ClickHouse whose key came twice
 	last               []string
 
@@ -179,7 +182,16 @@ func (m *merger) closeRange() {
 }
 
 // merge walks both sides; next gives nil at the end.
-func (m *merger) merge(left, right func() (*row, error)) error {
+func (m *merger) merge(all, right func() (*row, error)) error {
+	left := func() (*row, error) {
+		for {
+			r, err := all()
+			if r == nil || !r.erased {
+				return r, err
+			}
+			m.erased++
+		}
+	}
 	l, err := left()
 	if err != nil {
 		return err

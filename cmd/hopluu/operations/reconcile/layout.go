@@ -1,15 +1,19 @@
 package reconcile
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
 
+	"github.com/hopluu/hopluu/connectors"
 	"github.com/hopluu/hopluu/connectors/postgres"
 	"github.com/hopluu/hopluu/connectors/postgres/pgvalue"
 	"github.com/hopluu/hopluu/schemas/avro"
+	"github.com/hopluu/hopluu/schemas/erasure/feed"
 	"github.com/hopluu/hopluu/schemas/sectors"
+	"github.com/hopluu/hopluu/schemas/token"
 	"github.com/hopluu/hopluu/sinks/clickhouse/tables"
 )
 
@@ -24,6 +28,8 @@ type layout struct {
 	// tokenKey is true when the source cannot order by the key, because
 	// ClickHouse has tokens where the source has numbers.
 	tokenKey bool
+	relation postgres.Relation // with these columns
+	guard    *connectors.Guard // finds the rows of erased people
 }
 
 // layoutOf joins what the source says of a table with what ClickHouse has of
@@ -36,6 +42,7 @@ func layoutOf(relation postgres.Relation, t sectors.Table, landed map[string]str
 		described, ok := t.Column(c.Name)
 		return !t.Captures(c.Name) || ok && described.Privacy == sectors.Mask
 	})
+	l.relation = relation
 	for _, c := range relation.Columns {
 		domain, unfit := "", ""
 		if described, ok := t.Column(c.Name); ok {
@@ -67,6 +74,23 @@ func layoutOf(relation postgres.Relation, t sectors.Table, landed map[string]str
 		l.tokenKey = l.tokenKey || l.columns[i].domain != ""
 	}
 	return l, nil
+}
+
+// guarded has the layout know the rows of erased people (P12, P2).
+func (l *layout) guarded(ctx context.Context, config Config, source string, described sectors.Table) error {
+	ledger, _, err := feed.Read(ctx, config.Kafka)
+	if err != nil || ledger.Empty() {
+		return err
+	}
+	tokenizers := []*token.Tokenizer{config.Tokens.Clone()}
+	for _, old := range config.OldTokens {
+		tokenizers = append(tokenizers, old.Clone())
+	}
+	if err := connectors.CheckTokens(ledger, tokenizers); err != nil {
+		return err
+	}
+	l.guard, err = connectors.GuardOf(ledger, tokenizers, source, described, l.relation)
+	return err
 }
 
 // landedName is the name under which a column lands: what Avro allows, with an

@@ -47,7 +47,7 @@ func findOffsets(ctx context.Context, kafka *topic.Client, conn driver.Conn, tab
 		}
 		letters[offset] = true
 		return nil
-	}, "SELECT DISTINCT offset FROM ops.dead_letter FINAL WHERE state != 'retried' AND topic = ? AND partition = ? AND offset >= ? AND offset < ?", p.Topic, p.ID, s.start, s.end)
+	}, "SELECT DISTINCT offset FROM "+accounted+" WHERE topic = ? AND partition = ? AND offset >= ? AND offset < ?", p.Topic, p.ID, s.start, s.end)
 	if err != nil {
 		return fmt.Errorf("read ops.dead_letter: %w", err)
 	}

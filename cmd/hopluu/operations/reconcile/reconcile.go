@@ -28,6 +28,8 @@ type Config struct {
 	Kafka      *topic.Client
 	ClickHouse driver.Conn
 	Tokens     *token.Tokenizer
+	// OldTokens are those of earlier keys, which erased people are known by.
+	OldTokens []*token.Tokenizer
 	// Group of the sink, whose committed offsets tell what silver has.
 	Group string
 	// CatchUp bounds the wait for silver to apply the snapshot's LSN.
@@ -58,8 +60,10 @@ type Result struct {
 	Counts map[difference]int `json:"counts"`
 	// Changed counts keys that could not be compared because they changed again
 	// and again meanwhile.
-	Changed int  `json:"changed"`
-	OK      bool `json:"ok"`
+	Changed int `json:"changed"`
+	// Erased counts the source's rows of erased people, which are not to be here.
+	Erased int64 `json:"erased"`
+	OK     bool  `json:"ok"`
 	// Error says why the table could not be compared, in the background.
 	Error string `json:"error,omitempty"`
 }
@@ -167,6 +171,9 @@ func (r *run) compare(ctx context.Context, catalog *postgres.Catalog, snapshot *
 	if t.layout, err = layoutOf(relation, described, silver); err != nil {
 		return nil, err
 	}
+	if err := t.layout.guarded(ctx, r.Config, r.source.Name, described); err != nil {
+		return nil, err
+	}
 	if t.result.Topic, err = compareTopic(ctx, r.Kafka, r.ClickHouse, t.landed, topic.Public(r.source.Name, described.Schema, described.Name), ends); err != nil {
 		return nil, err
 	}
@@ -183,7 +190,7 @@ func (r *run) compare(ctx context.Context, catalog *postgres.Catalog, snapshot *
 	}
 	t.result.SourceRows, t.result.ClickHouseRows = m.source.rows, m.clickhouse.rows
 	t.result.SourceChecksum, t.result.ClickHouseChecksum = m.source.checksum(), m.clickhouse.checksum()
-	t.result.Duplicates = m.duplicates
+	t.result.Duplicates, t.result.Erased = m.duplicates, m.erased
 	t.ranges, t.suspects = m.ranges, m.suspects
 	return t, nil
 }

@@ -121,6 +121,7 @@ func (s *sourceSnapshot) rows(ctx context.Context, l layout, b bounds, tokens *t
 	}
 	digest := xxhash.New()
 	cells := make([]cell, len(l.columns))
+	plain := make(event.Row, len(l.columns))
 	var scratch []byte
 	next = func() (*row, error) {
 		if !rows.Next() {
@@ -140,13 +141,18 @@ func (s *sourceSnapshot) rows(ctx context.Context, l layout, b bounds, tokens *t
 				raw++
 			}
 			cells[i] = cell{null: value == nil, text: value}
+			if plain[i] = (event.Value{}); value != nil {
+				plain[i] = event.Value{State: event.Present, Text: value}
+			}
 			if domain := l.columns[i].domain; domain != "" && value != nil {
 				start := len(scratch)
 				scratch = tokens.Append(scratch, domain, value)
 				cells[i].text = scratch[start:]
 			}
 		}
-		return l.row(digest, cells), nil
+		r := l.row(digest, cells)
+		r.erased, _ = l.guard.Covers(plain)
+		return r, nil
 	}
 	if l.tokenKey {
 		sorted, err := drain(next, func(r *row) bool {

@@ -108,6 +108,9 @@ func lookOnce(ctx context.Context, config Config, source Source, described secto
 	if found.layout, err = layoutOf(relation, described, silver); err != nil {
 		return nil, err
 	}
+	if err := found.layout.guarded(ctx, config, source.Name, described); err != nil {
+		return nil, err
+	}
 	if len(found.layout.key) == 0 {
 		return found, nil // it lands in bronze only
 	}

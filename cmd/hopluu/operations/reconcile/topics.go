@@ -15,6 +15,7 @@ type TopicResult struct {
 	Bronze         int64  `json:"bronze"`
 	Duplicates     int64  `json:"duplicates"`
 	DeadLetters    int64  `json:"dead_letters"`
+	Erased         int64  `json:"erased"` // events of erased people, which bronze is not to have (P12)
 	Checksum       string `json:"checksum"`
 	BronzeChecksum string `json:"bronze_checksum"`
 	// Offsets names what differs.
@@ -23,6 +24,10 @@ type TopicResult struct {
 
 	sum, bronzeSum uint64
 }
+
+// accounted are the events that leave no row in bronze: dead letters, and what is
+// erased.
+const accounted = "(SELECT topic, partition, offset, 0 AS erased FROM ops.dead_letter FINAL WHERE state != 'retried' UNION ALL SELECT topic, partition, offset, 1 AS erased FROM ops.erased_offset)"
 
 // span is the retained part of a partition.
 type span struct{ start, end int64 }
@@ -66,7 +71,7 @@ func compareSpans(ctx context.Context, kafka *topic.Client, conn driver.Conn, ta
 	}
 	var sum, bronzeSum uint64
 	for p, s := range spans {
-		var rows, unique, letters uint64
+		var rows, unique, letters, erased uint64
 		var hashed, lettersHashed uint64
 		if len(landed) > 0 {
 			err := conn.QueryRow(ctx, "SELECT count(), uniqExact(_offset), sum(intHash64(_offset)) FROM bronze."+identifier(table)+" WHERE _topic = ? AND _partition = ? AND _offset >= ? AND _offset < ?",
@@ -75,13 +80,14 @@ func compareSpans(ctx context.Context, kafka *topic.Client, conn driver.Conn, ta
 				return TopicResult{}, fmt.Errorf("count bronze.%s: %w", table, err)
 			}
 		}
-		if err := conn.QueryRow(ctx, "SELECT uniqExact(offset), sumDistinct(intHash64(offset)) FROM ops.dead_letter FINAL WHERE state != 'retried' AND topic = ? AND partition = ? AND offset >= ? AND offset < ?",
-			p.Topic, p.ID, s.start, s.end).Scan(&letters, &lettersHashed); err != nil {
+		if err := conn.QueryRow(ctx, "SELECT uniqExact(offset), sumDistinct(intHash64(offset)), uniqExactIf(offset, erased = 1) FROM "+accounted+" WHERE topic = ? AND partition = ? AND offset >= ? AND offset < ?",
+			p.Topic, p.ID, s.start, s.end).Scan(&letters, &lettersHashed, &erased); err != nil {
 			return TopicResult{}, fmt.Errorf("count ops.dead_letter: %w: has 'hopluu sink run' ever run with this ClickHouse?", err)
 		}
 		result.Bronze += int64(rows)
 		result.Duplicates += int64(rows - unique)
-		result.DeadLetters += int64(letters)
+		result.DeadLetters += int64(letters - erased)
+		result.Erased += int64(erased)
 		sum += all[p].sum
 		bronzeSum += hashed + lettersHashed
 		sums[p] = side{rows: int64(rows + letters), sum: hashed + lettersHashed}
