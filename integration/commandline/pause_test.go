@@ -139,6 +139,11 @@ func TestPauseAndResume(t *testing.T) {
 	w.exec("UPDATE room SET beds = 1; UPDATE room SET beds = 2; INSERT INTO room VALUES (1000, 1); INSERT INTO patient VALUES (3, '079085012347', 'Trần Thị Hòa')")
 	shows("patient", "3")
 	require.Contains(t, w.run("sink", "status").stderr, "sink/sink_"+w.source+"/clinic_room: paused by an")
+	top := w.good("top", "--once", "--metrics", strings.TrimPrefix(sink.http, "http://"))
+	for _, part := range []string{"sink/sink_" + w.source + "/clinic_room", "a repair", "streaming", w.source + ".public.room", "sẵn sàng/ready"} {
+		require.Contains(t, top, part)
+	}
+	require.NotContains(t, top, "away")
 	sink.stop(syscall.SIGTERM)
 	sink = w.start("sink", "run")
 	sink.ready()
