@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -565,4 +566,48 @@ func TestReplayPutsWhatItCannotApplyIntoTheDeadLetters(t *testing.T) {
 	w.noDuplicates(dataset, 20)
 	_, err = o.Drop(t.Context(), dataset)
 	require.NoError(t, err)
+}
+
+// The runbook for a wrong figure is tried as it is written, with another table's
+// names.
+func TestRunbookWrongFigure(t *testing.T) {
+	text, err := os.ReadFile("../../deploy/runbooks/wrong-figure.md")
+	require.NoError(t, err)
+	set, sector := notes()
+	w := newWorld(t, set)
+	f := w.feed(harness.Name("his"), sector, "note", 1, shortColumns...)
+	dataset := sector + "_note"
+	for i := range 20 {
+		f.create(i, "a")
+	}
+	f.commit()
+	w.run()
+	w.noDuplicates(dataset, 20)
+	f.committed()
+	w.exec("ALTER TABLE silver." + dataset + " UPDATE body = 'wrong' WHERE id = 7 SETTINGS mutations_sync = 2")
+	wrong := "SELECT countIf(body = 'wrong') FROM silver." + dataset + " FINAL"
+	after := map[string]string{"run": "(1)", "diff": "(1)", "swap": "(0)", "swap --back": "(1)", "drop": "(1)"}
+	tried := 0
+	for line := range strings.Lines(string(text)) {
+		command, ok := strings.CutPrefix(strings.TrimSpace(line), "hopluu ")
+		if !ok {
+			continue
+		}
+		args := strings.Fields(strings.NewReplacer("health.public.encounter", f.topic, "health_encounter", dataset).Replace(command))
+		stdout, stderr, code := w.hopluu(args...)
+		name := args[1]
+		if slices.Contains(args, "--back") {
+			name += " --back"
+		}
+		want := 0
+		if name == "diff" {
+			want = 1
+		}
+		require.Equal(t, want, code, "%s: %s%s", command, stdout, stderr)
+		if rows, ok := after[name]; ok {
+			w.expect(wrong, rows)
+		}
+		tried++
+	}
+	require.Equal(t, 6, tried)
 }
