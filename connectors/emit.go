@@ -17,7 +17,10 @@ import (
 // encodedRow says where an event's bytes are in a piece of memory: its key (none
 // when the table has no key), its value, and its value for the vault (none when
 // the table has no vault). Offsets, because memory moves as it grows.
-type encodedRow struct{ key, value, vault, end int }
+type encodedRow struct {
+	key, value, vault, end int
+	op                     event.Op // of a row that a snapshot read
+}
 
 // append encodes an event of a row behind dst. A row that cannot be encoded
 // leaves nothing behind; the error is a *QuarantineError that names the event.

@@ -24,6 +24,8 @@ type TableProgress struct {
 	// Ranges are those that are read of a table that is complete but for them;
 	// nothing else is known of it then.
 	Ranges []event.Range `json:"ranges,omitempty"`
+	// Keys is how many rows of such a table are to be read by their keys.
+	Keys int `json:"keys,omitempty"`
 	// Again is true for a table that was captured before.
 	Again bool `json:"again"`
 	// Since is when the snapshot began by the source's clock; zero before that.
@@ -49,6 +51,9 @@ func (p TableProgress) Rate(now time.Time) float64 {
 
 // String is for people: "42% of 1.2 GiB, 123456 rows".
 func (p TableProgress) String() string {
+	if p.Keys > 0 {
+		return fmt.Sprintf("rows to read by their keys: %d, ranges: %d", p.Keys, len(p.Ranges))
+	}
 	if len(p.Ranges) > 0 {
 		return fmt.Sprintf("ranges of its key to read: %d", len(p.Ranges))
 	}
@@ -60,11 +65,11 @@ func (p TableProgress) String() string {
 func progressOf(tables map[string]checkpoint.Table) []TableProgress {
 	all := []TableProgress{}
 	for name, t := range tables {
-		if t.Complete && len(t.Ranges) == 0 || t.Quarantined != "" {
+		if t.Complete && len(t.Ranges) == 0 && len(t.Keys) == 0 || t.Quarantined != "" {
 			continue // one that was set aside waits for a person, not for its snapshot
 		}
 		if t.Complete {
-			all = append(all, TableProgress{Table: name, Again: true, Ranges: t.Ranges})
+			all = append(all, TableProgress{Table: name, Again: true, Ranges: t.Ranges, Keys: len(t.Keys)})
 			continue
 		}
 		p := TableProgress{Table: name, Blocks: t.Blocks, Rows: t.Rows, Part: t.Part(), Again: t.Restart}

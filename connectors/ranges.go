@@ -94,6 +94,9 @@ func (r *reading) prepareRanges(w *work) error {
 		}
 		w.left = append(w.left, postgres.Piece{Range: of})
 	}
+	if len(state.Ranges) == 0 {
+		return nil
+	}
 	state.To = max(state.To, r.held.LSN)
 	r.setTable(w.name, state)
 	r.Log.Info("ranges of a table are read", "table", w.name, "lsn", r.held.LSN.String(), "ranges", len(w.left))

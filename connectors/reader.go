@@ -131,22 +131,22 @@ func (d *reader) read(ctx context.Context, o task) error {
 	ev := event.Event{Op: event.Read, Snapshot: true, CommitMicros: r.held.Micros, Position: event.Position{Epoch: r.epoch, LSN: r.held.LSN}}
 	c := r.newChunk(t, o.piece)
 	n := 0
-	err := d.conn.Read(ctx, t.relation, o.extent, o.piece, func(row event.Row) error {
+	take := func(ev *event.Event) error {
 		if n++; n%paceRows == 0 {
 			if err := r.pace.wait(ctx, paceRows); err != nil {
 				return err
 			}
 		}
-		ev.After = row
-		if !t.guard.Admit(&ev) {
+		if !t.guard.Admit(ev) {
 			c.erased++
 			return nil
 		}
 		var at encodedRow
 		var err error
-		if c.memory, at, err = t.append(c.memory, &ev, r.MaxRowBytes); err != nil {
+		if c.memory, at, err = t.append(c.memory, ev, r.MaxRowBytes); err != nil {
 			return err
 		}
+		at.op = ev.Op
 		c.rows = append(c.rows, at)
 		if len(c.memory) < chunkBytes {
 			return nil
@@ -154,6 +154,14 @@ func (d *reader) read(ctx context.Context, o task) error {
 		full := c
 		c = r.newChunk(t, o.piece)
 		return r.tell(ctx, report{reader: d, chunk: full})
+	}
+	err := d.readPiece(ctx, o, func(row event.Row) error {
+		ev.Op, ev.Before, ev.BeforeKeyOnly, ev.After = event.Read, nil, false, row
+		return take(&ev)
+	}, func(key event.Row) error {
+		// A row that is not there as of the snapshot: a delete in its place.
+		ev.Op, ev.Before, ev.BeforeKeyOnly, ev.After = event.Delete, key, true, nil
+		return take(&ev)
 	})
 	if err != nil {
 		return err

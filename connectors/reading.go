@@ -319,7 +319,11 @@ func (r *reading) prepare(ctx context.Context, w *work, extent postgres.Extent) 
 	}
 	w.open, w.extent = true, extent
 	if r.checkpoint.Tables[w.name].Complete {
-		return r.prepareRanges(w)
+		if err := r.prepareRanges(w); err != nil || w.closed {
+			return err
+		}
+		r.prepareKeys(w)
+		return nil
 	}
 	shape.Parts = extent.Parts // not one that was attached since
 	state := begun(r.checkpoint.Tables[w.name], extent, shape, r.held)
@@ -340,7 +344,7 @@ func (r *reading) prepare(ctx context.Context, w *work, extent postgres.Extent) 
 // rows no longer these rows.
 func begun(state checkpoint.Table, extent postgres.Extent, shape checkpoint.Shape, held *postgres.Held) checkpoint.Table {
 	if len(state.Done) == 0 || state.Relfilenode != extent.Relfilenode || state.Outdated(shape) != "" {
-		state = checkpoint.Table{Restart: state.Restart, Ranges: state.Ranges, From: held.LSN, Micros: held.Micros}
+		state = checkpoint.Table{Restart: state.Restart, Ranges: state.Ranges, Keys: state.Keys, From: held.LSN, Micros: held.Micros}
 	}
 	state = state.Seen(shape)
 	state.Relfilenode, state.Blocks, state.To = extent.Relfilenode, extent.Blocks, held.LSN
@@ -390,7 +394,7 @@ func (r *reading) produce(ctx context.Context, c *chunk) error {
 		if r.overtaken.has(w.name, c.memory[at.key:at.value], r.held.LSN) {
 			continue
 		}
-		if err := r.add(ctx, w.table, c.memory, at, event.Read, r.held.Micros); err != nil {
+		if err := r.add(ctx, w.table, c.memory, at, at.op, r.held.Micros); err != nil {
 			return err
 		}
 	}
@@ -410,6 +414,10 @@ func (r *reading) produce(ctx context.Context, c *chunk) error {
 	}
 	if c.piece.Range != nil {
 		return r.endRange(ctx, w, *c.piece.Range, rows)
+	}
+	if c.piece.Keys != nil {
+		r.endKeys(w, *c.piece.Keys, rows)
+		return nil
 	}
 	state := r.checkpoint.Tables[w.name].Read(c.piece.Blocks)
 	state.Rows += rows

@@ -172,7 +172,7 @@ func (a *app) status(ctx context.Context, names []string, interval time.Duration
 
 // snapshotText says how far a table's snapshot is, and how long it may take.
 func snapshotText(p connectors.TableProgress, now time.Time) string {
-	if len(p.Ranges) > 0 {
+	if len(p.Ranges) > 0 || p.Keys > 0 {
 		return p.Table + ": " + p.String()
 	}
 	if p.Blocks == 0 && p.Part == 0 {

@@ -90,6 +90,7 @@ prints and exits as without --continuous.`,
 	flags.BoolVar(&continuous, "continuous", false, "compare in the background until stopped, within the budget of the configuration")
 	flags.IntVar(&rounds, "rounds", 0, "with --continuous: end after so many rounds (default never)")
 	listen.on(command)
+	command.AddCommand(a.reconcileRepair())
 	return command
 }
 

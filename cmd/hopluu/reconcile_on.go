@@ -50,7 +50,12 @@ func (a *app) reconcileOn(cmd *cobra.Command, names []string, how watching) erro
 			metrics := newMetrics()
 			watch := reconcile.NewWatch(reconcile.WatchConfig{
 				Config: settings, Sources: sources, Budget: reconcile.Budget{Share: c.Reconcile.Share, RowsPerSecond: c.Reconcile.RowsPerSecond},
-				Every: c.Reconcile.Every, Rounds: how.rounds, Log: log, Metrics: metrics,
+				Every: c.Reconcile.Every, Rounds: how.rounds,
+				Repair: c.Reconcile.Repair, RepairKeys: c.Reconcile.RepairKeys,
+				Repaired: func(ctx context.Context, p *reconcile.Plan, began time.Time, err error) {
+					a.recordRepair(ctx, c, p, began, err)
+				},
+				Log: log, Metrics: metrics,
 			})
 			return serve(ctx, c.HTTP.Listen, log, metrics, service{kafka: settings.Kafka, ready: watch.Ready, run: func(ctx context.Context) error {
 				var err error

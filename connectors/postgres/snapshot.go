@@ -204,29 +204,39 @@ func (r *Reader) Enter(ctx context.Context, schema, table string) (Extent, error
 }
 
 // Piece is what is read of a table at once: blocks of its heap, or the rows of a
-// range when that is not nil.
+// range or of keys when that is not nil.
 type Piece struct {
 	Blocks checkpoint.Blocks
 	Range  *event.Range
+	Keys   *Keys
 }
 
 // Read copies the rows of a piece of a table that was entered and hands each to
 // row, whose cells are valid during the call only. An error of row's ends the
 // connection.
 func (r *Reader) Read(ctx context.Context, relation Relation, e Extent, p Piece, row func(event.Row) error) error {
-	columns := make([]string, len(relation.Columns))
-	for i, c := range relation.Columns {
-		columns[i] = pgx.Identifier{c.Name}.Sanitize()
-	}
-	table := pgx.Identifier{relation.Schema, relation.Table}.Sanitize()
-	if !e.Whole {
-		// pgoutput publishes a table's own rows, not its children's.
-		table = "ONLY " + table
-	}
+	columns, table := relation.selected(e)
 	conditions, err := p.conditions(relation, e)
 	if err != nil {
 		return err
 	}
+	return r.copy(ctx, relation, columns, table, conditions, row)
+}
+
+// selected are the columns and the table that are read.
+func (r Relation) selected(e Extent) (columns []string, table string) {
+	for _, c := range r.Columns {
+		columns = append(columns, pgx.Identifier{c.Name}.Sanitize())
+	}
+	table = pgx.Identifier{r.Schema, r.Table}.Sanitize()
+	if !e.Whole {
+		// pgoutput publishes a table's own rows, not its children's.
+		table = "ONLY " + table
+	}
+	return columns, table
+}
+
+func (r *Reader) copy(ctx context.Context, relation Relation, columns []string, table string, conditions []string, row func(event.Row) error) error {
 	if relation.Filter != "" {
 		// The rows that the stream sends, and no others (P5).
 		conditions = append(conditions, "("+relation.Filter+")")
@@ -236,7 +246,7 @@ func (r *Reader) Read(ctx context.Context, relation Relation, e Extent, p Piece,
 		where = " WHERE " + strings.Join(conditions, " AND ")
 	}
 	lines := &lineWriter{columns: len(columns), row: row}
-	_, err = r.conn.PgConn().CopyTo(ctx, lines, "COPY (SELECT "+strings.Join(columns, ", ")+" FROM "+table+where+") TO STDOUT")
+	_, err := r.conn.PgConn().CopyTo(ctx, lines, "COPY (SELECT "+strings.Join(columns, ", ")+" FROM "+table+where+") TO STDOUT")
 	if lines.err != nil {
 		return lines.err
 	}

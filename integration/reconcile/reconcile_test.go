@@ -57,7 +57,7 @@ func (c *city) inTheBackground(t *testing.T) {
 	c.spoil("ALTER TABLE silver.construction_permit UPDATE floors = 77 WHERE permit_id = '" + victim + "'")
 	ctx, cancel := context.WithTimeout(t.Context(), 3*within)
 	defer cancel()
-	env := []string{"HOPLUU_RECONCILE_SHARE=0.05", "HOPLUU_RECONCILE_EVERY=0s", "HOPLUU_HTTP_LISTEN="}
+	env := []string{"HOPLUU_RECONCILE_SHARE=0.3", "HOPLUU_RECONCILE_EVERY=0s", "HOPLUU_HTTP_LISTEN="}
 	noted := func(n int) func(context.Context) error {
 		return func(context.Context) error {
 			if have := len(c.strings("SELECT toString(round) FROM ops.reconciliation_range")); have < n {
@@ -98,6 +98,24 @@ func (c *city) inTheBackground(t *testing.T) {
 			}
 		}
 	}
+
+	// A person has the row read anew: shown first, done with --yes, and recorded.
+	repair := func(code int, args ...string) string {
+		stdout, stderr, got, err := harness.Hopluu(t).Run(ctx, append([]string{"reconcile", "repair", sector, "--table", permits, "--catch-up", within.String(), "-c", c.stack.ConfigPath}, args...))
+		require.NoError(t, err)
+		require.Equal(t, code, got, "%s\n%s", stdout, stderr)
+		return stdout
+	}
+	shown := repair(1)
+	require.Contains(t, shown, victim)
+	require.Contains(t, shown, "nothing is changed yet")
+	require.Contains(t, repair(0, "--yes"), "repaired")
+	require.Contains(t, repair(0), "nothing differs")
+	require.Empty(t, c.reconcile(1)[permits].Different)
+	stdout, stderr, code, err := harness.Hopluu(t).Run(ctx, []string{"audit", "--json", "-c", c.stack.ConfigPath})
+	require.NoError(t, err)
+	require.Zero(t, code, stderr)
+	require.Contains(t, stdout, "table public.permit: 1 keys")
 }
 
 // Rows go on flowing, and one row changes without end: a comparison is right

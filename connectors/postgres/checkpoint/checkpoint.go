@@ -73,6 +73,9 @@ type Table struct {
 	// Ranges are those parts of the table that are to be read anew once it is
 	// Complete. Each ends with a marker of its own.
 	Ranges []event.Range `json:"ranges,omitempty"`
+	// Keys are those of single rows that are to be read anew, or told as deleted
+	// where they are gone, once it is Complete: the texts of the key's columns.
+	Keys [][]string `json:"keys,omitempty"`
 	// Rows that the snapshot has read so far.
 	Rows int64 `json:"rows,omitempty"`
 	// Quarantined is the reason why the table's events go to its dead-letter
@@ -146,11 +149,11 @@ func (t Table) Torn(lsn event.LSN) bool {
 func (t Table) Superseded(lsn event.LSN) bool { return t.Complete && lsn < t.From }
 
 // Pending lists, of the given tables and in their order, those whose snapshot
-// is not complete, or that have ranges to be read anew.
+// is not complete, or that have ranges or keys to be read anew.
 func (c Checkpoint) Pending(tables []string) []string {
 	var pending []string
 	for _, t := range tables {
-		if state := c.Tables[t]; !state.Complete || len(state.Ranges) > 0 {
+		if state := c.Tables[t]; !state.Complete || len(state.Ranges) > 0 || len(state.Keys) > 0 {
 			pending = append(pending, t)
 		}
 	}

@@ -14,6 +14,8 @@ import (
 type bounds struct {
 	after, upTo     []string
 	bucket, buckets uint64
+	// only, if not nil, are the keys, in the place of a range.
+	only [][]string
 	// limit is how many rows of the source are read, 0 for all within the ends.
 	limit int
 }
@@ -51,6 +53,13 @@ func (l layout) keys(of func(int) string) []string {
 // sourceWithin are the conditions of a range at the source. Its texts are
 // literals of no type yet, which take the type of what they are compared with.
 func (l layout) sourceWithin(b bounds) (conditions []string) {
+	if b.only != nil && !l.tokenKey {
+		rows := make([]string, len(b.only))
+		for i, key := range b.only {
+			rows[i] = "(" + sourceLiterals(key) + ")"
+		}
+		return []string{fmt.Sprintf("(%s) IN (%s)", strings.Join(l.keys(l.sourceKey), ", "), strings.Join(rows, ", "))}
+	}
 	for _, end := range []struct {
 		operator string
 		key      []string
@@ -58,18 +67,40 @@ func (l layout) sourceWithin(b bounds) (conditions []string) {
 		if end.key == nil {
 			continue
 		}
-		literals := make([]string, len(end.key))
-		for i, text := range end.key {
-			literals[i] = "'" + strings.ReplaceAll(text, "'", "''") + "'"
-		}
-		conditions = append(conditions, fmt.Sprintf("(%s) %s (%s)", strings.Join(l.keys(l.sourceKey), ", "), end.operator, strings.Join(literals, ", ")))
+		conditions = append(conditions, fmt.Sprintf("(%s) %s (%s)", strings.Join(l.keys(l.sourceKey), ", "), end.operator, sourceLiterals(end.key)))
 	}
 	return conditions
+}
+
+func sourceLiterals(key []string) string {
+	literals := make([]string, len(key))
+	for i, text := range key {
+		literals[i] = "'" + strings.ReplaceAll(text, "'", "''") + "'"
+	}
+	return strings.Join(literals, ", ")
+}
+
+func (l layout) landedLiterals(key []string) []string {
+	literals := make([]string, len(key))
+	for i, text := range key {
+		literals[i] = quoted(text)
+		if l.integer[i] {
+			literals[i] = "toInt64(" + quoted(text) + ")"
+		}
+	}
+	return literals
 }
 
 // landedWithin are the conditions of a range in ClickHouse. That on the first
 // column alone, which the one on all of them implies, finds the granules.
 func (l layout) landedWithin(b bounds) (conditions []string) {
+	if b.only != nil {
+		rows := make([]string, len(b.only))
+		for i, key := range b.only {
+			rows[i] = "(" + strings.Join(l.landedLiterals(key), ", ") + ")"
+		}
+		return []string{fmt.Sprintf("(%s) IN (%s)", strings.Join(l.keys(l.landedKey), ", "), strings.Join(rows, ", "))}
+	}
 	if b.buckets > 1 {
 		return []string{fmt.Sprintf("%s %% %d = %d", l.landedHash(), b.buckets, b.bucket)}
 	}
@@ -80,13 +111,7 @@ func (l layout) landedWithin(b bounds) (conditions []string) {
 		if end.key == nil {
 			continue
 		}
-		literals := make([]string, len(end.key))
-		for i, text := range end.key {
-			literals[i] = quoted(text)
-			if l.integer[i] {
-				literals[i] = "toInt64(" + quoted(text) + ")"
-			}
-		}
+		literals := l.landedLiterals(end.key)
 		keys := l.keys(l.landedKey)
 		conditions = append(conditions, fmt.Sprintf("%s %s= %s", keys[0], end.operator[:1], literals[0]))
 		if len(keys) == 1 {

@@ -35,6 +35,8 @@ type entry struct {
 	duplicates  int64
 	changed     int
 	ok          bool
+	// suspects are the keys that differ, for a repair; they are not noted.
+	suspects []suspect
 }
 
 // write notes a range. What is noted is not compared again in its round.
@@ -79,6 +81,7 @@ type standing struct {
 	number   map[string]uint32 // of the next range, by kind
 	finished map[string]bool   // kinds that are compared to their end
 	failed   string            // why it is left to the next round
+	suspects []suspect         // to be repaired, one more than may be at most
 }
 
 func newRound() *round {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/hopluu/hopluu/connectors/postgres"
@@ -43,6 +44,25 @@ const (
 	scannedParts = 32
 	scannedRows  = 500_000
 )
+
+// entry is the range as the journal keeps it.
+func (s *stretch) entry(source Source, t sectors.Table, number uint32) *entry {
+	e := &entry{
+		source: source.Name, table: t.Schema + "." + t.Name, kind: rowsKind, number: number, after: s.after, upTo: s.upTo, last: s.last,
+		lsn: s.lsn, left: s.source, right: s.clickhouse, duplicates: s.duplicates, changed: s.changed, ok: s.agrees(),
+		counts: map[difference]int{}, samples: map[difference][]string{}, suspects: s.suspects,
+	}
+	if s.buckets > 0 {
+		e.after, e.upTo = []string{sharesMark}, []string{strconv.FormatUint(s.bucket, 10), strconv.FormatUint(s.buckets, 10)}
+	}
+	for _, of := range s.suspects {
+		e.counts[of.difference]++
+		if len(e.samples[of.difference]) < maxKeys {
+			e.samples[of.difference] = append(e.samples[of.difference], keyText(of.key))
+		}
+	}
+	return e
+}
 
 // compareStretch compares the rows of a table behind the bounds' beginning, as
 // many as the limit says. The source's snapshot lasts as long as they are read,
@@ -133,7 +153,7 @@ func lookOnce(ctx context.Context, config Config, source Source, described secto
 	switch {
 	case found.layout.tokenKey:
 		found.last = found.bucket+1 >= found.buckets
-	case found.limit > 0 && len(rows) == found.limit:
+	case found.only == nil && found.limit > 0 && len(rows) == found.limit:
 		found.upTo, found.last = rows[len(rows)-1].key, false
 	}
 	if wait {

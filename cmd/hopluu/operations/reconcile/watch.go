@@ -25,10 +25,22 @@ type WatchConfig struct {
 	// RangeRows is how many rows a range has, 0 for rangeRows.
 	RangeRows int
 	// Rounds is after how many rounds it ends, 0 for never.
-	Rounds  int
-	Log     *slog.Logger
-	Metrics prometheus.Registerer
+	Rounds int
+	// Repair is the policy for keys that differ, and RepairKeys of how many in a
+	// table it may act by itself. Repaired is told of what was done.
+	Repair     string
+	RepairKeys int
+	Repaired   func(ctx context.Context, p *Plan, began time.Time, err error)
+	Log        *slog.Logger
+	Metrics    prometheus.Registerer
 }
+
+// The policies for keys that differ.
+const (
+	RepairNever = "never" // tell of them
+	RepairAsk   = "ask"   // tell also how they are repaired
+	RepairAuto  = "auto"  // repair them
+)
 
 // Watch compares everything again and again, a range at a time, within its
 // budget.
@@ -44,6 +56,9 @@ type Watch struct {
 func NewWatch(c WatchConfig) *Watch {
 	if c.RangeRows <= 0 {
 		c.RangeRows = watchedRows
+	}
+	if c.Repair == "" {
+		c.Repair = RepairNever
 	}
 	return &Watch{WatchConfig: c, metrics: newMetrics(c.Metrics)}
 }
@@ -218,6 +233,8 @@ func (w *Watch) table(ctx context.Context, r *round, source Source, t sectors.Ta
 	}); err != nil {
 		return err
 	}
+	w.repair(ctx, at, source, t)
+	at.suspects = nil
 	if at.failed == "" {
 		w.metrics.at.WithLabelValues(source.Name, name).SetToCurrentTime()
 	}
@@ -262,21 +279,7 @@ func (w *Watch) rows(ctx context.Context, at *standing, source Source, t sectors
 	if err != nil {
 		return nil, 0, err
 	}
-	e := &entry{
-		source: source.Name, table: t.Schema + "." + t.Name, kind: rowsKind, number: at.number[rowsKind], after: found.after, upTo: found.upTo, last: found.last,
-		lsn: found.lsn, left: found.source, right: found.clickhouse, duplicates: found.duplicates, changed: found.changed, ok: found.agrees(),
-		counts: map[difference]int{}, samples: map[difference][]string{},
-	}
-	if found.buckets > 0 {
-		e.after, e.upTo = []string{sharesMark}, []string{strconv.FormatUint(found.bucket, 10), strconv.FormatUint(found.buckets, 10)}
-	}
-	for _, s := range found.suspects {
-		e.counts[s.difference]++
-		if len(e.samples[s.difference]) < maxKeys {
-			e.samples[s.difference] = append(e.samples[s.difference], keyText(s.key))
-		}
-	}
-	return e, found.took, nil
+	return found.entry(source, t, at.number[rowsKind]), found.took, nil
 }
 
 // events compares a span of a topic's partition with bronze.
@@ -291,7 +294,7 @@ func (w *Watch) events(ctx context.Context, at *standing, source Source, t secto
 	return &entry{
 		source: source.Name, table: t.Schema + "." + t.Name, kind: topicKind, number: at.number[topicKind],
 		after: []string{partition, strconv.FormatInt(s.start, 10)}, upTo: []string{partition, strconv.FormatInt(s.end, 10)},
-		left: side{rows: found.Events, sum: found.sum}, right: side{rows: found.Bronze + found.DeadLetters, sum: found.bronzeSum},
+		left: side{rows: found.Events, sum: found.sum}, right: side{rows: found.Bronze + found.DeadLetters + found.Erased, sum: found.bronzeSum},
 		counts:     map[difference]int{missing: int(o.LostCount), extra: int(o.UnknownCount), different: int(o.DoubledCount)},
 		samples:    map[difference][]string{missing: o.Lost, extra: o.Unknown, different: o.Doubled},
 		duplicates: found.Duplicates, ok: found.OK,
@@ -310,6 +313,10 @@ func (w *Watch) compared(ctx context.Context, r *round, at *standing, e *entry, 
 	w.metrics.rows.WithLabelValues(e.source, e.table).Add(float64(rows))
 	w.metrics.ranges.WithLabelValues(e.source, e.table).Inc()
 	differ := float64(e.counts[missing] + e.counts[extra] + e.counts[different])
+	if room := w.RepairKeys + 1 - len(at.suspects); room > 0 {
+		at.suspects = append(at.suspects, e.suspects[:min(room, len(e.suspects))]...)
+	}
+	e.suspects = nil
 	if e.kind == rowsKind {
 		w.metrics.differing.WithLabelValues(e.source, e.table).Add(differ)
 	} else {
