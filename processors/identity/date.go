@@ -11,17 +11,22 @@ type Date uint32
 
 // The years in which a person of today's registers may have been born or died.
 const (
-	firstYear = 1850
-	lastYear  = 2150
+	RegisteredYear = 1850
+	lastYear       = 2150
 )
 
 // NewDate makes a date. A day that the month does not have (29 February of a
 // common year) leaves the year alone, which is what it is evidence for; a year
 // out of bounds is no date.
 func NewDate(year, month, day int) Date {
-	if year < firstYear || year > lastYear {
+	if year < RegisteredYear || year > lastYear {
 		return 0
 	}
+	return newDate(year, month, day)
+}
+
+// newDate is NewDate of any year.
+func newDate(year, month, day int) Date {
 	if month < 1 || month > 12 || day < 1 || day > daysIn(year, month) {
 		return Date(year << 9)
 	}
@@ -72,19 +77,28 @@ func ParseDate(text []byte) Date {
 // year alone; so does 00 for what is not known. 1 January 1900, which databases write for
 // nothing, is none. The notes say what was found.
 func ReadDate(text []byte, monthFirst bool) (Date, Notes) {
+	return ReadDateFrom(text, monthFirst, RegisteredYear)
+}
+
+// FirstYear is the earliest that ReadDateFrom reads.
+const FirstYear = 1000
+
+// ReadDateFrom is ReadDate for people of earlier times, who were born in the
+// year earliest or later.
+func ReadDateFrom(text []byte, monthFirst bool, earliest int) (Date, Notes) {
 	text = bytes.TrimSpace(text)
 	if len(text) == 0 {
 		return 0, 0
 	}
 	year, month, day, ok := dateParts(text, monthFirst)
-	if !ok || year < firstYear || year > lastYear || year == 1900 && month == 1 && day == 1 {
+	if !ok || year < max(earliest, FirstYear) || year > lastYear || year == 1900 && month == 1 && day == 1 {
 		return 0, BirthRefused
 	}
 	var notes Notes
 	if month > 12 && day >= 1 && day <= 12 {
 		month, day, notes = day, month, BirthSwapped
 	}
-	d := NewDate(year, month, day)
+	d := newDate(year, month, day)
 	switch {
 	case d.Month() != 0:
 		return d, notes

@@ -24,6 +24,8 @@ type compiled struct {
 	// name is the column of full names, node that of what a record speaks of, -1
 	// without.
 	name, node int
+	// earliest is the year before which no date is read.
+	earliest int
 	// says are the columns that a CCCD speaks of, nil without.
 	says *says
 	// only are the columns that say something in records of some nodes.
@@ -32,6 +34,7 @@ type compiled struct {
 	// in a record of a firm or a household they are those of whoever answers for it.
 	personal pattern
 	live     *live // nil in a model for files only
+	own      [maxComparisons]own
 }
 
 func (m *Model) compile() (*compiled, error) {
@@ -93,6 +96,7 @@ func (m *Model) compile() (*compiled, error) {
 			return nil, fmt.Errorf("comparison %s stands twice", s.Name)
 		}
 		c.comparisons = append(c.comparisons, q)
+		c.own[i] = c.owned(&q)
 		if slices.ContainsFunc(q.columns, func(column int) bool { return slices.Contains(c.typed[:identity.TaxCode], column) }) {
 			c.personal |= 15 << (4 * i)
 		}
@@ -104,13 +108,32 @@ func (m *Model) compile() (*compiled, error) {
 		}
 		c.rules = append(c.rules, r)
 	}
+	c.earliest = identity.FirstYear
 	if m.Live != nil {
+		c.earliest = identity.RegisteredYear
 		var err error
 		if c.live, err = m.compileLive(c); err != nil {
 			return nil, fmt.Errorf("live: %w", err)
 		}
 	}
 	return c, nil
+}
+
+// owned tells what of a comparison two people of one household seldom share.
+func (c *compiled) owned(q *comparison) (o own) {
+	for i := range q.levels {
+		l := &q.levels[i]
+		switch r := &c.roles[l.column]; {
+		case (r.own || r.typed) && (l.op == opEqual || l.op == opRestored || l.op == opNear):
+			o.most = ownNumber
+		case r.kind == dateKind && (l.op == opEqual || l.op == opDayMonth):
+			o.most = ownDate
+		default:
+			continue
+		}
+		o.levels |= 1 << (i + 1)
+	}
+	return o
 }
 
 // onlyNodes is a column with a bit for each node of which it says something.

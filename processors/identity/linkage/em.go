@@ -34,6 +34,20 @@ const (
 // levelTable are probabilities by comparison and level; level 0, missing, is 1.
 type levelTable [maxComparisons][16]float64
 
+// own are the levels, a bit each, at which two records have the same of what
+// everybody has of their own, a number or a birth date, and how often at most
+// two people of one household do. Without it, where there are no households but
+// records with many faults, kin would be those: one number, other names.
+type own struct {
+	levels uint16
+	most   float64
+}
+
+const (
+	ownNumber = 0.005 // a child with its mother's
+	ownDate   = 0.03  // twins
+)
+
 // mixture is what EM works on.
 type mixture struct {
 	levels []int // how many each comparison has
@@ -47,6 +61,8 @@ type mixture struct {
 	// hold is the comparison that twins are known by, -1 for none: what it says
 	// of twins stands.
 	hold int
+	// own has for each comparison what two people of one household seldom share.
+	own [maxComparisons]own
 	// mass is how many pairs of a free class have both values of a comparison.
 	mass [classes][maxComparisons]float64
 }
@@ -179,8 +195,23 @@ func (x *mixture) maximise(k int, sums *levelTable) (change float64) {
 		for l := 1; l <= levels; l++ {
 			sum += sums[q][l]
 		}
+		var same float64
+		if x.own[q].levels != 0 {
+			for l := 1; l <= levels; l++ {
+				if x.own[q].levels>>l&1 != 0 {
+					same += (sums[q][l] + pseudo) / sum
+				}
+			}
+		}
 		for l := 1; l <= levels; l++ {
 			p := (sums[q][l] + pseudo) / sum
+			if (k == kin || k == twin) && same > x.own[q].most {
+				if x.own[q].levels>>l&1 != 0 {
+					p *= x.own[q].most / same
+				} else {
+					p *= (1 - x.own[q].most) / (1 - same)
+				}
+			}
 			change = max(change, math.Abs(p-x.p[k][q][l]))
 			x.p[k][q][l] = p
 		}

@@ -105,6 +105,45 @@ func TestHouseholdsStayApart(t *testing.T) {
 	}
 }
 
+// Where nobody shares an address but with oneself, records with many faults are
+// no household: one number and birth date tell.
+func TestFaultyRecordsAreNoHousehold(t *testing.T) {
+	m, err := Default("febrl")
+	require.NoError(t, err)
+	m.Training.Pairs = 300_000
+	tab, err := NewTable(m)
+	require.NoError(t, err)
+	f, err := tab.File("people", []string{"rec_id", "given_name", "surname", "street_number", "address_1", "suburb", "postcode", "state", "date_of_birth", "soc_sec_id"})
+	require.NoError(t, err)
+	r := rand.New(rand.NewPCG(9, 9))
+	for i := range 2000 {
+		p := foreigner(r)
+		require.NoError(t, f.Add(append([]string{fmt.Sprintf("%d-0", i)}, p...)))
+		for k := range max(0, r.IntN(8)-5) {
+			row := corrupt(r, p)
+			if r.IntN(2) == 0 { // the names exchanged, and each mistyped
+				row[0], row[1] = p[1]+"x", p[0][1:]
+			}
+			require.NoError(t, f.Add(append([]string{fmt.Sprintf("%d-%d", i, k+1)}, row...)))
+		}
+	}
+	require.NoError(t, tab.Train(nil))
+	for _, name := range []string{"soc_sec_id", "date_of_birth"} {
+		require.LessOrEqual(t, m.Comparisons[m.comparison(name)].Levels[0].Kin, ownDate, name)
+	}
+	outcome, err := tab.Link(nil)
+	require.NoError(t, err)
+	entities := make([]int32, tab.Len())
+	for i := range entities {
+		_, err := fmt.Sscanf(tab.ID(int32(i)), "%d-", &entities[i])
+		require.NoError(t, err)
+	}
+	e := Evaluate(entities, outcome.Links.Edges)
+	t.Logf("precision %.4f recall %.4f", e.Pairs.Precision, e.Pairs.Recall)
+	require.Greater(t, e.Pairs.Precision, 0.99)
+	require.Greater(t, e.Pairs.Recall, 0.97)
+}
+
 // syllables of names that nobody need bear.
 func invent(r *rand.Rand, n int) string {
 	starts := []string{"ba", "cor", "del", "fen", "gar", "hal", "jo", "kin", "lor", "mar", "nel", "os", "pet", "rob", "sam", "tor", "wil", "zan"}

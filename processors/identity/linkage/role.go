@@ -35,6 +35,9 @@ type role struct {
 	// another, whose column it goes to.
 	typed bool
 	id    identity.Kind
+	// own tells that everybody has one of their own, which a household does not
+	// share.
+	own bool
 }
 
 var roles = map[string]role{
@@ -49,9 +52,9 @@ var roles = map[string]role{
 	"sex":        {form: sexForm},
 	"category":   {},
 	"text":       {},
-	"identifier": {}, // letters and digits
+	"identifier": {own: true}, // letters and digits
 	"date":       {kind: dateKind},
-	"number":     {kind: numberKind}, // an identifier of digits
+	"number":     {kind: numberKind, own: true}, // an identifier of digits
 	"phone":      {kind: numberKind},
 	// Numbers of Vietnam.
 	"cccd":             {kind: numberKind, read: identity.ReadCCCD, typed: true, id: identity.CCCD},

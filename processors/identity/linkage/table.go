@@ -382,7 +382,7 @@ func (t *Table) parse(f *File, row []string, cells []cell, column int, text stri
 	c, in := &t.model.spec.Columns[column], &t.intake[column]
 	switch r := &t.model.roles[column]; r.kind {
 	case dateKind:
-		d, notes := identity.ReadDate([]byte(text), c.Order == monthFirst)
+		d, notes := identity.ReadDateFrom([]byte(text), c.Order == monthFirst, t.model.earliest)
 		cells[column].a = uint64(d)
 		in.note(d != 0, notes)
 	case numberKind:

@@ -32,6 +32,9 @@ type RuleReport struct {
 	Pairs      int64  `yaml:"pairs" json:"pairs"`
 	Patterns   int    `yaml:"patterns" json:"patterns"`
 	Iterations int    `yaml:"iterations" json:"iterations"`
+	// Implied are comparisons on which nearly all pairs of the rule agree, and
+	// which therefore say nothing in it.
+	Implied []string `yaml:"implied,omitempty" json:"implied,omitempty"`
 	// Lambda is the share of matches among the pairs, KinShare that of kin, TwinShare that of
 	// twins.
 	Lambda    float64 `yaml:"lambda" json:"lambda"`
@@ -94,6 +97,7 @@ func (t *Table) Train(progress Progress) error {
 	if !slices.ContainsFunc(x.rules, func(r trainingRule) bool { return !r.kin && r.report.Pairs > 0 }) {
 		return fmt.Errorf("training: %s bring no two records together: name other rules, or give more records", strings.Join(m.Training.Rules, " and "))
 	}
+	x.skipImplied()
 	x.start()
 	for round := range rounds {
 		progress.tell("expectation and maximisation", int64(round), rounds)
@@ -228,6 +232,51 @@ func (x *training) collect(index int, forKin bool) trainingRule {
 	return r
 }
 
+// impliedShare is how many of a rule's pairs agree on what the rule implies.
+const impliedShare = 0.999
+
+// skipImplied leaves out of a rule the comparisons on which its pairs agree by
+// being its pairs, though they read other columns of the files: a column of
+// whole names and the names in it. They would make strangers of one name look as
+// if they could be none. What all rules imply is left in, as nothing else tells.
+func (x *training) skipImplied() {
+	for q := range x.levels {
+		var implied []int
+		others := false
+		for i := range x.rules {
+			r := &x.rules[i]
+			if r.kin || r.skip[q] || r.report.Pairs == 0 {
+				continue
+			}
+			var first, all int64
+			for _, c := range r.counts {
+				switch c.pattern.level(q) {
+				case 0:
+				case 1:
+					first += c.pairs
+					fallthrough
+				default:
+					all += c.pairs
+				}
+			}
+			switch {
+			case all == 0:
+			case float64(first) > impliedShare*float64(all):
+				implied = append(implied, i)
+			default:
+				others = true
+			}
+		}
+		if !others {
+			continue
+		}
+		for _, i := range implied {
+			x.rules[i].skip[q] = true
+			x.rules[i].report.Implied = append(x.rules[i].report.Implied, x.t.model.spec.Comparisons[q].Name)
+		}
+	}
+}
+
 // start sets what EM begins with: u as random pairs have it, and m with most on
 // the first levels.
 func (x *training) start() {
@@ -252,7 +301,7 @@ func (x *training) start() {
 }
 
 func (x *training) mixture() mixture {
-	return mixture{levels: x.levels, p: x.p, hold: x.t.model.spec.comparison(x.t.model.spec.Training.Twins)}
+	return mixture{levels: x.levels, p: x.p, own: x.t.model.own, hold: x.t.model.spec.comparison(x.t.model.spec.Training.Twins)}
 }
 
 // round finds m, then kin, then u, each with the others as they stand.
