@@ -515,6 +515,24 @@ func TestReplayGivesTheSameRowsAgain(t *testing.T) {
 	_, err = o.Run(t.Context(), replay.Request{Table: dataset, From: "0", Bronze: true})
 	require.ErrorContains(t, err, "bronze holds it from offset 15, not from 0")
 	require.ErrorContains(t, err, "hopluu connector resnapshot")
+	for _, from := range []string{"2025-01-01T00:00:00Z", "0/1"} {
+		_, err = o.Run(t.Context(), replay.Request{Table: dataset, From: from})
+		require.ErrorContains(t, err, "may be gone: bronze holds the partition from offset 15, the topic from 12")
+	}
+	// Of the LSN bronze knows that it has all; but not what an update of a row did
+	// not send, which the plan tells and the diff shows before anybody reads it.
+	lsn := event.LSN(middle).String()
+	w.replays(&plan, "plan", "--table", dataset, "--from", lsn)
+	require.EqualValues(t, 1, plan.Bronze.Incomplete)
+	require.Contains(t, plan.Advice[len(plan.Advice)-1], "1 records have values that their updates did not send")
+	_, err = o.Run(t.Context(), replay.Request{Table: dataset, From: lsn})
+	require.NoError(t, err)
+	w.expect("SELECT id, body, _incomplete FROM replay."+dataset+" FINAL WHERE notEmpty(_incomplete)", "(1,NULL,['body','tags'])")
+	d, err := o.Diff(t.Context(), dataset)
+	require.NoError(t, err)
+	require.EqualValues(t, []int64{0, 0, 1}, []int64{d.OnlySilver, d.OnlyReplay, d.Changed})
+	_, err = o.Drop(t.Context(), dataset)
+	require.NoError(t, err)
 	w.replays(&plan, "plan", "--topic", f.topic, "--from", "20")
 	require.True(t, plan.Available)
 	require.EqualValues(t, 1, plan.Bronze.Unbuildable) // of those created below 15 one was not touched since

@@ -160,7 +160,7 @@ func (s *store) follow(ctx context.Context, l *lane) error {
 
 // columns gives the columns of a table, quoted.
 func (s *store) columns(ctx context.Context, table string) (columns []tables.Existing, err error) {
-	err = s.server.query(ctx, "SELECT name, type FROM (SELECT * FROM system.columns) AS c WHERE concat('`', database, '`.`', table, '`') = "+quote(table)+" ORDER BY position", func(rows driver.Rows) error {
+	err = s.server.query(ctx, "SELECT name, type FROM system.columns WHERE concat('`', database, '`.`', table, '`') = "+quote(table)+" ORDER BY position", func(rows driver.Rows) error {
 		var c tables.Existing
 		if err := rows.Scan(&c.Name, &c.Type); err != nil {
 			return err

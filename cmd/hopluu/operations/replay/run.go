@@ -92,7 +92,16 @@ func (o *Operator) begun(ctx context.Context, r Request) (*Note, error) {
 		return nil, err
 	}
 	n.ID = dataset + "-" + n.Started.UTC().Format("20060102T150405.000")
-	return n, o.claim(ctx, n)
+	if err := o.claim(ctx, n); err != nil {
+		return nil, err
+	}
+	// Another command may have begun one at the same moment: the first goes on.
+	open, err = o.notes(ctx, "state NOT IN ('done', 'dropped') AND dataset = "+quote(dataset))
+	if err == nil && len(open) > 0 && open[0].ID != n.ID {
+		n.State = Dropped
+		return nil, errors.Join(fmt.Errorf("the replay %s of %s was begun at the same time: see 'hopluu replay list'", open[0].ID, dataset), o.save(ctx, n))
+	}
+	return n, err
 }
 
 // work does what a replay still has to do.

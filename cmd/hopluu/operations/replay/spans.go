@@ -181,11 +181,30 @@ func (o *Operator) resolve(ctx context.Context, dataset, text string, list []pla
 	if err != nil || end {
 		return out, err
 	}
+	// Bronze may begin later than what is asked for, by its TTL: then the topic
+	// says by its own times where that is, or nobody does.
+	var parts []topic.Partition
 	for _, p := range list {
-		// Bronze begins after the time, and not with the topic: what it had before
-		// may be of that time, too.
-		if p.bronze.rows > 0 && !before[p.Partition] && p.bronze.first > 0 && p.start > 0 {
-			return nil, fmt.Errorf("%s: events of that time may be gone: bronze holds it from offset %d, the topic from %d; name an offset, or %s", p.Partition, p.bronze.first, p.start, resnapshot)
+		parts = append(parts, p.Partition)
+	}
+	earlier := offsets{}
+	if notTime == nil {
+		if earlier, err = o.Sink.Kafka.OffsetsAt(ctx, at.UnixMilli(), parts...); err != nil {
+			return nil, err
+		}
+	}
+	for _, p := range list {
+		if before[p.Partition] || p.bronze.first == 0 && p.bronze.rows > 0 || p.end == 0 {
+			continue
+		}
+		if p.start > 0 || notTime != nil {
+			return nil, fmt.Errorf("%s: events at or after it may be gone: bronze holds the partition from offset %d, the topic from %d; name an offset, or %s", p.Partition, p.bronze.first, p.start, resnapshot)
+		}
+		if first, ok := earlier[p.Partition]; ok && first >= 0 {
+			if known, ok := out[p.Partition]; ok {
+				first = min(first, known)
+			}
+			out[p.Partition] = first
 		}
 	}
 	return out, nil
