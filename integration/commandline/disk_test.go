@@ -160,3 +160,53 @@ func TestAFullDiskUnderKafka(t *testing.T) {
 	}
 	connector.stop(syscall.SIGTERM)
 }
+
+// A full disk under ClickHouse: the sink says what it waits for and is not ready,
+// Kafka holds what comes meanwhile and no source's slot is held, and once there is
+// room everything arrives, each once (P2).
+func TestAFullDiskUnderClickHouse(t *testing.T) {
+	dir, disk := smallDisk(t)
+	house := harness.ClickHouse(t, harness.WithLogDir(dir))
+	w := shared(t)
+	w.set("clickhouse.dsn", "http://default@"+house.Addr+"/default")
+	w.registry()
+	w.enable()
+	w.exec("INSERT INTO room SELECT n, n FROM generate_series(1, 100) n")
+	connector, sink := w.start("connector", "run"), w.start("sink", "run")
+	connector.ready()
+	sink.ready()
+	w.good("reconcile")
+
+	disk.fill()
+	const rows = 900
+	w.exec(fmt.Sprintf(`INSERT INTO patient SELECT n, lpad(n::text, 12, '0'), (SELECT string_agg(md5(n::text || '.' || i), '') FROM generate_series(1, 400) i) FROM generate_series(1, %d) n`, rows))
+	kafka := w.kafka()
+	patients := topic.Public(w.source, "public", "patient")
+	harness.Eventually(t, within, func(ctx context.Context) error { return atLeast(ctx, kafka, patients, rows) })
+	sink.until("waiting for ")
+	_, text := sink.get("/readyz")
+	t.Log("readyz:", text)
+	require.Contains(t, sink.log(), "level=ERROR")
+	t.Log(sink.log())
+	behind := "pg_current_wal_insert_lsn() <= (SELECT confirmed_flush_lsn FROM pg_replication_slots WHERE slot_name = 'hopluu_" + w.source + "')"
+	harness.Eventually(t, within, func(context.Context) error {
+		if w.value(behind) != "true" {
+			return errors.New("a full ClickHouse holds the slot")
+		}
+		return nil
+	})
+
+	disk.room()
+	ctx, cancel := context.WithTimeout(t.Context(), within)
+	defer cancel()
+	require.NoError(t, house.Restart(ctx))
+	sink.ready()
+	harness.Eventually(t, within, func(context.Context) error {
+		if d := w.run("reconcile"); d.code != 0 {
+			return errors.New(d.stdout + d.stderr)
+		}
+		return nil
+	})
+	sink.stop(syscall.SIGTERM)
+	connector.stop(syscall.SIGTERM)
+}

@@ -88,8 +88,8 @@ const OldestPostgres = 15
 // for the one that all tests share. For PostgreSQL.
 func WithVersion(major int) Option { return func(o *options) { o.version = major } }
 
-// WithLogDir puts the topics into a folder of the test, such as a small file
-// system that it fills. For Kafka; it asks for a server of its own.
+// WithLogDir puts the topics, or ClickHouse's data, into a folder of the test, such
+// as a small file system that it fills. It asks for a server of its own.
 func WithLogDir(dir string) Option {
 	return func(o *options) { o.logDir, o.own = dir, true }
 }
