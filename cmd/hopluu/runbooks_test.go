@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/spf13/pflag"
+	"github.com/spf13/cobra"
 	"github.com/stretchr/testify/require"
 )
 
@@ -76,18 +76,26 @@ func shown(text string) (lines []string) {
 // arguments.
 func parses(t *testing.T, document, line string) {
 	t.Helper()
+	command := known(t, document, line)
+	require.NoError(t, command.ValidateArgs(command.Flags().Args()), "%s: %s", document, line)
+}
+
+// known refuses a line whose command or flags the program does not have: in a
+// sentence the arguments may be left out.
+func known(t *testing.T, document, line string) *cobra.Command {
+	t.Helper()
 	words := shellWords(line)[1:]
 	command, rest, err := rootCommand().Find(words)
 	require.NoError(t, err, "%s: %s", document, line)
 	require.False(t, command.HasSubCommands() && len(rest) > 0, "%s: %s", document, line)
 	command.Flags().AddFlagSet(command.InheritedFlags())
 	require.NoError(t, command.ParseFlags(rest), "%s: %s", document, line)
-	require.NoError(t, command.ValidateArgs(command.Flags().Args()), "%s: %s", document, line)
-	command.Flags().Visit(func(f *pflag.Flag) { require.Empty(t, f.Deprecated, "%s: %s", document, line) })
+	return command
 }
 
 var (
-	triedBy = regexp.MustCompile("`(Test[A-Za-z0-9_]+)`\\s+\\((integration/[a-z/]+)\\)")
+	triedBy = regexp.MustCompile("`(Test[A-Za-z0-9_]+)`\\s+\\(([a-z/]+)\\)")
+	inline  = regexp.MustCompile("`(hopluu [^`]+)`")
 	logged  = regexp.MustCompile("log[^`|\n]*?:?\\s`([^`]+)`")
 )
 
@@ -111,16 +119,20 @@ func TestRunbooks(t *testing.T) {
 	for _, e := range entries {
 		text := read(t, filepath.Join(folder, e.Name()))
 		commands := shown(text)
-		require.NotEmpty(t, commands, e.Name())
 		for _, line := range commands {
 			parses(t, e.Name(), line)
 		}
+		sentences := inline.FindAllStringSubmatch(text, -1)
+		for _, m := range sentences {
+			known(t, e.Name(), m[1])
+		}
+		require.NotEmpty(t, len(commands)+len(sentences), "%s shows no command", e.Name())
 		if e.Name() == "README.md" {
 			continue
 		}
 		books++
 		require.Contains(t, index, "("+e.Name()+")", "the index does not name it")
-		_, tried, _ := strings.Cut(text, "Tried by:")
+		_, tried, _ := strings.Cut(text, "Tried by")
 		tests := triedBy.FindAllStringSubmatch(tried, -1)
 		require.NotEmpty(t, tests, "%s names no test that tries it", e.Name())
 		for _, m := range tests {
