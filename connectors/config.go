@@ -6,6 +6,7 @@ import (
 
 	"github.com/hopluu/hopluu/connectors/postgres/walbudget"
 	"github.com/hopluu/hopluu/schemas/registry"
+	"github.com/hopluu/hopluu/schemas/seal"
 	"github.com/hopluu/hopluu/schemas/sectors"
 	"github.com/hopluu/hopluu/schemas/token"
 	"github.com/hopluu/hopluu/schemas/topic"
@@ -30,7 +31,9 @@ type Config struct {
 	// OldTokens make the tokens of keys before it: those of erased people stay
 	// known by them (P12).
 	OldTokens []*token.Tokenizer
-	Topics    Topics
+	// Vault seals what goes to vault topics; nil leaves it plain.
+	Vault  *seal.Ring
+	Topics Topics
 	// MaxRowBytes is the largest encoded row; a larger one quarantines its
 	// table (P8).
 	MaxRowBytes int

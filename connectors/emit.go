@@ -51,6 +51,11 @@ func (t *table) append(dst []byte, ev *event.Event, maxRowBytes int) ([]byte, en
 		if dst, err = t.vault.encoder.AppendValue(dst, t.vault.valueID, ev); err != nil {
 			return quarantine(err)
 		}
+		if t.seals.Seals() {
+			// P11: no broker, disk or backup has it plain.
+			sealed := t.seals.Append(nil, dst[at.vault:], t.vault.topic, dst[at.key:at.value])
+			dst = append(dst[:at.vault], sealed...)
+		}
 	}
 	at.end = len(dst)
 	if n := max(at.vault-at.value, at.end-at.vault); n > maxRowBytes {

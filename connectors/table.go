@@ -12,6 +12,7 @@ import (
 	"github.com/hopluu/hopluu/schemas/avro"
 	"github.com/hopluu/hopluu/schemas/event"
 	"github.com/hopluu/hopluu/schemas/registry"
+	"github.com/hopluu/hopluu/schemas/seal"
 	"github.com/hopluu/hopluu/schemas/sectors"
 	"github.com/hopluu/hopluu/schemas/token"
 	"github.com/hopluu/hopluu/schemas/topic"
@@ -43,6 +44,8 @@ type table struct {
 	// order counts the table's events in the stream; nil in a snapshot.
 	order *order
 
+	// seals is the ring of the vault's keys, nil for none.
+	seals *seal.Ring
 	// guard finds the rows of erased people (P12); nil when nobody is erased.
 	guard *Guard
 
@@ -162,7 +165,7 @@ func (s *session) bare(relation postgres.Relation) *table {
 			sector.Undescribed = sectors.Drop
 		}
 	}
-	return &table{sector: sector, relation: relation, tokens: s.Tokens, reason: s.checkpoint.Tables[relation.Name()].Quarantined,
+	return &table{sector: sector, relation: relation, tokens: s.Tokens, seals: s.Vault, reason: s.checkpoint.Tables[relation.Name()].Quarantined,
 		metrics: s.metrics, counters: map[event.Op]prometheus.Counter{}}
 }
 

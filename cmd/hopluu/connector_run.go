@@ -14,6 +14,7 @@ import (
 	"github.com/hopluu/hopluu/connectors/file"
 	"github.com/hopluu/hopluu/connectors/postgres"
 	"github.com/hopluu/hopluu/schemas/pause"
+	"github.com/hopluu/hopluu/schemas/token"
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/term"
@@ -77,6 +78,17 @@ func runConnectors(ctx context.Context, c config.Config, names []string, log *sl
 	if err != nil {
 		return err
 	}
+	oldTokens, err := oldTokenizers(c)
+	if err != nil {
+		return err
+	}
+	ring, err := vaultRing(c)
+	if err != nil {
+		return err
+	}
+	if !ring.Seals() {
+		log.Warn("vault.key_file is not set: identifiers are plain in the vault topics, which Kafka's ACLs alone keep")
+	}
 	kafka, err := dialKafka(ctx, c)
 	if err != nil {
 		return err
@@ -107,6 +119,7 @@ func runConnectors(ctx context.Context, c config.Config, names []string, log *sl
 		}
 		if s.files() {
 			settings := fileConfig(c, s)
+			settings.OldTokens, settings.Vault = clones(oldTokens), ring
 			settings.Kafka, settings.Registry, settings.Tokens, settings.Log, settings.Metrics = kafka, schemas, tokens.Clone(), log, metrics
 			connector := file.New(settings)
 			all = append(all, holding(watcher, capturing{s.Name, connector.Ready, connector.Run}, connector.Rest))
@@ -114,7 +127,7 @@ func runConnectors(ctx context.Context, c config.Config, names []string, log *sl
 		}
 		connector := connectors.New(connectors.Config{
 			Source: s.Name, DSN: s.DSN, Slot: s.Slot, Publication: s.Publication, Sector: s.Described,
-			Kafka: kafka, Registry: schemas, Tokens: tokens.Clone(), Topics: topicSettings(c),
+			Kafka: kafka, Registry: schemas, Tokens: tokens.Clone(), OldTokens: clones(oldTokens), Vault: ring, Topics: topicSettings(c),
 			MaxRowBytes: c.MaxRowBytes, SpoolDir: c.SpoolDir, Budget: c.Budget(),
 			Transactions: s.Transactions, Messages: s.Messages, Origin: s.Origin, Heartbeat: s.Heartbeat,
 			PrimaryDSN: s.PrimaryDSN, Failover: s.Failover, Log: log, QuietProgress: terminal,
@@ -127,6 +140,14 @@ func runConnectors(ctx context.Context, c config.Config, names []string, log *sl
 		defer drawSnapshots(os.Stderr, drawn)()
 	}
 	return serve(ctx, c.HTTP.Listen, log, metrics, service{kafka: kafka, ready: readyAll(all), run: runAll(all, log)})
+}
+
+// clones are tokenizers for another goroutine.
+func clones(all []*token.Tokenizer) (out []*token.Tokenizer) {
+	for _, t := range all {
+		out = append(out, t.Clone())
+	}
+	return out
 }
 
 // sourceFaults refuses a source with which capture could not begin.

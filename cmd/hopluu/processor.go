@@ -12,6 +12,7 @@ import (
 	"github.com/hopluu/hopluu/processors/matcher"
 	"github.com/hopluu/hopluu/schemas/pause"
 	"github.com/hopluu/hopluu/schemas/registry"
+	"github.com/hopluu/hopluu/schemas/seal"
 	"github.com/hopluu/hopluu/schemas/topic"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
@@ -68,6 +69,10 @@ func runProcessor(ctx context.Context, c config.Config, log *slog.Logger) (err e
 	if err != nil {
 		return err
 	}
+	ring, err := vaultRing(c)
+	if err != nil {
+		return err
+	}
 	kafka, err := dialKafka(ctx, c)
 	if err != nil {
 		return err
@@ -101,7 +106,7 @@ func runProcessor(ctx context.Context, c config.Config, log *slog.Logger) (err e
 		m, err := matcher.New(matcher.Config{
 			Kafka: kafka, Registry: schemas, Sectors: set, Sources: refs,
 			TransactionalID: "hopluu-matcher", Log: log, Metrics: metrics,
-			Reviewers: reviewers(c.Identity), TwoPersons: c.Identity.TwoPerson, SinkGroup: c.Sink.Group,
+			Reviewers: reviewers(c.Identity), TwoPersons: c.Identity.TwoPerson, SinkGroup: c.Sink.Group, Vault: ring,
 		})
 		if err != nil {
 			return round{}, err
@@ -109,7 +114,7 @@ func runProcessor(ctx context.Context, c config.Config, log *slog.Logger) (err e
 		return round{ready: m.Ready, run: m.Run, api: m.Handler()}, nil
 	}}
 	// It goes on while the matcher is paused: who is to be erased does not wait.
-	eraser, err := newEraser(c, kafka, schemas, sources, log)
+	eraser, err := newEraser(c, kafka, schemas, ring, sources, log)
 	if err != nil {
 		return err
 	}
@@ -128,8 +133,8 @@ func reviewers(c config.Identity) []matcher.Reviewer {
 }
 
 // newEraser makes what does, beside the matcher, what erasing a person asks for.
-func newEraser(c config.Config, kafka *topic.Client, schemas *registry.Client, sources []source, log *slog.Logger) (*erase.Eraser, error) {
-	settings := erase.Config{Kafka: kafka, Registry: schemas, Log: log}
+func newEraser(c config.Config, kafka *topic.Client, schemas *registry.Client, ring *seal.Ring, sources []source, log *slog.Logger) (*erase.Eraser, error) {
+	settings := erase.Config{Kafka: kafka, Registry: schemas, Vault: ring, Log: log}
 	if c.Tokens.Key != "" || c.Tokens.KeyFile != "" {
 		tokens, err := newTokenizer(c)
 		if err != nil {

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -20,6 +21,7 @@ import (
 	"github.com/hopluu/hopluu/cmd/hopluu/config"
 	"github.com/hopluu/hopluu/connectors"
 	"github.com/hopluu/hopluu/schemas/registry"
+	"github.com/hopluu/hopluu/schemas/seal"
 	"github.com/hopluu/hopluu/schemas/sectors"
 	"github.com/hopluu/hopluu/schemas/token"
 	"github.com/hopluu/hopluu/schemas/topic"
@@ -300,6 +302,47 @@ func newTokenizer(c config.Config) (*token.Tokenizer, error) {
 		return nil, fmt.Errorf("configuration: tokens: %w", err)
 	}
 	return tokens, nil
+}
+
+// oldTokenizers are those of the keys before the one in force.
+func oldTokenizers(c config.Config) ([]*token.Tokenizer, error) {
+	secrets, err := c.Tokens.OldKeys()
+	if err != nil {
+		return nil, fmt.Errorf("configuration: %w", err)
+	}
+	var all []*token.Tokenizer
+	for _, version := range slices.Sorted(maps.Keys(secrets)) {
+		tokens, err := token.New(token.Key{Version: version, Secret: secrets[version]})
+		if err != nil {
+			return nil, fmt.Errorf("configuration: tokens.old: %w", err)
+		}
+		all = append(all, tokens)
+	}
+	return all, nil
+}
+
+// vaultRing is what seals and opens the vault's values; nil when no key is set.
+func vaultRing(c config.Config) (*seal.Ring, error) {
+	if !c.Vault.Set() {
+		return nil, nil
+	}
+	secret, err := c.Vault.VaultKey()
+	if err != nil {
+		return nil, fmt.Errorf("configuration: %w", err)
+	}
+	secrets, err := c.Vault.OldKeys()
+	if err != nil {
+		return nil, fmt.Errorf("configuration: %w", err)
+	}
+	var old []seal.Key
+	for _, version := range slices.Sorted(maps.Keys(secrets)) {
+		old = append(old, seal.Key{Version: version, Secret: secrets[version]})
+	}
+	ring, err := seal.New(seal.Key{Version: c.Vault.Version, Secret: secret}, old...)
+	if err != nil {
+		return nil, fmt.Errorf("configuration: %w", err)
+	}
+	return ring, nil
 }
 
 func topicSettings(c config.Config) connectors.Topics {

@@ -12,6 +12,7 @@ import (
 	"github.com/hopluu/hopluu/connectors/file/column"
 	"github.com/hopluu/hopluu/connectors/file/drop"
 	"github.com/hopluu/hopluu/schemas/registry"
+	"github.com/hopluu/hopluu/schemas/seal"
 	"github.com/hopluu/hopluu/schemas/sectors"
 	"github.com/hopluu/hopluu/schemas/token"
 	"github.com/hopluu/hopluu/schemas/topic"
@@ -44,7 +45,9 @@ type Config struct {
 	Tokens *token.Tokenizer
 	// OldTokens make the tokens of keys before it (see connectors.Config).
 	OldTokens []*token.Tokenizer
-	Topics    connectors.Topics
+	// Vault seals what goes to vault topics; nil leaves it plain.
+	Vault  *seal.Ring
+	Topics connectors.Topics
 	// MaxRowBytes is the largest row; a larger one is refused (P8).
 	MaxRowBytes int
 

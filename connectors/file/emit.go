@@ -51,6 +51,9 @@ func (s *session) emit(ctx context.Context, t *table, ev *event.Event) (err erro
 		if s.value, err = encoder.AppendValue(s.value[:0], l.valueID, ev); err != nil {
 			return err
 		}
+		if l == &t.vault && s.Vault.Seals() {
+			s.value = s.Vault.Append(nil, s.value, l.topic, s.key) // P11
+		}
 		part := topic.Partition{Topic: l.topic, ID: topic.PartitionFor(s.key, l.partitions)}
 		at := s.checkpoint.Current.SeenMillis
 		if err := s.producer.Add(ctx, part, s.key, s.value, at); err != nil {

@@ -17,6 +17,7 @@ import (
 	"github.com/hopluu/hopluu/connectors/postgres"
 	"github.com/hopluu/hopluu/integration/harness"
 	"github.com/hopluu/hopluu/schemas/registry"
+	"github.com/hopluu/hopluu/schemas/seal"
 	"github.com/hopluu/hopluu/schemas/sectors"
 	"github.com/hopluu/hopluu/schemas/token"
 	"github.com/hopluu/hopluu/schemas/topic"
@@ -34,6 +35,7 @@ type rig struct {
 	sources []reconcile.Source
 	config  reconcile.Config
 	schemas *registry.Client
+	vault   *seal.Ring // nil when connectors seal nothing
 	log     *slog.Logger
 }
 
@@ -111,7 +113,7 @@ func (r *rig) connector(s reconcile.Source, load connectors.Load) running {
 	r.t.Helper()
 	c := connectors.New(connectors.Config{
 		Source: s.Name, DSN: s.DSN, Slot: s.Slot, Publication: "pub_" + s.Name, Sector: s.Sector,
-		Kafka: r.config.Kafka, Registry: r.schemas, Tokens: r.config.Tokens.Clone(),
+		Kafka: r.config.Kafka, Registry: r.schemas, Tokens: r.config.Tokens.Clone(), Vault: r.vault,
 		Topics: connectors.Topics{Partitions: 2, Replication: 1, MinISR: 1}, MaxRowBytes: 8 << 20,
 		Snapshot: load, Log: r.log, Metrics: prometheus.NewRegistry(),
 	})

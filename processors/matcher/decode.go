@@ -14,6 +14,7 @@ import (
 	"github.com/hopluu/hopluu/schemas/avro"
 	"github.com/hopluu/hopluu/schemas/event"
 	"github.com/hopluu/hopluu/schemas/registry"
+	"github.com/hopluu/hopluu/schemas/seal"
 	"github.com/hopluu/hopluu/schemas/sectors"
 	"github.com/hopluu/hopluu/schemas/topic"
 )
@@ -50,6 +51,7 @@ type message struct {
 // decoder reads vault messages. It keeps what it compiled by schema id.
 type decoder struct {
 	registry *registry.Client
+	vault    *seal.Ring
 	keys     map[uint32]*keyReader
 	rows     map[rowSchema]*rowReader
 
@@ -109,8 +111,8 @@ var roleOf = map[string]role{
 	sectors.FullName: roleName, sectors.Sex: roleSex, sectors.Ward: roleWard, sectors.Address: roleAddress, sectors.BirthDate: roleBirth, sectors.DiedOn: roleDied,
 }
 
-func newDecoder(r *registry.Client) *decoder {
-	return &decoder{registry: r, keys: map[uint32]*keyReader{}, rows: map[rowSchema]*rowReader{}}
+func newDecoder(r *registry.Client, vault *seal.Ring) *decoder {
+	return &decoder{registry: r, vault: vault, keys: map[uint32]*keyReader{}, rows: map[rowSchema]*rowReader{}}
 }
 
 // decode reads a message of a lane. An *undecodableError is the message's own
@@ -121,7 +123,13 @@ func (d *decoder) decode(ctx context.Context, l *lane, rec *topic.Record, into *
 		into.tombstone = true
 		return d.decodeKey(ctx, l, rec.Key, into)
 	}
-	id, payload, err := avro.SplitWire(rec.Value)
+	value, err := d.vault.Open(rec.Value, rec.Topic, rec.Key)
+	if err != nil {
+		// The message has no fault, and without its key all of them would go to
+		// the dead letters and their links be withdrawn.
+		return fmt.Errorf("%s, offset %d: %w", rec.Partition, rec.Offset, err)
+	}
+	id, payload, err := avro.SplitWire(value)
 	if err != nil {
 		return undecodable("value: %w", err)
 	}

@@ -1,6 +1,7 @@
 package matcher
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -17,6 +18,7 @@ import (
 	"github.com/hopluu/hopluu/schemas/avro"
 	"github.com/hopluu/hopluu/schemas/event"
 	"github.com/hopluu/hopluu/schemas/registry"
+	"github.com/hopluu/hopluu/schemas/seal"
 	"github.com/hopluu/hopluu/schemas/sectors"
 	"github.com/hopluu/hopluu/schemas/topic"
 )
@@ -75,7 +77,7 @@ func newFixture(t testing.TB, matches map[string]string, fields ...avro.Field) *
 	return &fixture{
 		lane:    &lane{topic: "vault.health.public.patient", schema: "public", matches: matches, origin: &identity.Origin{Source: "health", Sector: "health", Table: "patient"}},
 		encoder: encoder,
-		decoder: newDecoder(schemaServer(t, encoder.KeySchema(), encoder.ValueSchema(), `{"type":"string"}`)),
+		decoder: newDecoder(schemaServer(t, encoder.KeySchema(), encoder.ValueSchema(), `{"type":"string"}`), nil),
 	}
 }
 
@@ -287,7 +289,7 @@ func TestRegistryAwayIsNoDeadLetter(t *testing.T) {
 		w.WriteHeader(http.StatusInternalServerError)
 	}))
 	defer server.Close()
-	d := newDecoder(registry.New(server.URL))
+	d := newDecoder(registry.New(server.URL), nil)
 	var msg message
 	err := d.decode(ctx, &lane{origin: &identity.Origin{}}, &topic.Record{Value: []byte{0, 0, 0, 0, 1}}, &msg)
 	require.Error(t, err)
@@ -314,4 +316,22 @@ func TestLanes(t *testing.T) {
 	require.ErrorContains(t, err, "named twice")
 	_, err = lanesOf(set, nil)
 	require.ErrorContains(t, err, "person: direct")
+}
+
+// P11: sealed values are read with their key. One whose key is not here is no
+// dead letter: it stops the matcher, which would withdraw its link otherwise.
+func TestP11DecodesSealedValues(t *testing.T) {
+	f := newFixture(t, everyMatch, plain("patient_id", false, "long"), plain("full_name", true, "string"))
+	ring, err := seal.New(seal.Key{Version: 3, Secret: bytes.Repeat([]byte{7}, seal.KeySize)})
+	require.NoError(t, err)
+	rec := f.message(t, &event.Event{Op: event.Create, After: cells("7", "Nguyễn Văn An")})
+	rec.Value = ring.Append(nil, rec.Value, rec.Topic, rec.Key)
+	require.NotContains(t, string(rec.Value), "Nguy")
+	var msg message
+	err = f.decoder.decode(t.Context(), f.lane, rec, &msg)
+	require.ErrorContains(t, err, "set vault.key_file")
+	require.False(t, isUndecodable(err))
+	f.decoder.vault = ring
+	require.NoError(t, f.decoder.decode(t.Context(), f.lane, rec, &msg))
+	require.Equal(t, "Nguyễn Văn An", string(msg.raw.FullName))
 }

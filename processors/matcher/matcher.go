@@ -12,6 +12,7 @@ import (
 
 	"github.com/hopluu/hopluu/processors/identity/linkage"
 	"github.com/hopluu/hopluu/schemas/registry"
+	"github.com/hopluu/hopluu/schemas/seal"
 	"github.com/hopluu/hopluu/schemas/sectors"
 	"github.com/hopluu/hopluu/schemas/topic"
 )
@@ -39,6 +40,8 @@ type Config struct {
 	// TwoPersons asks that a second reviewer says the same before a decision is
 	// in force.
 	TwoPersons bool
+	// Vault opens what connectors sealed; nil when they seal nothing.
+	Vault *seal.Ring
 	// SinkGroup is the sink's consumer group, whose part of an erasure is waited
 	// for; none when empty.
 	SinkGroup string
@@ -107,7 +110,7 @@ func New(c Config) (*Matcher, error) {
 	}
 	m := &Matcher{
 		config: c, log: c.Log, model: model, known: known, lanes: lanes,
-		decoder: newDecoder(c.Registry), calls: newCalls(),
+		decoder: newDecoder(c.Registry, c.Vault), calls: newCalls(),
 	}
 	if m.metrics, err = newMetrics(c.Metrics, lanes); err != nil {
 		return nil, err

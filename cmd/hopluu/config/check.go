@@ -160,6 +160,14 @@ func (c *Config) checkRest() error {
 		return errors.New("tokens.key and tokens.key_file are both set: keep one")
 	case c.Tokens.Version == 0:
 		return errors.New("tokens.version is 0: versions begin at 1")
+	case c.Vault.Key != "" && c.Vault.KeyFile != "":
+		return errors.New("vault.key and vault.key_file are both set: keep one")
+	case c.Vault.Version == 0:
+		return errors.New("vault.version is 0: versions begin at 1")
+	case checkOld("tokens", c.Tokens.Version, c.Tokens.Old) != nil:
+		return checkOld("tokens", c.Tokens.Version, c.Tokens.Old)
+	case checkOld("vault", c.Vault.Version, c.Vault.Old) != nil:
+		return checkOld("vault", c.Vault.Version, c.Vault.Old)
 	case c.MaxRowBytes < 1024 || c.MaxRowBytes > 16<<20:
 		return errors.New("max_row_bytes must be between 1024 and 16777216")
 	case c.Snapshot.Connections < 1 || c.Snapshot.Connections > 64:
@@ -176,6 +184,22 @@ func (c *Config) checkRest() error {
 		return fmt.Errorf("log.level is %q: use debug, info, warn or error", c.Log.Level)
 	case !slices.Contains([]string{"text", "json"}, c.Log.Format):
 		return fmt.Errorf("log.format is %q: use text or json", c.Log.Format)
+	}
+	return nil
+}
+
+// checkOld refuses old keys that cannot be told apart.
+func checkOld(section string, now uint8, old []OldKey) error {
+	seen := map[uint8]bool{now: true}
+	for i, k := range old {
+		switch {
+		case k.KeyFile == "":
+		case k.Version == 0:
+			return fmt.Errorf("%s.old[%d].version is 0: write the version that the key had", section, i)
+		case seen[k.Version]:
+			return fmt.Errorf("%s.old[%d].version %d is that of another key: raise %s.version with each new key", section, i, k.Version, section)
+		}
+		seen[k.Version] = seen[k.Version] || k.KeyFile != ""
 	}
 	return nil
 }

@@ -20,6 +20,7 @@ type Config struct {
 	Registry      Registry   `yaml:"registry" envPrefix:"REGISTRY_"`
 	ClickHouse    ClickHouse `yaml:"clickhouse" envPrefix:"CLICKHOUSE_"`
 	Tokens        Tokens     `yaml:"tokens" envPrefix:"TOKENS_"`
+	Vault         Vault      `yaml:"vault" envPrefix:"VAULT_"`
 	Topics        Topics     `yaml:"topics" envPrefix:"TOPICS_"`
 	Sink          Sink       `yaml:"sink" envPrefix:"SINK_"`
 	Reconcile     Reconcile  `yaml:"reconcile" envPrefix:"RECONCILE_"`
@@ -79,6 +80,22 @@ type Tokens struct {
 	Key     string `yaml:"key" env:"KEY"`
 	KeyFile string `yaml:"key_file" env:"KEY_FILE"`
 	Version uint8  `yaml:"version" env:"VERSION"`
+	// Old are the keys before it.
+	Old []OldKey `yaml:"old"`
+}
+
+// OldKey is a key that was in force before.
+type OldKey struct {
+	KeyFile string `yaml:"key_file"`
+	Version uint8  `yaml:"version"`
+}
+
+// Vault is the key that the values of vault topics are sealed with (P11).
+type Vault struct {
+	Key     string   `yaml:"key" env:"KEY"`
+	KeyFile string   `yaml:"key_file" env:"KEY_FILE"`
+	Version uint8    `yaml:"version" env:"VERSION"`
+	Old     []OldKey `yaml:"old"`
 }
 
 // Topics says how topics are made.
@@ -225,6 +242,7 @@ func Default() Config {
 	return Config{
 		Registry:    Registry{Listen: "127.0.0.1:8081"},
 		Tokens:      Tokens{Version: 1},
+		Vault:       Vault{Version: 1},
 		Topics:      Topics{Partitions: 6, Replication: 3, MinInsyncReplicas: 2, Retention: 720 * time.Hour},
 		Sink:        Sink{Group: "hopluu-sink", BatchRows: 100_000, BatchBytes: 64 << 20, BatchWait: 500 * time.Millisecond},
 		Reconcile:   Reconcile{Share: 0.2, Every: time.Hour, Repair: RepairAsk, RepairKeys: 100},

@@ -133,20 +133,50 @@ func keysByLine(data []byte) map[int]string {
 func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
 
 // TokenKey gives the secret of the token key.
-func (t Tokens) TokenKey() ([]byte, error) {
-	text, from := t.Key, "tokens.key"
-	if t.KeyFile != "" {
-		data, err := os.ReadFile(t.KeyFile)
-		if err != nil {
-			return nil, fmt.Errorf("tokens.key_file: %w: make one with 'openssl rand -hex 32'", err)
+func (t Tokens) TokenKey() ([]byte, error) { return readKey("tokens", t.Key, t.KeyFile) }
+
+// OldKeys gives the secrets of the keys before it, by version.
+func (t Tokens) OldKeys() (map[uint8][]byte, error) { return readOld("tokens", t.Old) }
+
+// Set tells whether there is a key: without one vault topics have plain values.
+func (v Vault) Set() bool { return v.Key != "" || v.KeyFile != "" }
+
+// VaultKey gives the secret of the vault's key.
+func (v Vault) VaultKey() ([]byte, error) { return readKey("vault", v.Key, v.KeyFile) }
+
+// OldKeys gives the secrets of the keys before it, by version.
+func (v Vault) OldKeys() (map[uint8][]byte, error) { return readOld("vault", v.Old) }
+
+func readOld(section string, old []OldKey) (map[uint8][]byte, error) {
+	secrets := map[uint8][]byte{}
+	for i, k := range old {
+		if k.KeyFile == "" {
+			continue
 		}
-		text, from = strings.TrimSpace(string(data)), "tokens.key_file "+t.KeyFile
+		secret, err := readKey(fmt.Sprintf("%s.old[%d]", section, i), "", k.KeyFile)
+		if err != nil {
+			return nil, err
+		}
+		secrets[k.Version] = secret
 	}
-	if text == "" && t.KeyFile != "" {
+	return secrets, nil
+}
+
+// readKey gives the secret that a section of the configuration names.
+func readKey(section, text, file string) ([]byte, error) {
+	from := section + ".key"
+	if file != "" {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			return nil, fmt.Errorf("%s.key_file: %w: make one with 'openssl rand -hex 32'", section, err)
+		}
+		text, from = strings.TrimSpace(string(data)), section+".key_file "+file
+	}
+	if text == "" && file != "" {
 		return nil, fmt.Errorf("%s is empty: make a key with 'openssl rand -hex 32'", from)
 	}
 	if text == "" {
-		return nil, errors.New("tokens.key_file is not set: make a key with 'openssl rand -hex 32' and name its file")
+		return nil, fmt.Errorf("%s.key_file is not set: make a key with 'openssl rand -hex 32' and name its file", section)
 	}
 	// The text itself is never part of an error: it is the key.
 	secret, err := hex.DecodeString(text)

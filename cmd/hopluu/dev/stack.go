@@ -213,6 +213,10 @@ func (s *Stack) configure() error {
 	if _, err := secret(keyFile); err != nil {
 		return err
 	}
+	vaultFile := filepath.Join(s.Dir, "vault.key")
+	if _, err := secret(vaultFile); err != nil {
+		return err
+	}
 	registryPort, err := keepPort(filepath.Join(s.Dir, "registry.port"), s.Ports.Registry)
 	if err != nil {
 		return err
@@ -223,7 +227,7 @@ func (s *Stack) configure() error {
 	c.Registry.Listen = "127.0.0.1:" + strconv.Itoa(registryPort)
 	c.Registry.URL = "http://" + c.Registry.Listen
 	c.ClickHouse.DSN = "http://default@" + s.house.Addr + "/default"
-	c.Tokens.KeyFile = keyFile
+	c.Tokens.KeyFile, c.Vault.KeyFile = keyFile, vaultFile
 	c.Topics = config.Topics{Partitions: 2, Replication: 1, MinInsyncReplicas: 1}
 	c.HTTP.Listen = ""
 	c.Sources = nil

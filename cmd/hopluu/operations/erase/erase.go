@@ -12,6 +12,7 @@ import (
 	"github.com/hopluu/hopluu/schemas/erasure"
 	"github.com/hopluu/hopluu/schemas/erasure/feed"
 	"github.com/hopluu/hopluu/schemas/registry"
+	"github.com/hopluu/hopluu/schemas/seal"
 	"github.com/hopluu/hopluu/schemas/sectors"
 	"github.com/hopluu/hopluu/schemas/token"
 	"github.com/hopluu/hopluu/schemas/topic"
@@ -32,7 +33,9 @@ type Config struct {
 	Sources  []Source
 	// Tokens makes the tokens of people's numbers.
 	Tokens *token.Tokenizer
-	Log    *slog.Logger
+	// Vault opens what connectors sealed; nil when they seal nothing.
+	Vault *seal.Ring
+	Log   *slog.Logger
 }
 
 // Eraser follows the ledger.

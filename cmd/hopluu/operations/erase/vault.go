@@ -214,7 +214,11 @@ type rowReader struct {
 // numbers gives the numbers of a row's own person. A message that cannot be read
 // says none: it is in the matcher's dead letters.
 func (e *Eraser) numbers(ctx context.Context, l lane, rec *topic.Record, fn func(number)) error {
-	id, payload, err := avro.SplitWire(rec.Value)
+	value, err := e.Vault.Open(rec.Value, rec.Topic, rec.Key)
+	if err != nil {
+		return fmt.Errorf("%s, offset %d: %w", rec.Partition, rec.Offset, err)
+	}
+	id, payload, err := avro.SplitWire(value)
 	if err != nil {
 		return nil
 	}
