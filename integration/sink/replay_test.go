@@ -15,6 +15,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -58,11 +59,13 @@ type traffic struct {
 func (f *feeder) flow(from int) *traffic {
 	tr := &traffic{f: f, next: from, end: make(chan struct{})}
 	tr.done.Go(func() {
+		pace := time.NewTicker(100 * time.Millisecond) // so that the machine does other things, too
+		defer pace.Stop()
 		for {
 			select {
 			case <-tr.end:
 				return
-			default:
+			case <-pace.C:
 			}
 			f.create(tr.next, "live")
 			f.commit()
@@ -250,6 +253,54 @@ func TestReplayBringsNobodyBack(t *testing.T) {
 		w.expect(rows)
 		w.expect("SELECT count() FROM silver."+dataset+" FINAL", "(8)")
 	}
+}
+
+// P2: at the exchange the sink has rows under way that went to the table which goes
+// out, and has not committed them. They are in the one that came in when the
+// command ends; it waits for the sink before.
+func TestReplaySwapWaitsForWhatIsUnderWay(t *testing.T) {
+	set, sector := notes()
+	w := newWorld(t, set)
+	f := w.feed(harness.Name("his"), sector, "note", 1, shortColumns...)
+	dataset := sector + "_note"
+	for i := range 10 {
+		f.create(i, "a")
+	}
+	f.commit()
+	sink := w.run()
+	w.noDuplicates(dataset, 10)
+	f.committed()
+	require.NoError(t, sink.stop())
+	o := w.operator()
+	_, err := o.Run(t.Context(), replay.Request{Table: dataset, From: "0"})
+	require.NoError(t, err)
+
+	h := w.holder("INSERT INTO `bronze`.`" + dataset)
+	w.run(at(h.addr))
+	f.create(500, "under way")
+	f.update(1, "under way")
+	f.delete(2)
+	f.commit()
+	w.await(h.caught, "the sink's insert into bronze")
+	rows := "SELECT id, body FROM silver." + dataset + " FINAL WHERE id IN (1, 2, 500) ORDER BY id"
+	w.expect(rows, "(1,'under way')", "(500,'under way')") // in the table that goes out
+	swapped := make(chan error, 1)
+	go func() {
+		_, err := o.Swap(t.Context(), dataset, false)
+		swapped <- err
+	}()
+	w.expect(rows, "(1,'a')", "(2,'a')") // exchanged
+	select {
+	case err := <-swapped:
+		t.Fatalf("the exchange does not wait for the sink: %v", err)
+	default:
+	}
+	close(h.release)
+	require.NoError(t, <-swapped)
+	w.expect(rows, "(1,'under way')", "(500,'under way')")
+	w.noDuplicates(dataset, 13)
+	_, err = w.operator().Drop(t.Context(), dataset)
+	require.NoError(t, err)
 }
 
 // cliff stands between a command and ClickHouse: the statement that meets a
@@ -472,9 +523,6 @@ func TestReplayGivesTheSameRowsAgain(t *testing.T) {
 		require.Positive(t, n.Events)
 		require.Zero(t, n.Dead)
 		if !r.InPlace {
-			d, err := o.Diff(t.Context(), dataset)
-			require.NoError(t, err)
-			require.EqualValues(t, []int64{1, 0, 2}, []int64{d.OnlySilver, d.OnlyReplay, d.Changed}, "%+v: %+v", r, d)
 			_, err = o.Swap(t.Context(), dataset, false)
 			require.NoError(t, err)
 			_, err = o.Drop(t.Context(), dataset)
@@ -483,10 +531,9 @@ func TestReplayGivesTheSameRowsAgain(t *testing.T) {
 		w.expect(all, want...)
 	}
 	for _, r := range []replay.Request{
-		{From: "earliest", Empty: true}, {From: "15"}, {From: event.LSN(middle).String()}, {From: "2025-10-09T08:53:00Z"}, {From: "earliest", InPlace: true},
+		{From: "earliest", Empty: true}, {From: "15"}, {From: event.LSN(middle).String()}, {From: "earliest", InPlace: true},
+		{From: "earliest", Empty: true, Bronze: true}, {From: "2025-10-09T08:53:00Z", Bronze: true}, {From: "15", InPlace: true, Bronze: true},
 	} {
-		replayed(r)
-		r.Bronze = true
 		replayed(r)
 	}
 
