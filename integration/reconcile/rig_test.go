@@ -111,13 +111,17 @@ func (r *rig) run() {
 // connector starts a source's connector, until stop.
 func (r *rig) connector(s reconcile.Source, load connectors.Load) running {
 	r.t.Helper()
-	c := connectors.New(connectors.Config{
+	c := r.newConnector(s, load)
+	return running{c, r.until(c.Run)}
+}
+
+func (r *rig) newConnector(s reconcile.Source, load connectors.Load) *connectors.Connector {
+	return connectors.New(connectors.Config{
 		Source: s.Name, DSN: s.DSN, Slot: s.Slot, Publication: "pub_" + s.Name, Sector: s.Sector,
-		Kafka: r.config.Kafka, Registry: r.schemas, Tokens: r.config.Tokens.Clone(), Vault: r.vault,
+		Kafka: r.config.Kafka, Registry: r.schemas, Tokens: r.config.Tokens.Clone(), OldTokens: r.config.OldTokens, Vault: r.vault,
 		Topics: connectors.Topics{Partitions: 2, Replication: 1, MinISR: 1}, MaxRowBytes: 8 << 20,
 		Snapshot: load, Log: r.log, Metrics: prometheus.NewRegistry(),
 	})
-	return running{c, r.until(c.Run)}
 }
 
 // running is a connector until stop.
