@@ -92,11 +92,17 @@ func (t Topics) ErasureSpec() topic.Spec {
 	return t.spec(topic.IdentityErasure, 1, map[string]string{"cleanup.policy": "compact", "retention.ms": "-1"})
 }
 
+// edgePartitions are fixed: with another number the pairs are shared out anew,
+// and every edge is told again.
+const edgePartitions = 4
+
 // IdentitySpecs are the topics that the matcher writes; identity.decision is
 // also its input.
 func (t Topics) IdentitySpecs() []topic.Spec {
 	return []topic.Spec{
 		t.ErasureSpec(),
+		// As many matchers as it has partitions share the comparing.
+		t.spec(topic.IdentityEdge, edgePartitions, map[string]string{"cleanup.policy": "compact"}),
 		t.spec(topic.IdentityLink, t.Partitions, map[string]string{"cleanup.policy": "compact"}),
 		// Kept for good: it says which person a record was of on any day.
 		// What people said is kept for good.

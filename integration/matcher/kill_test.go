@@ -45,7 +45,7 @@ func TestSIGKILL(t *testing.T) {
 	r.patients("health")
 	random := rand.New(rand.NewPCG(1, 1))
 	names := []string{"Nguyễn Văn An", "Lê Thị Mai", "Trần Thị Hòa", "Phạm Văn Đức"}
-	const people, rounds, events = 400, 6, 1500
+	const people, rounds, events = 400, 3, 1500
 	cccd := func(n int) string { return fmt.Sprintf("0790850%05d", n) }
 
 	// What the vault holds in the end, for the oracle.

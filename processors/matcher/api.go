@@ -205,7 +205,7 @@ func statusOf(err error) int {
 		return http.StatusConflict
 	case errors.Is(err, review.ErrOneRecord), errors.Is(err, review.ErrNoReason), errors.Is(err, review.ErrLongReason), errors.Is(err, review.ErrNumbers):
 		return http.StatusUnprocessableEntity
-	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled), errors.Is(err, errUnknown):
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled), errors.Is(err, errUnknown), errors.Is(err, errStandby):
 		return http.StatusServiceUnavailable
 	}
 	return http.StatusInternalServerError

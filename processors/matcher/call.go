@@ -45,25 +45,32 @@ func (c *calls) ask(ctx context.Context, do func(context.Context, *desk) error, 
 	}
 }
 
-// serve does what waits, without waiting for more. Its error ends the matcher.
-func (c *calls) serve(ctx context.Context, d *desk) error {
+// collect takes what waits, without waiting for more.
+func (c *calls) collect() {
 	for {
 		select {
 		case x := <-c.waiting:
 			c.taken = append(c.taken, x)
-			x.err = x.do(ctx, d)
-			var ends *fatalError
-			if errors.As(x.err, &ends) {
-				return x.err
-			}
 		default:
-			return nil
+			return
 		}
 	}
 }
 
-// served tells whether somebody waits for an answer.
-func (c *calls) served() bool { return len(c.taken) > 0 }
+// serve does what was collected. Its error ends the matcher.
+func (c *calls) serve(ctx context.Context, d *desk) error {
+	for _, x := range c.taken {
+		x.err = x.do(ctx, d)
+		var ends *fatalError
+		if errors.As(x.err, &ends) {
+			return x.err
+		}
+	}
+	return nil
+}
+
+// collected tells whether somebody waits for an answer.
+func (c *calls) collected() bool { return len(c.taken) > 0 }
 
 // answer tells those whose calls are committed.
 func (c *calls) answer(d *desk) {
@@ -72,6 +79,17 @@ func (c *calls) answer(d *desk) {
 			x.after(d)
 		}
 		x.done <- x.err
+	}
+	c.taken = c.taken[:0]
+}
+
+// errStandby is the answer of a matcher that does not solve.
+var errStandby = errors.New("this matcher stands by for another, which answers: ask that one")
+
+// refuse tells those who wait that another answers.
+func (c *calls) refuse() {
+	for _, x := range c.taken {
+		x.done <- errStandby
 	}
 	c.taken = c.taken[:0]
 }

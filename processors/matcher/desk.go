@@ -109,9 +109,9 @@ type desk struct {
 	buf   []byte
 }
 
-func openDesk(ctx context.Context, kafka *topic.Client, schemas *registry.Client, producer *topic.Producer, d *decoder) (*desk, error) {
+func openDesk(ctx context.Context, kafka *topic.Client, schemas *registry.Client, d *decoder) (*desk, error) {
 	out := &desk{
-		producer: producer, decoder: d, reader: newFlatReader(decisionValue), keys: newFlatReader(pairKey),
+		decoder: d, reader: newFlatReader(decisionValue), keys: newFlatReader(pairKey),
 		cells: make([]avro.Cell, len(decisionValue)),
 	}
 	var err error
@@ -128,9 +128,14 @@ func openDesk(ctx context.Context, kafka *topic.Client, schemas *registry.Client
 // reset forgets what was read, for an engine that knows nothing.
 func (d *desk) reset(e *linkage.Engine) {
 	d.engine, d.book = e, review.NewBook()
+	d.again, d.erased = map[[2]string]struct{}{}, map[[2]string]struct{}{}
+	d.begin()
+}
+
+// begin forgets what is asked and published; what was decided is known as before.
+func (d *desk) begin() {
 	d.fresh = true
-	d.erased = map[[2]string]struct{}{}
-	d.again, d.open, d.published = map[[2]string]struct{}{}, map[[2]string]asked{}, map[[2]string]uint64{}
+	d.open, d.published = map[[2]string]asked{}, map[[2]string]uint64{}
 }
 
 // take takes a message of identity.decision. An *undecodableError is the

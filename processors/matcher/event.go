@@ -36,8 +36,8 @@ type eventWriter struct {
 	keyBuf, valueBuf []byte
 }
 
-func newEventWriter(ctx context.Context, kafka *topic.Client, schemas *registry.Client, producer *topic.Producer) (*eventWriter, error) {
-	w := &eventWriter{producer: producer}
+func newEventWriter(ctx context.Context, kafka *topic.Client, schemas *registry.Client) (*eventWriter, error) {
+	w := &eventWriter{}
 	var err error
 	if w.key, err = avro.CompileFlat(topic.IdentityEvent, "Key", eventKey); err != nil {
 		return nil, err

@@ -3,6 +3,7 @@ package matcher
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/hopluu/hopluu/schemas/avro"
 	"github.com/hopluu/hopluu/schemas/registry"
@@ -127,6 +128,11 @@ func (r *flatReader) schema(ctx context.Context, d *decoder, id uint32) (*flatSc
 	return s, nil
 }
 
+// flatKinds are what a field of a type may be read from.
+var flatKinds = map[string][]avro.Kind{
+	"string": {avro.String}, "long": {avro.Long, avro.Int}, "double": {avro.Double}, "boolean": {avro.Boolean},
+}
+
 func (s *flatSchema) bind(fields []avro.FlatField) error {
 	for _, f := range fields {
 		place := -1
@@ -134,7 +140,7 @@ func (s *flatSchema) bind(fields []avro.FlatField) error {
 			if c.Name != f.Name {
 				continue
 			}
-			if text := f.Type == "string"; text != (c.Type.Kind == avro.String) || !text && c.Type.Kind != avro.Long && c.Type.Kind != avro.Int {
+			if !slices.Contains(flatKinds[f.Type], c.Type.Kind) {
 				return fmt.Errorf("field %s is no %s", f.Name, f.Type)
 			}
 			place = i

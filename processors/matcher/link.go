@@ -58,8 +58,8 @@ type linkWriter struct {
 	cells            [linkFields]avro.Cell
 }
 
-func newLinkWriter(ctx context.Context, kafka *topic.Client, schemas *registry.Client, producer *topic.Producer) (*linkWriter, error) {
-	w := &linkWriter{producer: producer}
+func newLinkWriter(ctx context.Context, kafka *topic.Client, schemas *registry.Client) (*linkWriter, error) {
+	w := &linkWriter{}
 	var err error
 	if w.key, err = avro.CompileFlat(topic.IdentityLink, "Key", linkKey); err != nil {
 		return nil, err

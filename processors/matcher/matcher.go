@@ -30,8 +30,8 @@ type Config struct {
 	// Sources are all sources of the platform: links of records of any other
 	// are withdrawn.
 	Sources []SourceRef
-	// TransactionalID is the same for every matcher of a platform: one that
-	// starts ends the one before.
+	// TransactionalID is the same for every matcher of a platform, and names
+	// their consumer group too: they share the work.
 	TransactionalID string
 	Log             *slog.Logger
 	Metrics         prometheus.Registerer
@@ -71,7 +71,9 @@ type Matcher struct {
 	lanes  map[string]*lane // by vault topic
 
 	engine   *linkage.Engine
-	producer *topic.Producer
+	turn     *turn
+	producer *topic.Producer // of who solves
+	edges    *edgeTopic
 	links    *linkWriter
 	events   *eventWriter
 	letters  *letterBox
@@ -110,7 +112,7 @@ func New(c Config) (*Matcher, error) {
 	}
 	m := &Matcher{
 		config: c, log: c.Log, model: model, known: known, lanes: lanes,
-		decoder: newDecoder(c.Registry, c.Vault), calls: newCalls(),
+		decoder: newDecoder(c.Registry, c.Vault), calls: newCalls(), letters: &letterBox{},
 	}
 	if m.metrics, err = newMetrics(c.Metrics, lanes); err != nil {
 		return nil, err
@@ -141,32 +143,24 @@ func (m *Matcher) Run(ctx context.Context) (err error) {
 	if err := m.waitForTopics(ctx); err != nil {
 		return err
 	}
-	// The producer comes first: it ends an earlier matcher and what that left
-	// open, so that nothing is published between our reading and our writing.
-	m.producer, err = m.config.Kafka.NewProducer(ctx, topic.ProducerConfig{
-		TransactionalID: m.config.TransactionalID, TransactionTimeout: transactionTimeout,
-	})
-	if err != nil {
-		return fmt.Errorf("matcher: %w", err)
-	}
-	defer func() { err = errors.Join(err, m.producer.Close()) }()
-	if m.links, err = newLinkWriter(ctx, m.config.Kafka, m.config.Registry, m.producer); err != nil {
+	kafka, schemas := m.config.Kafka, m.config.Registry
+	if m.edges, err = openEdges(ctx, m); err != nil {
 		return err
 	}
-	if m.events, err = newEventWriter(ctx, m.config.Kafka, m.config.Registry, m.producer); err != nil {
+	if m.links, err = newLinkWriter(ctx, kafka, schemas); err != nil {
 		return err
 	}
-	if m.letters, err = openLetterBox(ctx, m.config.Kafka, m.producer, m.lanes); err != nil {
+	if m.events, err = newEventWriter(ctx, kafka, schemas); err != nil {
 		return err
 	}
-	if m.desk, err = openDesk(ctx, m.config.Kafka, m.config.Registry, m.producer, m.decoder); err != nil {
+	if m.desk, err = openDesk(ctx, kafka, schemas, m.decoder); err != nil {
 		return err
 	}
-	missing, err := m.loadWhole(ctx)
+	missing, err := m.load(ctx)
 	if err != nil {
 		return err
 	}
-	return m.follow(ctx, missing)
+	return m.takeTurns(ctx, missing)
 }
 
 // reset forgets what an earlier Run knew.
@@ -175,6 +169,7 @@ func (m *Matcher) reset() (err error) {
 		return err
 	}
 	m.desk.reset(m.engine)
+	m.letters.met = nil
 	m.positions, m.stable = map[topic.Partition]int64{}, map[topic.Partition]int64{}
 	m.staleDelete = map[topic.Partition]string{}
 	m.markers = map[marked]marker{}
@@ -183,11 +178,25 @@ func (m *Matcher) reset() (err error) {
 	return nil
 }
 
-// publish solves what changed and commits it, with the merges and splits that
-// it made, what people said and is to be asked of them, and the dead letters so
-// far, as one transaction.
+// publish compares what changed and commits the edges of our shares. Who solves
+// then solves it, once it has the edges of the others too, and commits the links,
+// with the merges and splits that it made, what people said and is to be asked of
+// them, and the dead letters so far, as one transaction.
 func (m *Matcher) publish(ctx context.Context) error {
 	started := time.Now()
+	if err := m.compare(ctx); err != nil {
+		return err
+	}
+	if !m.turn.solves {
+		m.engine.Rest()
+		return nil
+	}
+	if err := m.await(ctx); err != nil {
+		return err
+	}
+	if err := m.calls.serve(ctx, m.desk); err != nil {
+		return fmt.Errorf("matcher: %w", err)
+	}
 	millis := m.asOf / 1000
 	changes := 0
 	err := m.engine.Solve(func(c *linkage.Change) error {
@@ -206,9 +215,13 @@ func (m *Matcher) publish(ctx context.Context) error {
 	if err := m.saidErased(ctx); err != nil {
 		return fmt.Errorf("matcher: the erasure ledger cannot be written: %w", err)
 	}
+	if err := m.letters.publish(ctx); err != nil {
+		return err
+	}
 	if err := m.producer.Commit(ctx); err != nil {
 		return fmt.Errorf("matcher: links cannot be committed: %w", err)
 	}
+	m.letters.committed()
 	m.calls.answer(m.desk)
 	m.metrics.asked(m.desk.open)
 	m.metrics.published(m.engine, changes, time.Since(started))

@@ -19,6 +19,9 @@ type metrics struct {
 	letters   *prometheus.CounterVec
 	erased    *prometheus.CounterVec
 	changes   prometheus.Counter
+	edges     prometheus.Counter
+	solves    prometheus.Gauge
+	shares    prometheus.Gauge
 	persons   *prometheus.CounterVec
 	solving   prometheus.Histogram
 	records   *prometheus.GaugeVec
@@ -38,6 +41,9 @@ func newMetrics(r prometheus.Registerer, lanes map[string]*lane) (*metrics, erro
 		letters:   prometheus.NewCounterVec(prometheus.CounterOpts{Name: "hopluu_matcher_undecodable_total", Help: "Vault messages that cannot be decoded, seen since the start; they are in the dead letters."}, []string{"topic"}),
 		erased:    prometheus.NewCounterVec(prometheus.CounterOpts{Name: "hopluu_matcher_erased_total", Help: "Vault messages of erased people that were read and not taken in."}, table),
 		changes:   prometheus.NewCounter(prometheus.CounterOpts{Name: "hopluu_matcher_links_published_total", Help: "Links published or withdrawn."}),
+		edges:     prometheus.NewCounter(prometheus.CounterOpts{Name: "hopluu_matcher_edges_total", Help: "Changes of edges written to identity.edge."}),
+		solves:    prometheus.NewGauge(prometheus.GaugeOpts{Name: "hopluu_matcher_solves", Help: "1 for the matcher that solves and publishes links, 0 for one that compares or stands by."}),
+		shares:    prometheus.NewGauge(prometheus.GaugeOpts{Name: "hopluu_matcher_shares", Help: "Shares of the comparing that this matcher has."}),
 		persons:   prometheus.NewCounterVec(prometheus.CounterOpts{Name: "hopluu_matcher_person_events_total", Help: "Merges, splits and moves of persons published to identity.event."}, []string{"kind"}),
 		solving:   prometheus.NewHistogram(prometheus.HistogramOpts{Name: "hopluu_matcher_publish_seconds", Help: "Time to solve and commit a batch.", Buckets: prometheus.ExponentialBuckets(0.002, 2.5, 12)}),
 		records:   prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "hopluu_matcher_records", Help: "Records known, by table."}, table),
@@ -47,7 +53,7 @@ func newMetrics(r prometheus.Registerer, lanes map[string]*lane) (*metrics, erro
 		lagEvents: prometheus.NewGauge(prometheus.GaugeOpts{Name: "hopluu_matcher_lag_messages", Help: "Vault messages that are committed and not yet matched."}),
 		lagTime:   prometheus.NewGauge(prometheus.GaugeOpts{Name: "hopluu_matcher_lag_seconds", Help: "Age at its source of the latest matched change while there are later ones, else 0."}),
 	}
-	for _, c := range []prometheus.Collector{m.events, m.stale, m.letters, m.erased, m.changes, m.persons, m.solving, m.records, m.share, m.decisions, m.reviews, m.lagEvents, m.lagTime} {
+	for _, c := range []prometheus.Collector{m.events, m.stale, m.letters, m.erased, m.changes, m.edges, m.solves, m.shares, m.persons, m.solving, m.records, m.share, m.decisions, m.reviews, m.lagEvents, m.lagTime} {
 		if err := r.Register(c); err != nil {
 			return nil, fmt.Errorf("matcher: metrics: %w", err)
 		}
@@ -81,6 +87,20 @@ func (m *metrics) published(s *linkage.Engine, changes int, took time.Duration) 
 	m.decisions.Reset()
 	for _, d := range s.Decisions() {
 		m.decisions.WithLabelValues(d.Decision, d.Rule).Set(float64(d.Records))
+	}
+}
+
+// turn tells what a matcher has to do. One that does not solve says nothing of
+// links: another does.
+func (m *metrics) turn(t *turn) {
+	m.shares.Set(float64(len(t.ours)))
+	if t.solves {
+		m.solves.Set(1)
+		return
+	}
+	m.solves.Set(0)
+	for _, g := range []*prometheus.GaugeVec{m.records, m.share, m.decisions, m.reviews} {
+		g.Reset()
 	}
 }
 

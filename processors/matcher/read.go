@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -15,7 +16,7 @@ import (
 )
 
 // ownTopics are those that the matcher writes.
-var ownTopics = []string{topic.IdentityLink, topic.IdentityEvent, topic.IdentityDecision, topic.IdentityReview, topic.IdentityAudit, topic.IdentityErasure}
+var ownTopics = []string{topic.IdentityEdge, topic.IdentityLink, topic.IdentityEvent, topic.IdentityDecision, topic.IdentityReview, topic.IdentityAudit, topic.IdentityErasure}
 
 // waitForTopics waits until the topics are there that are written to.
 func (m *Matcher) waitForTopics(ctx context.Context) error {
@@ -58,36 +59,29 @@ func (e *lostTopicError) Error() string {
 	return fmt.Sprintf("identity.link has links of records whose vault topic is gone (%s)", strings.Join(e.topics, ", "))
 }
 
-// loadWhole is load, as soon as no vault topic is lost.
-func (m *Matcher) loadWhole(ctx context.Context) (missing []string, err error) {
-	for told := false; ; {
-		missing, err = m.load(ctx)
-		var lost *lostTopicError
-		if !errors.As(err, &lost) {
-			return missing, err
+// waitForLost waits until the topics are there.
+func (m *Matcher) waitForLost(ctx context.Context, t *turn, topics []string) error {
+	for have := 0; have < len(topics); {
+		if err := pause(ctx, topicsWait); err != nil {
+			return err
 		}
-		m.notReady(err.Error())
-		if !told {
-			told = true
-			m.log.Error("waiting for the topics rather than withdrawing the links: restore them, or make them empty with 'hopluu topics create', or take their source out of the configuration", "topics", lost.topics)
+		select {
+		case <-t.gen.Done():
+			return errTurnOver
+		default:
 		}
-		for have := 0; have < len(lost.topics); {
-			if err := pause(ctx, topicsWait); err != nil {
-				return nil, err
-			}
-			counts, err := m.config.Kafka.PartitionCounts(ctx, lost.topics...)
-			if err != nil {
-				return nil, fmt.Errorf("matcher: %w", err)
-			}
-			have = len(counts)
+		counts, err := m.config.Kafka.PartitionCounts(ctx, topics...)
+		if err != nil {
+			return fmt.Errorf("matcher: %w", err)
 		}
+		have = len(counts)
 	}
+	return nil
 }
 
-// load reads everything, solves it and publishes the differences. It gives the
-// vault topics that are not there yet.
+// load reads all records and decisions, of which every matcher knows all. It
+// gives the vault topics that are not there yet.
 func (m *Matcher) load(ctx context.Context) (missing []string, err error) {
-	started := time.Now()
 	if err := m.reset(); err != nil {
 		return nil, err
 	}
@@ -111,26 +105,7 @@ func (m *Matcher) load(ctx context.Context) (missing []string, err error) {
 	if len(missing) > 0 {
 		m.log.Info("vault topics that are not there yet are read when their connectors make them", "topics", missing)
 	}
-	if err := m.catchUp(ctx); err != nil {
-		return nil, err
-	}
-	m.notReady("identity.link is being read")
-	if err := m.restore(ctx, missing); err != nil {
-		return nil, err
-	}
-	if err := m.desk.restore(ctx, m.config.Kafka); err != nil {
-		return nil, err
-	}
-	m.notReady("the records are being matched")
-	if err := m.publish(ctx); err != nil {
-		return nil, err
-	}
-	if people, outgrown := m.engine.Outgrown(); outgrown {
-		m.log.Warn("the register has grown beyond the city that the model is for: train a model on this city", "people", people, "model_people", m.model.Live.People, "model", m.model.Version)
-	}
-	m.unready.Store(nil)
-	m.log.Info("records matched", "duration", time.Since(started).Round(time.Millisecond).String(), "partition_hash", m.engine.PartitionHash().String())
-	return missing, nil
+	return missing, m.catchUp(ctx)
 }
 
 // enlist adds the partitions of the topics that are there to what is read,
@@ -172,10 +147,16 @@ func (m *Matcher) catchUp(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("matcher: %w", err)
 	}
-	reader := m.config.Kafka.NewReader(m.positions)
+	return m.readTo(ctx, m.positions, ends, func(b *topic.Batch) error { return m.applyBatch(ctx, b) })
+}
+
+// readTo reads partitions from positions on until take has moved these to the
+// ends.
+func (m *Matcher) readTo(ctx context.Context, positions, ends map[topic.Partition]int64, take func(*topic.Batch) error) error {
+	reader := m.config.Kafka.NewReader(positions)
 	behind := func() bool {
 		for part, end := range ends {
-			if m.positions[part] < end {
+			if positions[part] < end {
 				return true
 			}
 		}
@@ -183,8 +164,10 @@ func (m *Matcher) catchUp(ctx context.Context) error {
 	}
 	for behind() {
 		batches, err := reader.Poll(ctx)
-		if err == nil {
-			_, err = m.apply(ctx, batches)
+		for i := range batches {
+			if err == nil {
+				err = take(&batches[i])
+			}
 		}
 		if err != nil {
 			return errors.Join(fmt.Errorf("matcher: %w", err), reader.Close())
@@ -243,37 +226,49 @@ func (m *Matcher) restore(ctx context.Context, missing []string) error {
 	return lost
 }
 
-// follow reads on and publishes in batches, until ctx ends.
-func (m *Matcher) follow(ctx context.Context, missing []string) (err error) {
+// follow reads on and publishes in batches, until the turn is over or ctx ends,
+// and gives the vault topics that are still missing.
+func (m *Matcher) follow(ctx context.Context, missing []string) (still []string, err error) {
 	reader := m.config.Kafka.NewReader(m.positions)
 	defer func() { err = errors.Join(err, reader.Close()) }()
-	defer m.calls.leave()
 	var events int       // read and not published
 	var since time.Time  // when the first of them was read
 	looked := time.Now() // for missing topics
 	for {
+		select {
+		case <-m.turn.gen.Done():
+			return missing, nil
+		default:
+		}
 		batches, err := m.poll(ctx, reader, events > 0, since.Add(batchWait))
 		if err != nil {
-			return err
+			return missing, err
 		}
 		n, err := m.apply(ctx, batches)
 		if err != nil {
-			return err
+			return missing, err
 		}
 		more, err := m.followLedger(ctx)
 		if err != nil {
-			return err
+			return missing, err
 		}
 		if n += more; n > 0 && events == 0 {
 			since = time.Now()
 		}
 		events += n
-		if err := m.calls.serve(ctx, m.desk); err != nil {
-			return fmt.Errorf("matcher: %w", err)
+		m.calls.collect()
+		due := events > 0 && (events >= batchRecords || len(batches) == 0 || time.Since(since) >= batchWait)
+		if m.turn.solves {
+			due = due || m.calls.collected()
+		} else {
+			m.calls.refuse()
+			// Who solves waits for us at the end of each transaction, too, which
+			// is no event.
+			due = due || events == 0 && len(m.turn.ours) > 0 && !maps.Equal(m.turn.told, m.positions)
 		}
-		if m.calls.served() || events > 0 && (events >= batchRecords || len(batches) == 0 || time.Since(since) >= batchWait) {
+		if due {
 			if err := m.publish(ctx); err != nil {
-				return err
+				return missing, err
 			}
 			events = 0
 		}
@@ -282,12 +277,12 @@ func (m *Matcher) follow(ctx context.Context, missing []string) (err error) {
 			looked = time.Now()
 			still, err := m.enlist(ctx, missing)
 			if err != nil {
-				return err
+				return missing, err
 			}
 			if len(still) < len(missing) {
 				m.log.Info("new vault topics are read", "still_missing", still)
 				if err := reader.Close(); err != nil {
-					return err
+					return missing, err
 				}
 				missing, reader = still, m.config.Kafka.NewReader(m.positions)
 			}
@@ -314,20 +309,25 @@ func (m *Matcher) poll(ctx context.Context, reader *topic.Reader, bounded bool, 
 }
 
 // apply takes what was read into the engine, and gives the number of messages.
-func (m *Matcher) apply(ctx context.Context, batches []topic.Batch) (int, error) {
-	n := 0
+func (m *Matcher) apply(ctx context.Context, batches []topic.Batch) (n int, err error) {
 	for i := range batches {
-		b := &batches[i]
-		for j := range b.Records {
-			if err := m.applyRecord(ctx, &b.Records[j]); err != nil {
-				return n, err
-			}
+		if err := m.applyBatch(ctx, &batches[i]); err != nil {
+			return n, err
 		}
-		n += len(b.Records)
-		m.positions[b.Partition] = b.Next
-		m.stable[b.Partition] = b.Stable
+		n += len(batches[i].Records)
 	}
 	return n, nil
+}
+
+func (m *Matcher) applyBatch(ctx context.Context, b *topic.Batch) error {
+	for j := range b.Records {
+		if err := m.applyRecord(ctx, &b.Records[j]); err != nil {
+			return err
+		}
+	}
+	m.positions[b.Partition] = b.Next
+	m.stable[b.Partition] = b.Stable
+	return nil
 }
 
 func (m *Matcher) applyRecord(ctx context.Context, rec *topic.Record) error {
@@ -347,7 +347,8 @@ func (m *Matcher) applyRecord(ctx context.Context, rec *topic.Record) error {
 		m.log.Error("message cannot be decoded: it is in the dead letters", "topic", rec.Topic, "partition", rec.ID, "offset", rec.Offset,
 			"dead_letters", topic.DeadLetter(rec.Topic), "error", err)
 		m.metrics.letters.WithLabelValues(rec.Topic).Inc()
-		return m.letters.add(ctx, rec, err)
+		m.letters.meet(rec, err)
+		return nil
 	}
 	if l == nil {
 		return nil

@@ -11,6 +11,10 @@ const (
 	// IdentityLink is the compacted topic that links each source record to its
 	// person.
 	IdentityLink = "identity.link"
+	// IdentityEdge is the compacted topic of the pairs of records that may be one
+	// person: what comparing hands to solving. Its partitions are the shares of
+	// the comparing.
+	IdentityEdge = "identity.edge"
 	// IdentityEvent is the log of merges and splits of persons.
 	IdentityEvent = "identity.event"
 	// IdentityDecision is the compacted topic of what people said of pairs of
