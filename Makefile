@@ -57,6 +57,11 @@ bench: ## A benchmark a stage: rows/s, CPU seconds a million rows, peak memory
 bench-capture: ## Capture beside pg_recvlogical and Debezium: rows/s, CPU, memory, latency (RUNS, ARGS; see integration/bench/peers)
 	$(GO) run ./integration/bench/peers -runs $(or $(RUNS),3) $(ARGS)
 
+.PHONY: bench-identity
+bench-identity: ## The matcher alone and through the topics, one and two of them: records/s, CPU seconds a million, memory (PEOPLE)
+	GOGC=50 $(GO) test -run '^$$' -bench Incremental -benchtime 1x ./processors/identity/linkage
+	GOGC=50 HOPLUU_BENCH_PEOPLE=$(PEOPLE) $(GO) test -run '^$$' -bench ThroughTopics -benchtime 1x -timeout 60m ./integration/matcher
+
 .PHONY: bench-sink
 bench-sink: ## The sink beside clickhouse-go alone into the same tables: rows/s, CPU, memory; commit to silver (ROWS, RUNS, ARGS)
 	$(GO) run ./integration/bench/sink -rows $(or $(ROWS),1000000) -runs $(or $(RUNS),3) $(ARGS)

@@ -194,8 +194,14 @@ func (m *Matcher) publish(ctx context.Context) error {
 	if err := m.await(ctx); err != nil {
 		return err
 	}
-	if err := m.calls.serve(ctx, m.desk); err != nil {
-		return fmt.Errorf("matcher: %w", err)
+	if m.calls.collected() {
+		if err := m.calls.serve(ctx, m.desk); err != nil {
+			return fmt.Errorf("matcher: %w", err)
+		}
+		// Who is erased by a call leaves no edge (P12).
+		if err := m.compare(ctx); err != nil {
+			return err
+		}
 	}
 	millis := m.asOf / 1000
 	changes := 0
