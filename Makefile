@@ -68,6 +68,7 @@ bench-sink: ## The sink beside clickhouse-go alone into the same tables: rows/s,
 
 .PHONY: accuracy
 accuracy: ## How right the linkage of records to people is, on a generated city (PERSONS, SEED, RATE)
+	$(GO) test ./integration/accuracy -run TestHardCases -count=1 -v | grep -v '^=== '
 	$(GO) run ./integration/accuracy -persons $(or $(PERSONS),1000000) -seed $(or $(SEED),2) -rate $(or $(RATE),1) -ablate
 
 .PHONY: crash

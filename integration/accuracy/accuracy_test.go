@@ -57,6 +57,7 @@ func TestProgramPrintsAndExports(t *testing.T) {
 	require.NoError(t, run(&out, small))
 	require.Contains(t, out.String(), "pairs with review")
 	require.Contains(t, out.String(), "from 10 bits")
+	require.Contains(t, out.String(), "summary (asked at the fixed rates")
 	small.export = t.TempDir()
 	require.NoError(t, run(&out, small))
 	rows, err := os.ReadFile(filepath.Join(small.export, "records.csv"))

@@ -64,12 +64,38 @@ type Link struct {
 	// when there was nothing to compare.
 	Reasons string
 	Model   string // the model's version
+	// Node is what the record speaks of. Of what is no person, Person is the id of
+	// that node, and no person's.
+	Node Node
+}
+
+// NodeID is the id of a node of a kind: as a person's, with its own letter.
+func (n Node) NodeID(id PersonID) string {
+	return string(n.letter()) + id.String()[1:]
+}
+
+// ParseNodeID reads what NodeID writes.
+func (n Node) ParseNodeID(s string) (PersonID, error) {
+	if s == "" || s[0] != n.letter() {
+		return PersonID{}, fmt.Errorf("id of a %s begins with %c", n, n.letter())
+	}
+	return ParsePersonID("p" + s[1:])
+}
+
+func (n Node) letter() byte {
+	switch n {
+	case HouseholdNode:
+		return 'h'
+	case HouseholdBusinessNode, OrganisationNode:
+		return 'o'
+	}
+	return 'p'
 }
 
 // Digest tells whether two links are the same. It lives in memory only.
 func (l *Link) Digest(buf []byte) (digest uint64, scratch []byte) {
 	buf = append(buf[:0], l.Person[:]...)
-	buf = binary.BigEndian.AppendUint64(buf, math.Float64bits(l.Weight))
+	buf = append(binary.BigEndian.AppendUint64(buf, math.Float64bits(l.Weight)), byte(l.Node))
 	for _, s := range [...]string{l.Record, l.Source, l.Sector, l.Table, l.Citizen, l.Decision, l.Rule, l.Reasons, l.Model} {
 		buf = append(buf, s...)
 		buf = append(buf, 0xff) // in no UTF-8 text

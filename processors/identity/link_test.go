@@ -20,3 +20,19 @@ func TestPersonID(t *testing.T) {
 	// every reader's joins.
 	require.Equal(t, "pc5c8dd2398b1fd805f102928", p.String())
 }
+
+// Every kind of node has ids of its own, that are read as they are written.
+func TestNodeID(t *testing.T) {
+	id := PersonOf("tax.taxpayer:1")
+	for node, letter := range map[Node]string{AnyNode: "p", PersonNode: "p", HouseholdNode: "h", HouseholdBusinessNode: "o", OrganisationNode: "o"} {
+		s := node.NodeID(id)
+		require.Equal(t, letter+id.String()[1:], s)
+		back, err := node.ParseNodeID(s)
+		require.NoError(t, err)
+		require.Equal(t, id, back)
+		for _, wrong := range []string{"", "x" + s[1:], s[1:]} {
+			_, err = node.ParseNodeID(wrong)
+			require.Error(t, err)
+		}
+	}
+}

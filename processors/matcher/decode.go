@@ -163,7 +163,7 @@ func (d *decoder) decode(ctx context.Context, l *lane, rec *topic.Record, into *
 	if !d.decoded.HasAfter {
 		return undecodable("value: an event %q without the row after it", into.op)
 	}
-	return d.gather(reader, &into.raw, into.position)
+	return d.gather(l, reader, &into.raw, into.position)
 }
 
 // decodeKey makes the record's ID of the key, which is that of the public topic.
@@ -252,9 +252,11 @@ func roleColumns(l *lane, columns []avro.Column) ([]roleColumn, error) {
 	return found, nil
 }
 
-// gather gathers what the row says of its person.
-func (d *decoder) gather(reader *rowReader, raw *identity.Raw, at event.Position) error {
+// gather gathers what the row says of its person, or of an organisation when it
+// names nobody who answers for it.
+func (d *decoder) gather(l *lane, reader *rowReader, raw *identity.Raw, at event.Position) error {
 	raw.Position = at
+	named := l.organisation == identity.AnyNode
 	for i := range d.texts {
 		d.texts[i] = d.texts[i][:0]
 	}
@@ -276,11 +278,15 @@ func (d *decoder) gather(reader *rowReader, raw *identity.Raw, at event.Position
 		default:
 			d.texts[c.role] = appendText(d.texts[c.role], &c.typ, cell)
 		}
+		named = named || !l.own[c.name] && !cell.Null && (len(d.texts[c.role]) > 0 || raw.Birth != 0 || raw.Died != 0)
 	}
 	raw.CCCD, raw.CMND, raw.Insurance = d.texts[roleCCCD], d.texts[roleCMND], d.texts[roleInsurance]
 	raw.TaxCode, raw.Phone = d.texts[roleTaxCode], d.texts[rolePhone]
 	raw.FullName, raw.Ward, raw.Address = d.texts[roleName], d.texts[roleWard], d.texts[roleAddress]
 	raw.Sex = identity.ParseSex(d.texts[roleSex])
+	if raw.Node = identity.PersonNode; !named {
+		raw.Node = l.organisation
+	}
 	return nil
 }
 

@@ -335,3 +335,31 @@ func TestP11DecodesSealedValues(t *testing.T) {
 	require.NoError(t, f.decoder.decode(t.Context(), f.lane, rec, &msg))
 	require.Equal(t, "Nguyễn Văn An", string(msg.raw.FullName))
 }
+
+// A row of a table of taxpayers is the record of who answers for it, or, when it
+// names nobody, of the organisation alone.
+func TestARowThatNamesNobodyIsAnOrganisations(t *testing.T) {
+	f := newFixture(t, everyMatch, plain("patient_id", false, "long"), plain("tax", true, "string"), plain("cccd", true, "string"), plain("full_name", true, "string"), plain("birth", true, aDate), plain("phone", true, "string"))
+	f.lane.organisation, f.lane.own = identity.OrganisationNode, map[string]bool{"tax": true, "phone": true}
+	for _, c := range []struct {
+		row  []string
+		want identity.Node
+	}{
+		{[]string{"1", "0301442989", "", "", "", "0283829726"}, identity.OrganisationNode},
+		{[]string{"2", "079085001234", "", "", "", ""}, identity.OrganisationNode},
+		{[]string{"3", "0301442989", "", "Nguyễn Văn An", "", "0283829726"}, identity.PersonNode},
+		{[]string{"4", "", "079085001234", "", "", ""}, identity.PersonNode},
+		{[]string{"5", "", "", "", "5557", ""}, identity.PersonNode},
+	} {
+		var msg message
+		require.NoError(t, f.decoder.decode(t.Context(), f.lane, f.message(t, &event.Event{Op: event.Create, After: cells(c.row...)}), &msg))
+		require.Equal(t, c.want, msg.raw.Node, c.row[0])
+	}
+	set, err := sectors.Load()
+	require.NoError(t, err)
+	lanes, err := lanesOf(set, []SourceRef{{"tax", "tax"}, {"health", "health"}})
+	require.NoError(t, err)
+	require.Equal(t, identity.OrganisationNode, lanes["vault.tax.public.taxpayer"].organisation)
+	require.True(t, lanes["vault.tax.public.taxpayer"].own["tax_code"])
+	require.Equal(t, identity.AnyNode, lanes["vault.health.public.patient"].organisation)
+}

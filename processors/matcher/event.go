@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"github.com/hopluu/hopluu/processors/identity"
 	"github.com/hopluu/hopluu/processors/identity/linkage"
 	"github.com/hopluu/hopluu/schemas/avro"
 	"github.com/hopluu/hopluu/schemas/registry"
@@ -73,7 +74,7 @@ func (w *eventWriter) add(ctx context.Context, e *linkage.Event, millis int64) e
 		causes = []string{}
 	}
 	cells := []avro.Cell{text(e.Kind)}
-	for _, part := range []any{people(e.Before), people(e.After), causes} {
+	for _, part := range []any{people(e.Node, e.Before), people(e.Node, e.After), causes} {
 		written, err := json.Marshal(part)
 		if err != nil {
 			return err
@@ -82,7 +83,7 @@ func (w *eventWriter) add(ctx context.Context, e *linkage.Event, millis int64) e
 	}
 	cells = append(cells, text(e.Model))
 	var err error
-	if w.keyBuf, err = w.key.Append(w.keyBuf[:0], w.keyID, []avro.Cell{text(e.Before[0].Person.String())}); err != nil {
+	if w.keyBuf, err = w.key.Append(w.keyBuf[:0], w.keyID, []avro.Cell{text(e.Node.NodeID(e.Before[0].Person))}); err != nil {
 		return err
 	}
 	if w.valueBuf, err = w.value.Append(w.valueBuf[:0], w.valueID, cells); err != nil {
@@ -92,10 +93,10 @@ func (w *eventWriter) add(ctx context.Context, e *linkage.Event, millis int64) e
 	return w.producer.Add(ctx, part, w.keyBuf, w.valueBuf, millis)
 }
 
-func people(all []linkage.Members) []personRecords {
+func people(node identity.Node, all []linkage.Members) []personRecords {
 	out := []personRecords{}
 	for _, m := range all {
-		out = append(out, personRecords{m.Person.String(), m.Records})
+		out = append(out, personRecords{node.NodeID(m.Person), m.Records})
 	}
 	return out
 }

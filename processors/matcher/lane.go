@@ -20,6 +20,11 @@ type lane struct {
 	// matches says what a column, by its name, says of the row's person: one
 	// of the matching fields of package sectors.
 	matches map[string]string
+	// organisation is what a row is that names no person, AnyNode where every row
+	// is a person's. own are the columns that describe it, and say nothing of who
+	// answers for it.
+	organisation identity.Node
+	own          map[string]bool
 }
 
 func (l *lane) name() string { return l.origin.Source + "." + l.schema + "." + l.origin.Table }
@@ -46,6 +51,15 @@ func lanesOf(set *sectors.Set, sources []SourceRef) (map[string]*lane, error) {
 			for _, column := range table.Columns {
 				if column.Match != "" {
 					l.matches[column.Name] = column.Match
+				}
+			}
+			if o := table.Organisation; o != nil {
+				l.organisation, l.own = identity.OrganisationNode, map[string]bool{}
+				if o.Kind == sectors.HouseholdBusinessNode || o.Kind == "" && len(o.Kinds.Organisation) == 0 {
+					l.organisation = identity.HouseholdBusinessNode
+				}
+				for _, column := range o.Describes() {
+					l.own[column] = true
 				}
 			}
 			if _, twice := lanes[l.topic]; twice {

@@ -22,13 +22,15 @@ var (
 		{Name: "source", Type: "string", Doc: "The source database"},
 		{Name: "sector", Type: "string", Doc: "The sector of the source"},
 		{Name: "table", Type: "string", Doc: "The table"},
-		{Name: "person_id", Type: "string", Doc: "The person, the same for all records of one"},
+		{Name: "person_id", Type: "string", Doc: "The person, the same for all records of one; empty when the record speaks of no person"},
 		{Name: "citizen", Type: "string", Nullable: true, Doc: "The person's record in the population register; null when none is known"},
 		{Name: "decision", Type: "string", Doc: "link, review, apart or single"},
-		{Name: "rule", Type: "string", Nullable: true, Doc: "What decided: register, weights, decision (a person), forbidden, shared-number, or a contradiction of the model"},
+		{Name: "rule", Type: "string", Nullable: true, Doc: "What decided: register, weights, decision (a person), forbidden, shared-number, role (it shares a number with a node of another kind), or a contradiction of the model"},
 		{Name: "reasons", Type: "string", Nullable: true, Doc: "JSON: the record compared with, and the level of agreement of every comparison; never a value"},
 		{Name: "model_version", Type: "string", Doc: "The version of the model that decided"},
 		{Name: "weight", Type: "double", Nullable: true, Doc: "The match weight in bits that decided: log2 of the odds that the two records are one person's"},
+		{Name: "node", Type: "string", Nullable: true, Doc: "What the record speaks of: person, household, household_business or organisation"},
+		{Name: "node_id", Type: "string", Nullable: true, Doc: "The node, the same for all records of one; a person's is person_id"},
 	}
 )
 
@@ -45,6 +47,8 @@ const (
 	linkReasons
 	linkModel
 	linkWeight
+	linkNode
+	linkNodeID
 	linkFields
 )
 
@@ -93,10 +97,16 @@ func (w *linkWriter) add(ctx context.Context, c *linkage.Change, millis int64) e
 		return w.producer.Add(ctx, part, w.keyBuf, nil, millis)
 	}
 	l := &c.Link
+	node := l.Node.NodeID(l.Person)
+	person := node
+	if l.Node > identity.PersonNode {
+		person = ""
+	}
 	w.cells = [linkFields]avro.Cell{
 		linkRecord: text(l.Record), linkSource: text(l.Source), linkSector: text(l.Sector), linkTable: text(l.Table),
-		linkPerson: text(l.Person.String()), linkCitizen: optional(l.Citizen), linkDecision: text(l.Decision),
+		linkPerson: text(person), linkCitizen: optional(l.Citizen), linkDecision: text(l.Decision),
 		linkRule: optional(l.Rule), linkReasons: optional(l.Reasons), linkModel: text(l.Model), linkWeight: {Null: l.Weight == 0, F: l.Weight},
+		linkNode: text(max(l.Node, identity.PersonNode).String()), linkNodeID: text(node),
 	}
 	if w.valueBuf, err = w.value.Append(w.valueBuf[:0], w.valueID, w.cells[:]); err != nil {
 		return err
@@ -154,7 +164,8 @@ func (r *linkReader) read(rec *topic.Record) (l identity.Link, withdrawn bool, e
 	if r.cells, err = r.value.Decode(payload, r.cells); err != nil {
 		return l, false, err
 	}
-	if l.Person, err = identity.ParsePersonID(string(r.cells[linkPerson].B)); err != nil {
+	l.Node = identity.ParseNode(r.cells[linkNode].B)
+	if l.Person, err = l.Node.ParseNodeID(string(r.cells[linkNodeID].B)); err != nil {
 		return l, false, err
 	}
 	l.Source, l.Sector, l.Table = string(r.cells[linkSource].B), string(r.cells[linkSector].B), string(r.cells[linkTable].B)

@@ -26,6 +26,8 @@ type Event struct {
 	// elsewhere, as of the shared holders of a number, or another model.
 	Causes []string
 	Model  string
+	// Node is what the records speak of when that is no person, else AnyNode.
+	Node identity.Node
 }
 
 // Members are the records of a person, in the order of their names.
@@ -129,6 +131,9 @@ func (e *Engine) kind(ev *Event) bool {
 	for _, side := range [2][]Members{ev.Before, ev.After} {
 		for _, m := range side {
 			for _, r := range m.Records {
+				if i, known := e.byID[r]; known && e.nodeOf(i) > identity.PersonNode {
+					ev.Node = e.nodeOf(i)
+				}
 				if _, ok := e.causes[r]; ok {
 					ev.Causes = append(ev.Causes, r)
 				}

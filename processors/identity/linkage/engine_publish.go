@@ -157,7 +157,7 @@ func (e *Engine) publish(place, i int32, emit func(*Change) error) error {
 	if citizen := e.citizens[cluster]; citizen != nowhere {
 		l.Citizen = e.at(citizen).id
 	}
-	l.Model = e.model.spec.Version
+	l.Model, l.Node = e.model.spec.Version, e.nodeOf(i)
 	l.Decision = identity.DecisionSingle
 	switch b := &e.best[place]; {
 	case n.origin.Register:
@@ -183,6 +183,11 @@ func (e *Engine) publish(place, i int32, emit func(*Change) error) error {
 	}
 	n.published = digest
 	return emit(&c)
+}
+
+// nodeOf tells what a record speaks of: of a person, unless it says otherwise.
+func (e *Engine) nodeOf(i int32) identity.Node {
+	return max(e.model.nodeOf(e.row(i)), identity.PersonNode)
 }
 
 // explain says in a link what speaks for it.

@@ -35,7 +35,7 @@ func personHistory() string {
         _version AS version, _is_deleted AS gone
     FROM bronze.identity_link
 ) AS h
-WHERE h.gone = 0 AND (h.valid_to IS NULL OR h.valid_to > h.valid_from)`, sectors.Text{
+WHERE h.gone = 0 AND h.person_id != '' AND (h.valid_to IS NULL OR h.valid_to > h.valid_from)`, sectors.Text{
 		Vi: "Mỗi bản ghi là của ai, từ khi nào đến khi nào", En: "To whom each record belonged, and when",
 	})
 }

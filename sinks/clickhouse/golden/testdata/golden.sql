@@ -36,7 +36,7 @@ FROM
         _version AS version, _is_deleted AS gone
     FROM bronze.identity_link
 ) AS h
-WHERE h.gone = 0 AND (h.valid_to IS NULL OR h.valid_to > h.valid_from)
+WHERE h.gone = 0 AND h.person_id != '' AND (h.valid_to IS NULL OR h.valid_to > h.valid_from)
 COMMENT 'Mỗi bản ghi là của ai, từ khi nào đến khi nào — To whom each record belonged, and when';
 
 CREATE OR REPLACE VIEW gold.`person`
