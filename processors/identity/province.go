@@ -42,6 +42,15 @@ var provincesByName = func() map[string]Province {
 // Known tells a code that a province has or had.
 func (p Province) Known() bool { return int(p) < len(provinces) && provinces[p].name != "" }
 
+// Name is the province's name, without diacritics and kind; "" of a code that is
+// not known.
+func (p Province) Name() string {
+	if !p.Known() {
+		return ""
+	}
+	return provinces[p].name
+}
+
 // Now is the province that it is part of since 1 July 2025, by its code in
 // CCCDs: what was written before and after agree by it. It is none of a code that
 // is not known.

@@ -253,10 +253,16 @@ func (e *Engine) Show(id string) (s Shown, ok bool) {
 			continue
 		}
 		column := ShownColumn{Name: e.model.spec.Columns[c].Name}
-		switch e.model.roles[c].kind {
-		case numberKind:
+		switch role := e.model.spec.Columns[c].Role; {
+		case role == "node" && identity.Node(v.a) == identity.PersonNode:
+			continue // as nearly all are
+		case role == "node":
+			column.Text = identity.Node(v.a).String()
+		case role == "province":
+			column.Text = identity.Province(v.a).Name()
+		case e.model.roles[c].kind == numberKind:
 			column.Identifier = true
-		case dateKind:
+		case e.model.roles[c].kind == dateKind:
 			column.Text = shownDate(v.date())
 		default:
 			column.Text = strings.Clone(e.t.texts.words[v.id()].text)

@@ -97,3 +97,18 @@ func TestARoleGoesWithItsOwner(t *testing.T) {
 	require.Empty(t, links[business.id].Rule)
 	require.Empty(t, links[business.id].Reasons)
 }
+
+// Who decides sees what a record is and where its person was born, and no number.
+func TestANodeAndAPlaceOfBirthAreShown(t *testing.T) {
+	e := engine(t, cityModel(t))
+	e.Upsert(person{id: "tax.taxpayer:1", in: tax, tax: "0301442989", node: identity.OrganisationNode}.raw())
+	e.Upsert(person{id: "health.patient:1", in: health, cccd: "079085001234", place: "TP HCM", node: identity.PersonNode}.raw())
+	for id, want := range map[string][]ShownColumn{
+		"tax.taxpayer:1":   {{Name: "node", Text: "organisation"}, {Name: "tax_code", Identifier: true}},
+		"health.patient:1": {{Name: "cccd", Identifier: true}, {Name: "birth_place", Text: "ho chi minh"}},
+	} {
+		shown, ok := e.Show(id)
+		require.True(t, ok)
+		require.Equal(t, want, shown.Columns)
+	}
+}
