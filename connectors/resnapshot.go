@@ -29,10 +29,13 @@ func Resnapshot(ctx context.Context, kafka *topic.Client, source string, tables 
 
 // remark changes a source's checkpoint from outside of its connector.
 func remark(ctx context.Context, kafka *topic.Client, source string, change func(*checkpoint.Checkpoint) error) error {
-	var err error
+	return fenced(func() error { return remarkOnce(ctx, kafka, source, change) })
+}
+
+// fenced does something again when a connector that just started has fenced us.
+func fenced(do func() error) (err error) {
 	for range 5 {
-		// A connector that just started may have fenced us.
-		if err = remarkOnce(ctx, kafka, source, change); !errors.Is(err, topic.ErrFenced) {
+		if err = do(); !errors.Is(err, topic.ErrFenced) {
 			return err
 		}
 	}

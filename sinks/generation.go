@@ -201,7 +201,7 @@ func (g *generation) notes(ctx context.Context, noted map[topic.Partition]topic.
 // position is where to read a partition on.
 func (g *generation) position(p topic.Partition, committed int64, n note, start int64) int64 {
 	held := g.held[p]
-	if n.Held > held && !n.pending() {
+	if n.Held > held && !n.pending() && !g.Thinned {
 		g.Log.Error("the store lacks records that it had: it was restored or emptied. Stop the sinks and write them again with `hopluu sink rewind`",
 			"topic", p.Topic, "partition", p.ID, "from_offset", held, "to_offset", n.Held)
 	}

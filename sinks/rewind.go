@@ -82,3 +82,36 @@ func Rewind(ctx context.Context, kafka *topic.Client, group string, to map[topic
 	}
 	return kafka.SetOffsets(ctx, group, noted)
 }
+
+// Restored makes a group, which has no member at work, go on where a store that
+// was restored from a backup ends. What a member had under way to the store that
+// was lost is forgotten with it. What is written from there is so under a new
+// epoch, above the given one. An offset that its partition holds no more is an
+// *topic.OutOfRangeError; nothing is changed then.
+func Restored(ctx context.Context, kafka *topic.Client, group string, to map[topic.Partition]int64, epoch uint32) error {
+	parts := slices.Collect(maps.Keys(to))
+	standings, err := Standings(ctx, kafka, group, parts)
+	if err != nil {
+		return err
+	}
+	noted, err := kafka.CommittedNoted(ctx, group, parts...)
+	if err != nil {
+		return err
+	}
+	var all []error
+	for _, s := range standings {
+		at := to[s.Partition]
+		if at < s.Start || at > s.End {
+			all = append(all, &topic.OutOfRangeError{Partition: s.Partition, Offset: at, Start: s.Start, End: s.End})
+		}
+		n, _, err := parseNote(noted[s.Partition].Note)
+		if err != nil {
+			return fmt.Errorf("%s: %w", s.Partition, err)
+		}
+		noted[s.Partition] = topic.Noted{Offset: at, Note: note{Epoch: max(n.Epoch, epoch), Rewound: true}.String()}
+	}
+	if err := errors.Join(all...); err != nil {
+		return err
+	}
+	return kafka.SetOffsets(ctx, group, noted)
+}

@@ -28,7 +28,10 @@ type Config struct {
 	BatchWait  time.Duration
 	// Held tells whether an operator holds a lane still: its partitions are not
 	// read, so that its records wait in Kafka in their order. Nil: none ever is.
-	Held    func(lane string) bool
+	Held func(lane string) bool
+	// Thinned: the store lets go of old records by itself, so that it may lack
+	// the last of a partition.
+	Thinned bool
 	Health  *Health
 	Log     *slog.Logger
 	Metrics prometheus.Registerer

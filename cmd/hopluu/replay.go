@@ -511,7 +511,7 @@ func sinkConfig(ctx context.Context, c config.Config, log *slog.Logger) (setting
 	return clickhouse.Config{
 		Kafka: kafka, Registry: schemas, Sectors: set, Sources: refs, ClickHouse: options,
 		Cluster: c.ClickHouse.Cluster, Shards: shards,
-		Group: c.Sink.Group, BatchRows: c.Sink.BatchRows, BatchBytes: c.Sink.BatchBytes, BatchWait: c.Sink.BatchWait,
+		Group: c.Sink.Group, BatchRows: c.Sink.BatchRows, BatchBytes: c.Sink.BatchBytes, BatchWait: c.Sink.BatchWait, BronzeRetention: c.Sink.BronzeRetention,
 		Log: log, Metrics: prometheus.NewRegistry(),
 	}, kafka.Close, nil
 }

@@ -248,7 +248,8 @@ func (b *batch) decodeKey(ctx context.Context, r *topic.Record) ([]avro.Column, 
 }
 
 // addFlat adds a record of a compacted topic of flat rows (identity.link). Its
-// version is its offset: all records of a key are in one partition, in order. A
+// version is its offset, below how often the topic was made anew: all records of a
+// key are in one partition, in order. A
 // tombstone deletes the row.
 func (b *batch) addFlat(ctx context.Context, p *part, r *topic.Record, key []avro.Column) error {
 	s := b.store
@@ -258,7 +259,7 @@ func (b *batch) addFlat(ctx context.Context, p *part, r *topic.Record, key []avr
 		}
 	}
 	meta := tables.Meta{
-		Record: s.record, Op: event.Update, Position: event.Position{LSN: event.LSN(r.Offset + 1)},
+		Record: s.record, Op: event.Update, Position: event.Position{Epoch: s.incarnations[r.Topic], LSN: event.LSN(r.Offset + 1)},
 		CommitMicros: r.TimestampMs * 1000, Offset: r.Offset,
 	}
 	if r.Value == nil {

@@ -156,6 +156,24 @@ COMMENT 'Các phân vùng mà bộ ghi đọc — Partitions that the sink reads
 ENGINE = ReplacingMergeTree(ended)
 ORDER BY (at, id)
 COMMENT 'Nhật ký mọi thao tác vận hành — Every action of operators'`,
+	`CREATE TABLE IF NOT EXISTS ops.bronze_retention
+(
+    dataset LowCardinality(String) COMMENT 'Bộ dữ liệu — Data set',
+    at DateTime64(6, 'UTC') COMMENT 'Từ lúc — Since',
+    seconds Int64 COMMENT 'Thời gian giữ mọi sự kiện sau khi ghi; 0 là mãi mãi — How long every event is kept after it landed; 0 for ever'
+)
+ENGINE = MergeTree
+ORDER BY (dataset, at)
+COMMENT 'Thời hạn giữ sự kiện trong bronze — How long bronze keeps events'`,
+	`CREATE TABLE IF NOT EXISTS ops.lost_topic
+(
+    topic String COMMENT 'Chủ đề Kafka bị mất rồi tạo lại — Topic that was lost and made anew',
+    archived String COMMENT 'Tên mới của các bản ghi đã có — Name that the records it had have now',
+    at DateTime('UTC') COMMENT 'Thời điểm — When'
+)
+ENGINE = ReplacingMergeTree
+ORDER BY (topic, archived)
+COMMENT 'Các chủ đề bị mất và được tạo lại — Topics that were lost and made anew'`,
 	`ALTER TABLE ops.partition
     ADD COLUMN IF NOT EXISTS topic_id UUID COMMENT 'Mã của chủ đề tại Kafka; chủ đề tạo lại có mã khác — Kafka''s id of the topic; one that is made anew has another'`,
 	// A partition of which nothing was written yet counts as 1970: a figure

@@ -23,6 +23,38 @@ func (e *OtherTopicError) Error() string {
 	return fmt.Sprintf("topic %s was made anew (its id was %s and is %s), so its offsets are not those that bronze has: stop all stages and run 'hopluu recover kafka'", e.Topic, e.Was, e.Now)
 }
 
+// RestoringDatabase is there while ClickHouse is being restored from a backup:
+// what it has until that is done is a part of something.
+const RestoringDatabase = "hopluu_restoring"
+
+// checkRestored refuses a ClickHouse that is not restored in full.
+func (s *store) checkRestored(ctx context.Context) error {
+	restoring := ""
+	err := s.server.query(ctx, "SELECT comment FROM system.databases WHERE name = "+quote(RestoringDatabase), func(rows driver.Rows) error {
+		return rows.Scan(&restoring)
+	})
+	if err == nil && restoring != "" {
+		err = &sinks.Permanent{Err: fmt.Errorf("ClickHouse is not restored in full from backup %s: run 'hopluu restore' again, to its end", restoring)}
+	}
+	return err
+}
+
+// readIncarnations learns of each topic how often it was lost and made anew (hopluu
+// recover kafka): the part of a flat record's version above its offset, which
+// begins at 0 again.
+func (s *store) readIncarnations(ctx context.Context) error {
+	s.incarnations = map[string]uint32{}
+	return s.server.query(ctx, "SELECT toString(topic), toUInt32(count(DISTINCT archived)) FROM ops.lost_topic GROUP BY topic", func(rows driver.Rows) error {
+		var name string
+		var n uint32
+		if err := rows.Scan(&name, &n); err != nil {
+			return err
+		}
+		s.incarnations[name] = n
+		return nil
+	})
+}
+
 // checkTopics refuses topics that are others than those that the records in
 // bronze came from (P2). A topic of which bronze has nothing may be any.
 func (s *store) checkTopics(ctx context.Context, parts []topic.Partition) (map[string]topic.ID, error) {

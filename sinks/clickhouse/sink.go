@@ -41,9 +41,12 @@ type Config struct {
 	BatchWait  time.Duration
 	// Held tells whether an operator holds a data set, "health_patient", still.
 	// Nil: none ever is.
-	Held    func(dataset string) bool
-	Log     *slog.Logger
-	Metrics prometheus.Registerer
+	Held func(dataset string) bool
+	// BronzeRetention is how long bronze keeps every event after it landed; of
+	// older ones it keeps the last of each record. 0 for ever.
+	BronzeRetention time.Duration
+	Log             *slog.Logger
+	Metrics         prometheus.Registerer
 }
 
 const (
@@ -83,7 +86,7 @@ func New(c Config) (*Sink, error) {
 	}
 	health := sinks.NewHealth(c.Log)
 	s := &store{
-		server: server, shards: shards, kafka: c.Kafka, registry: c.Registry, sectors: c.Sectors, group: c.Group,
+		server: server, shards: shards, kafka: c.Kafka, registry: c.Registry, sectors: c.Sectors, group: c.Group, retention: c.BronzeRetention,
 		routes: routes, health: health, log: c.Log, metrics: m,
 		lanes: map[string]*lane{}, values: map[schemaKey]*valueSchema{}, keys: map[uint32]*keySchema{},
 		mark: sinks.Mark{}, fresh: map[topic.Partition]freshness{},
@@ -92,7 +95,7 @@ func New(c Config) (*Sink, error) {
 	s.eraser = newEraser(s)
 	loop, err := sinks.New(sinks.Config{
 		Kafka: c.Kafka, Group: c.Group, Topics: routes.topics(),
-		BatchRows: c.BatchRows, BatchBytes: c.BatchBytes, BatchWait: c.BatchWait, Held: c.Held,
+		BatchRows: c.BatchRows, BatchBytes: c.BatchBytes, BatchWait: c.BatchWait, Held: c.Held, Thinned: c.BronzeRetention > 0,
 		Health: health, Log: c.Log, Metrics: c.Metrics,
 	}, s)
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
@@ -48,6 +49,8 @@ type store struct {
 	// descriptions are the sector files' of the data sets.
 	descriptions map[string]tables.Description
 	held         map[topic.Partition]int64 // below it bronze has the records of a partition
+	retention    time.Duration             // of bronze, 0 for ever
+	incarnations map[string]uint32         // of topics that were lost and made anew
 	reading      []string                  // the topics of the generation's partitions
 	letters      letters
 	values       map[schemaKey]*valueSchema
@@ -82,6 +85,9 @@ func (l *lane) become(t *tables.Table) {
 func (s *store) start(ctx context.Context) error {
 	return s.health.Retry(ctx, "ClickHouse", func(ctx context.Context) error {
 		if err := s.server.wrap(s.server.conn.Ping(ctx)); err != nil {
+			return err
+		}
+		if err := s.checkRestored(ctx); err != nil {
 			return err
 		}
 		for _, sql := range slices.Concat(tables.Databases(), opsTables, erasureTables) {
@@ -210,6 +216,9 @@ func (s *store) restore(ctx context.Context) error {
 	}
 	for _, dataset := range slices.Sorted(maps.Keys(s.lanes)) {
 		if l := s.lanes[dataset]; l.table != nil {
+			if err := s.retain(ctx, l); err != nil {
+				return err
+			}
 			if err := s.views(ctx, l); err != nil {
 				return err
 			}
@@ -232,6 +241,9 @@ func (s *store) reshape(ctx context.Context, l *lane, t *tables.Table, changes [
 		}
 	}
 	l.become(t)
+	if err := s.retain(ctx, l); err != nil {
+		return err
+	}
 	if err := s.views(ctx, l); err != nil {
 		return err
 	}
@@ -367,6 +379,9 @@ func (s *store) Resume(ctx context.Context, parts []topic.Partition) (map[topic.
 		}
 	}
 	if err := s.heldErased(ctx); err != nil {
+		return nil, err
+	}
+	if err := s.readIncarnations(ctx); err != nil {
 		return nil, err
 	}
 	ids, err := s.checkTopics(ctx, parts)

@@ -99,6 +99,12 @@ func (c *Config) checkTopics() error {
 		return errors.New("topics.min_insync_replicas must be between 1 and topics.replication")
 	case !c.SingleMachine && (t.Replication < 3 || t.MinInsyncReplicas < 2):
 		return errors.New("topics.replication below 3 or topics.min_insync_replicas below 2 loses events with one broker: raise them, or set single_machine: true")
+	case c.Sink.BronzeRetention < 0:
+		return errors.New("sink.bronze_retention is negative: give a duration such as 8760h, or 0s for ever")
+	case c.Sink.BronzeRetention > 0 && t.Retention == 0:
+		return errors.New("sink.bronze_retention is set though topics.retention is for ever: bronze must keep what Kafka can send again; limit topics.retention first")
+	case c.Sink.BronzeRetention > 0 && c.Sink.BronzeRetention < t.Retention+24*time.Hour:
+		return fmt.Errorf("sink.bronze_retention is %s: bronze must keep what Kafka can send again, so give at least a day more than topics.retention (%s)", c.Sink.BronzeRetention, t.Retention)
 	case t.Retention < 0:
 		return errors.New("topics.retention is negative: give a duration such as 720h, or 0s for ever")
 	}

@@ -24,6 +24,7 @@ type Config struct {
 	Topics        Topics     `yaml:"topics" envPrefix:"TOPICS_"`
 	Sink          Sink       `yaml:"sink" envPrefix:"SINK_"`
 	Reconcile     Reconcile  `yaml:"reconcile" envPrefix:"RECONCILE_"`
+	Backup        Backup     `yaml:"backup" envPrefix:"BACKUP_"`
 	Identity      Identity   `yaml:"identity" envPrefix:"IDENTITY_"`
 	Log           Log        `yaml:"log" envPrefix:"LOG_"`
 	HTTP          HTTP       `yaml:"http" envPrefix:"HTTP_"`
@@ -130,6 +131,8 @@ type Sink struct {
 	BatchRows  int           `yaml:"batch_rows" env:"BATCH_ROWS"`
 	BatchBytes int           `yaml:"batch_bytes" env:"BATCH_BYTES"`
 	BatchWait  time.Duration `yaml:"batch_wait" env:"BATCH_WAIT"`
+	// BronzeRetention is how long bronze keeps every event; 0 for ever.
+	BronzeRetention time.Duration `yaml:"bronze_retention" env:"BRONZE_RETENTION"`
 }
 
 // Reconcile is how much the comparison in the background may take, and what it
@@ -148,6 +151,15 @@ const (
 	RepairAsk   = "ask"
 	RepairAuto  = "auto"
 )
+
+// Backup is where backups are kept.
+type Backup struct {
+	To string `yaml:"to" env:"TO"`
+	// ClickHouse is where its server writes, as BACKUP … TO names it.
+	ClickHouse string `yaml:"clickhouse" env:"CLICKHOUSE"`
+	Key        string `yaml:"key" env:"KEY"`
+	KeyFile    string `yaml:"key_file" env:"KEY_FILE"`
+}
 
 // Identity is who decides on pairs of records that the model leaves to people.
 type Identity struct {

@@ -162,6 +162,19 @@ func readOld(section string, old []OldKey) (map[uint8][]byte, error) {
 	return secrets, nil
 }
 
+// SealKey gives the key that backups are encrypted with, of 32 bytes; nil when
+// none is configured.
+func (b Backup) SealKey() ([]byte, error) {
+	if b.Key == "" && b.KeyFile == "" {
+		return nil, nil
+	}
+	key, err := readKey("backup", b.Key, b.KeyFile)
+	if err == nil && len(key) != 32 {
+		return nil, fmt.Errorf("backup.key_file has %d bytes, exactly 32 are needed: make one with 'openssl rand -hex 32'", len(key))
+	}
+	return key, err
+}
+
 // readKey gives the secret that a section of the configuration names.
 func readKey(section, text, file string) ([]byte, error) {
 	from := section + ".key"
