@@ -301,6 +301,7 @@ func figure(v *float64) string {
 
 func (a *app) replaySwap() *cobra.Command {
 	var asJSON, back bool
+	var wait time.Duration
 	command := &cobra.Command{
 		Use:   "swap [TABLE]",
 		Short: "Exchange silver's table and the replayed one",
@@ -316,6 +317,7 @@ killed is given again and ends what it began.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withReplays(cmd.Context(), asJSON, func(ctx context.Context, c config.Config, o *replay.Operator) error {
 				var n *replay.Note
+				o.Wait = wait
 				err := a.audited(cmd, args, c, nil, func(touch func(...string)) (err error) {
 					n, err = o.Swap(ctx, first(args), back)
 					return touched(touch, n, err)
@@ -335,6 +337,7 @@ killed is given again and ends what it began.`,
 			})
 		},
 	}
+	command.Flags().DurationVar(&wait, "wait", replay.DefaultWait, "how long the sink may take to commit what it has under way")
 	command.Flags().BoolVar(&back, "back", false, "exchange them again: the former table returns")
 	command.Flags().BoolVar(&asJSON, "json", false, "print the replay as JSON")
 	return command
