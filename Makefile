@@ -72,8 +72,12 @@ accuracy: ## How right the linkage of records to people is, on a generated city 
 	$(GO) run ./integration/accuracy -persons $(or $(PERSONS),1000000) -seed $(or $(SEED),2) -rate $(or $(RATE),1) -ablate
 
 .PHONY: crash
-crash: ## Kill 200 processes of the whole stack, one after another, and compare (KILLS, SEED)
-	$(GO) test ./integration/crash -v -timeout 120m -kills $(or $(KILLS),200) -seed $(or $(SEED),0) -persons 2000
+crash: ## Kill 200 processes of the whole stack, up to three at once, and compare after every GROUP of 15 (KILLS, SEED)
+	$(GO) test ./integration/crash -v -timeout 120m -kills $(or $(KILLS),200) -seed $(or $(SEED),0) -group $(or $(GROUP),15) -persons 2000
+
+.PHONY: soak
+soak: ## A steady load with everything written again in its middle: lag returns, memory flat, reconcile agrees (MINUTES=20, RATE, ARGS; soak.json)
+	$(GO) run ./integration/soak -minutes $(or $(MINUTES),20) -rate $(or $(RATE),300) $(ARGS)
 
 .PHONY: crash-capture
 crash-capture: ## Kill a connector 200 times over snapshot and stream, its servers too, and count every event with franz-go and kcat (KILLS, SEED)

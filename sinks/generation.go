@@ -187,7 +187,7 @@ func (g *generation) notes(ctx context.Context, noted map[topic.Partition]topic.
 			why = "an operator rewound the group's offsets"
 		case why != "":
 		case at.Offset >= 0 && !ours:
-			why = "the group's offsets were set by another program, or by an earlier release"
+			why = "the group's offsets were set by another program, or by an earlier release; a range that was under way then is not known any more: 'hopluu reconcile' tells whether bronze has it twice"
 		case n.Epoch > g.store.Epoch():
 			why = "the store's epoch is older than that beside the group's offsets: it was lost, or restored from a backup"
 		}

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -290,8 +291,14 @@ func (s *Stack) Stages(ctx context.Context, names ...string) error {
 	return nil
 }
 
-// Stage starts one stage, and waits for the registry to be ready and for the
-// others to be alive.
+// stageOf is the stage that a process is an instance of: "sink-2" is one of sink.
+func stageOf(process string) string {
+	stage, _, _ := strings.Cut(process, "-")
+	return stage
+}
+
+// Stage starts one stage, or another instance of it by a name such as "sink-2",
+// and waits for the registry to be ready and for the others to be alive.
 func (s *Stack) Stage(ctx context.Context, name string) error {
 	s.step("%s", name)
 	port, err := embedded.FreePort()
@@ -299,7 +306,7 @@ func (s *Stack) Stage(ctx context.Context, name string) error {
 		return err
 	}
 	health := "127.0.0.1:" + strconv.Itoa(port)
-	p, err := embedded.StartSelf(ctx, name, s.Bin, []string{name, "run", "--http", health}, []string{"HOPLUU_CONFIG=" + s.ConfigPath}, filepath.Join(s.Dir, name+".log"))
+	p, err := embedded.StartSelf(ctx, name, s.Bin, []string{stageOf(name), "run", "--http", health}, []string{"HOPLUU_CONFIG=" + s.ConfigPath}, filepath.Join(s.Dir, name+".log"))
 	if err != nil {
 		return err
 	}
@@ -356,12 +363,11 @@ func (s *Stack) Watch(ctx context.Context, tell func(name string, err error)) {
 // Stop ends everything, the readers before what they read from.
 func (s *Stack) Stop(ctx context.Context) error {
 	var errs []error
-	for _, wave := range [][]string{{Sink, Processor, Connector}, {Registry}} {
-		errs = append(errs, s.stopAll(ctx, wave))
+	stages := []string{Sink, Processor, Connector, Registry}
+	for _, wave := range [][]string{stages[:3], stages[3:]} {
+		errs = append(errs, s.stopAll(ctx, slices.DeleteFunc(s.Processes(), func(name string) bool { return !slices.Contains(wave, stageOf(name)) })))
 	}
-	rest := slices.DeleteFunc(s.Processes(), func(name string) bool {
-		return slices.Contains([]string{Sink, Processor, Connector, Registry}, name)
-	})
+	rest := slices.DeleteFunc(s.Processes(), func(name string) bool { return slices.Contains(stages, stageOf(name)) })
 	return errors.Join(append(errs, s.stopAll(ctx, rest))...)
 }
 

@@ -1,0 +1,258 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
+	"github.com/hopluu/hopluu/cmd/hopluu/dev"
+	"github.com/hopluu/hopluu/cmd/hopluu/embedded/parts"
+	"github.com/hopluu/hopluu/deploy/local/generator"
+	"github.com/hopluu/hopluu/deploy/local/systems"
+)
+
+var (
+	minutes = flag.Float64("minutes", 20, "how long the load runs")
+	rate    = flag.Float64("rate", 300, "row changes a second, over all sources")
+	persons = flag.Int("persons", 2000, "people of the generated city")
+	every   = flag.Duration("every", 5*time.Second, "between two samples")
+	out     = flag.String("out", "soak.json", "where the JSON goes; empty for nowhere")
+)
+
+func main() {
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	v, err := soak(ctx)
+	switch {
+	case err != nil:
+		fmt.Fprintln(os.Stderr, "soak:", err)
+		os.Exit(2)
+	case !v.OK:
+		os.Exit(1)
+	}
+}
+
+// rig is the stack under load.
+type rig struct {
+	bin   string
+	stack *dev.Stack
+	house driver.Conn
+	began time.Time
+	all   []sample
+}
+
+// settleBound is how long the sink may take to catch up, at the beginning and
+// at the end.
+const settleBound = 15 * time.Minute
+
+func soak(ctx context.Context) (v verdict, err error) {
+	dir, err := os.MkdirTemp("/var/tmp", "hopluu-soak-")
+	if err != nil {
+		return v, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	r := &rig{bin: filepath.Join(dir, "hopluu")}
+	if text, err := exec.CommandContext(ctx, "go", "build", "-o", r.bin, "./cmd/hopluu").CombinedOutput(); err != nil {
+		return v, fmt.Errorf("building hopluu: %w: %s", err, text)
+	}
+	paths, err := parts.Ensure(ctx, "", nil)
+	if err != nil {
+		return v, err
+	}
+	names, err := systems.Names()
+	if err != nil {
+		return v, err
+	}
+	r.stack, err = dev.Servers(ctx, dev.StackConfig{Dir: filepath.Join(dir, "stack"), Parts: paths, Sectors: names, Bin: r.bin, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		return v, err
+	}
+	defer func() { err = errors.Join(err, r.stack.Stop(context.WithoutCancel(ctx))) }()
+	dsn := map[string]string{}
+	for _, name := range names {
+		dsn[name] = r.stack.AdminDSN(name)
+	}
+	gen, err := generator.New(generator.Config{Seed: 1, Persons: *persons, DSN: dsn, Rate: *rate, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		return v, err
+	}
+	if _, err := gen.Seed(ctx); err != nil {
+		return v, err
+	}
+	if err := r.stack.Stages(ctx); err != nil {
+		return v, err
+	}
+	options, err := clickhouse.ParseDSN(r.stack.Settings.ClickHouse.DSN)
+	if err != nil {
+		return v, err
+	}
+	if r.house, err = clickhouse.Open(options); err != nil {
+		return v, err
+	}
+	defer func() { err = errors.Join(err, r.house.Close()) }()
+	if _, err := r.hopluu(ctx, "reconcile", "--catch-up", settleBound.String()); err != nil {
+		return v, fmt.Errorf("the first load does not land: %w", err)
+	}
+
+	loading, enough := context.WithCancel(ctx)
+	defer enough()
+	load := make(chan error, 1)
+	go func() { load <- gen.Run(loading) }()
+	r.began = time.Now()
+	half := time.Duration(*minutes / 2 * float64(time.Minute))
+	fmt.Printf("%.0f row changes a second for %.1f minutes, all written again after %s\n", *rate, *minutes, half)
+	if err := r.sample(ctx, half); err != nil {
+		return v, err
+	}
+	if err := r.replay(ctx); err != nil {
+		return v, err
+	}
+	if err := r.sample(ctx, 2*half); err != nil {
+		return v, err
+	}
+	enough()
+	if err := <-load; err != nil && !errors.Is(err, context.Canceled) {
+		return v, fmt.Errorf("the load: %w", err)
+	}
+	text, err := r.hopluu(ctx, "reconcile", "--catch-up", settleBound.String())
+	var exit *exec.ExitError
+	if err != nil && (!errors.As(err, &exit) || exit.ExitCode() != 1) {
+		return v, err
+	}
+	v = judge(r.all, half, err == nil)
+	if !v.Agrees {
+		fmt.Println(text)
+	}
+	fmt.Print(v)
+	if *out == "" {
+		return v, nil
+	}
+	data, err := json.MarshalIndent(map[string]any{"minutes": *minutes, "rate": *rate, "persons": *persons, "verdict": v, "samples": r.all}, "", "  ")
+	if err != nil {
+		return v, err
+	}
+	return v, os.WriteFile(*out, append(data, '\n'), 0o644)
+}
+
+// hopluu runs a subcommand; of one that fails the error has what it wrote.
+func (r *rig) hopluu(ctx context.Context, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, r.bin, append(args, "--config", r.stack.ConfigPath)...)
+	var complaint strings.Builder
+	cmd.Stderr = &complaint
+	text, err := cmd.Output()
+	if err != nil {
+		err = fmt.Errorf("hopluu %s: %w: %s", strings.Join(args, " "), err, strings.TrimSpace(complaint.String()))
+	}
+	return string(text), err
+}
+
+// replay stops the sink, sets it back to the beginning of every topic, and
+// starts it again: silver is written again while the load goes on.
+func (r *rig) replay(ctx context.Context) error {
+	sink, ok := r.stack.Process(dev.Sink)
+	if !ok {
+		return errors.New("there is no sink")
+	}
+	if err := sink.Stop(ctx); err != nil {
+		return err
+	}
+	standings, err := r.standings(ctx)
+	if err != nil {
+		return err
+	}
+	read := map[string]bool{}
+	for _, s := range standings {
+		read[s.Topic] = read[s.Topic] || s.Committed >= 0
+	}
+	for topic, any := range read {
+		if !any {
+			continue
+		}
+		if _, err := r.hopluu(ctx, "sink", "rewind", "--topic", topic, "--to", "earliest"); err != nil {
+			return err
+		}
+	}
+	return sink.Restart(ctx)
+}
+
+// standing is where the sink stands in a partition, as `sink status --json` says.
+type standing struct {
+	Topic     string `json:"topic"`
+	Committed int64  `json:"committed"`
+	Lag       int64  `json:"lag"`
+}
+
+func (r *rig) standings(ctx context.Context) (all []standing, err error) {
+	text, err := r.hopluu(ctx, "sink", "status", "--json")
+	if err == nil {
+		err = json.Unmarshal([]byte(text), &all)
+	}
+	return all, err
+}
+
+// sample samples until so long after the load began.
+func (r *rig) sample(ctx context.Context, until time.Duration) error {
+	tick := time.NewTicker(*every)
+	defer tick.Stop()
+	for time.Since(r.began) < until {
+		s := sample{Seconds: time.Since(r.began).Seconds(), RSS: map[string]int64{}}
+		standings, err := r.standings(ctx)
+		if err != nil {
+			return err
+		}
+		for _, of := range standings {
+			s.Lag += of.Lag
+		}
+		var parts uint64
+		if err := r.house.QueryRow(ctx, "SELECT count() FROM system.parts WHERE active").Scan(&parts); err != nil {
+			return fmt.Errorf("count parts: %w", err)
+		}
+		s.Parts = int64(parts)
+		for _, name := range []string{dev.Connector, dev.Processor, dev.Sink} {
+			p, ok := r.stack.Process(name)
+			if !ok {
+				continue
+			}
+			if s.RSS[name], err = resident(p.PID()); err != nil {
+				return fmt.Errorf("%s is gone: %w", name, err)
+			}
+		}
+		r.all = append(r.all, s)
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+		}
+	}
+	return nil
+}
+
+// resident is a process's memory in bytes (proc(5), statm: its second field, in
+// pages).
+func resident(pid int) (int64, error) {
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid))
+	if err != nil {
+		return 0, err
+	}
+	fields := strings.Fields(string(data))
+	if len(fields) < 2 {
+		return 0, fmt.Errorf("statm of process %d: %q", pid, data)
+	}
+	pages, err := strconv.ParseInt(fields[1], 10, 64)
+	return pages * int64(os.Getpagesize()), err
+}
