@@ -38,7 +38,8 @@ identity.link, and every merge and split of persons to identity.event, until
 SIGTERM or Ctrl-C. What it writes depends on the records alone, not on their order
 or timing: it can be killed and started again at any time. Several share the
 comparing of records, as one consumer group (up to four, give them one
-configuration); one of them solves, and another takes over when it is gone. SIGHUP has it read the configuration and the sector files again.
+configuration); one of them solves, and another takes over when it is gone. SIGHUP
+has it read the configuration and the sector files again.
 
 Pairs that it cannot decide on wait for a person in identity.review; reviewers
 (identity.reviewers) look at them and decide over HTTP under /identity/, at the same
