@@ -19,7 +19,7 @@ import (
 // begins at once, and reads the ledger of erased people before it produces
 // anything (P12). What the session had open is aborted, and produced again.
 func Fence(ctx context.Context, kafka *topic.Client, source string) error {
-	return FenceID(ctx, kafka, transactionalID(source))
+	return FenceID(ctx, kafka, TransactionalID(source))
 }
 
 // FenceID is Fence by the connector's transactional id.

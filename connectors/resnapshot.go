@@ -46,7 +46,7 @@ func remarkOnce(ctx context.Context, kafka *topic.Client, source string, change 
 	// It takes the connector's transactional id over, so that no checkpoint of
 	// the connector's can undo the marks. The connector remains the source's
 	// owner, and begins again from them.
-	producer, err := kafka.NewProducer(ctx, topic.ProducerConfig{TransactionalID: transactionalID(source)})
+	producer, err := kafka.NewProducer(ctx, topic.ProducerConfig{TransactionalID: TransactionalID(source)})
 	if err != nil {
 		return err
 	}

@@ -90,7 +90,7 @@ func (c *Connector) session(ctx context.Context) (err error) {
 	// Making the producer fences a connector that lost its way and may still
 	// run (case 34), and aborts what it left open: the checkpoint read after it
 	// is final.
-	writer, err := s.Kafka.NewProducer(ctx, topic.ProducerConfig{TransactionalID: transactionalID(s.Source)})
+	writer, err := s.Kafka.NewProducer(ctx, topic.ProducerConfig{TransactionalID: TransactionalID(s.Source)})
 	if err != nil {
 		return err
 	}

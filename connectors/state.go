@@ -130,4 +130,5 @@ func saveCheckpoint(ctx context.Context, producer producer, source string, c che
 	return producer.Commit(ctx)
 }
 
-func transactionalID(source string) string { return "hopluu-connector-" + source }
+// TransactionalID is under which the connector of a source writes.
+func TransactionalID(source string) string { return "hopluu-connector-" + source }

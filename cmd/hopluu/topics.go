@@ -20,8 +20,9 @@ func (a *app) topicsCommand() *cobra.Command {
 (<source>.<schema>.<table>), one in the vault for tables with identifiers, their
 dead letters, those of the matcher (identity.*), and the state of the connectors.`,
 		Example: `  hopluu topics create
-  hopluu topics check --json`,
-	}, a.topicsCreate(), a.topicsCheck())
+  hopluu topics check --json
+  hopluu topics acl > acl.sh`,
+	}, a.topicsCreate(), a.topicsCheck(), a.topicsACL())
 }
 
 func (a *app) topicsCreate() *cobra.Command {

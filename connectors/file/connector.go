@@ -104,12 +104,12 @@ func (c *Connector) Rest(ctx context.Context, p pause.Pause) {
 	c.setState(errStarting)
 }
 
-// transactionalID is of the source: one connector at a time writes for it.
-func transactionalID(source string) string { return "hopluu-file-" + source }
+// TransactionalID is of the source: one connector at a time writes for it.
+func TransactionalID(source string) string { return "hopluu-file-" + source }
 
 // Fence ends the session of a source's connector, as connectors.Fence does.
 func Fence(ctx context.Context, kafka *topic.Client, source string) error {
-	return connectors.FenceID(ctx, kafka, transactionalID(source))
+	return connectors.FenceID(ctx, kafka, TransactionalID(source))
 }
 
 // session runs until something breaks or the context ends.
@@ -142,7 +142,7 @@ func (c *Connector) session(ctx context.Context) (err error) {
 	}
 	// Making the producer fences a connector that may still run, and aborts
 	// what it left open: the state read after it is final.
-	if s.producer, err = c.Kafka.NewProducer(ctx, topic.ProducerConfig{TransactionalID: transactionalID(c.Source)}); err != nil {
+	if s.producer, err = c.Kafka.NewProducer(ctx, topic.ProducerConfig{TransactionalID: TransactionalID(c.Source)}); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.producer.Close()) }()

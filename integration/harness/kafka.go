@@ -15,6 +15,9 @@ type KafkaBroker struct {
 	life
 }
 
+// Broker is one that a test has started by itself.
+func Broker(k *embedded.Kafka) *KafkaBroker { return &KafkaBroker{k.Addr, k.Process} }
+
 // Brokers is the list for a client's configuration.
 func (k *KafkaBroker) Brokers() []string { return []string{k.Addr} }
 
@@ -43,6 +46,6 @@ func Kafka(t testing.TB, opts ...Option) *KafkaBroker {
 		if err != nil {
 			return nil, nil, fmt.Errorf("harness: %w", err)
 		}
-		return &KafkaBroker{k.Addr, k.Process}, k.Kill, nil
+		return Broker(k), k.Kill, nil
 	})
 }

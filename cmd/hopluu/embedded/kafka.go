@@ -31,6 +31,7 @@ type KafkaConfig struct {
 	Port     int               // wanted port, 0 for any; another one when it is taken
 	Heap     string            // of the Java machine, "512m" when empty
 	Settings map[string]string // over our own
+	Listener string            // one more listener, NAME://host:port, whose protocol Settings says; for tests
 	// QuickStart compiles less, and has a shorter session: the broker starts
 	// sooner, also after a kill, and is slower later. For tests.
 	QuickStart bool
@@ -135,6 +136,10 @@ func configureKafka(dir string, cfg KafkaConfig, port, controller int) error {
 	}
 	for k, v := range kafkaDefaults {
 		settings[k] = v
+	}
+	if cfg.Listener != "" {
+		settings["listeners"] += "," + cfg.Listener
+		settings["advertised.listeners"] += "," + cfg.Listener
 	}
 	// A killed broker may come back only when its session has ended; one that
 	// is starved of the processor for that long stands still for a moment.

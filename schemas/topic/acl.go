@@ -1,0 +1,63 @@
+package topic
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/segmentio/kafka-go"
+)
+
+// The kinds of resources that rights are on, as kafka-acls.sh names them.
+const (
+	ACLTopic           = "topic"
+	ACLGroup           = "group"
+	ACLTransactionalID = "transactional-id"
+)
+
+// ACL allows a principal, "User:connector", operations on a resource, from any
+// host. The operations have kafka-acls.sh's names: Read, Write, Create, Describe,
+// DescribeConfigs.
+type ACL struct {
+	Principal  string   `json:"principal"`
+	Resource   string   `json:"resource"`
+	Name       string   `json:"name"`
+	Prefixed   bool     `json:"prefixed"` // all resources whose name begins so
+	Operations []string `json:"operations"`
+}
+
+var aclResources = map[string]kafka.ResourceType{
+	ACLTopic: kafka.ResourceTypeTopic, ACLGroup: kafka.ResourceTypeGroup, ACLTransactionalID: kafka.ResourceTypeTransactionalID,
+}
+
+var aclOperations = map[string]kafka.ACLOperationType{
+	"Read": kafka.ACLOperationTypeRead, "Write": kafka.ACLOperationTypeWrite, "Create": kafka.ACLOperationTypeCreate,
+	"Describe": kafka.ACLOperationTypeDescribe, "DescribeConfigs": kafka.ACLOperationTypeDescribeConfigs,
+}
+
+// Allow adds rights; those that are there already stay. A cluster without an
+// authorizer refuses it.
+func (c *Client) Allow(ctx context.Context, acls ...ACL) error {
+	request := &kafka.CreateACLsRequest{}
+	for _, a := range acls {
+		pattern := kafka.PatternTypeLiteral
+		if a.Prefixed {
+			pattern = kafka.PatternTypePrefixed
+		}
+		for _, operation := range a.Operations {
+			request.ACLs = append(request.ACLs, kafka.ACLEntry{
+				ResourceType: aclResources[a.Resource], ResourceName: a.Name, ResourcePatternType: pattern,
+				Principal: a.Principal, Host: "*", Operation: aclOperations[operation], PermissionType: kafka.ACLPermissionTypeAllow,
+			})
+		}
+	}
+	response, err := c.kafka.CreateACLs(ctx, request)
+	if err != nil {
+		return fmt.Errorf("rights cannot be given: %w", err)
+	}
+	for _, err := range response.Errors {
+		if err != nil {
+			return fmt.Errorf("rights cannot be given: %w: does the cluster have an authorizer, and may this user alter it?", err)
+		}
+	}
+	return nil
+}
