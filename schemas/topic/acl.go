@@ -34,8 +34,9 @@ var aclOperations = map[string]kafka.ACLOperationType{
 	"Describe": kafka.ACLOperationTypeDescribe, "DescribeConfigs": kafka.ACLOperationTypeDescribeConfigs,
 }
 
-// Allow adds rights; those that are there already stay. A cluster without an
-// authorizer refuses it.
+// Allow adds rights; those that are there already stay. It returns when the broker
+// that answers knows of them all: the controller tells the brokers a moment after
+// it has answered. A cluster without an authorizer refuses it.
 func (c *Client) Allow(ctx context.Context, acls ...ACL) error {
 	request := &kafka.CreateACLsRequest{}
 	for _, a := range acls {
@@ -59,5 +60,30 @@ func (c *Client) Allow(ctx context.Context, acls ...ACL) error {
 			return fmt.Errorf("rights cannot be given: %w: does the cluster have an authorizer, and may this user alter it?", err)
 		}
 	}
-	return nil
+	_, err = retry(ctx, c, func(ctx context.Context) (struct{}, error) {
+		known, err := c.kafka.DescribeACLs(ctx, &kafka.DescribeACLsRequest{Filter: kafka.ACLFilter{
+			ResourceTypeFilter: kafka.ResourceTypeAny, ResourcePatternTypeFilter: kafka.PatternTypeAny,
+			Operation: kafka.ACLOperationTypeAny, PermissionType: kafka.ACLPermissionTypeAny,
+		}})
+		if err != nil {
+			return struct{}{}, err
+		}
+		if known.Error != nil {
+			return struct{}{}, known.Error
+		}
+		there := map[kafka.ACLEntry]bool{}
+		for _, r := range known.Resources {
+			for _, a := range r.ACLs {
+				there[kafka.ACLEntry{ResourceType: r.ResourceType, ResourceName: r.ResourceName, ResourcePatternType: r.PatternType,
+					Principal: a.Principal, Host: a.Host, Operation: a.Operation, PermissionType: a.PermissionType}] = true
+			}
+		}
+		for _, want := range request.ACLs {
+			if !there[want] {
+				return struct{}{}, fmt.Errorf("the right of %s on %s was given but does not show: %w", want.Principal, want.ResourceName, kafka.BrokerNotAvailable)
+			}
+		}
+		return struct{}{}, nil
+	})
+	return err
 }
