@@ -23,7 +23,7 @@ func Recapture(ctx context.Context, kafka *topic.Client, topics Topics, source s
 }
 
 func recaptureOnce(ctx context.Context, kafka *topic.Client, source string, tables []string, above uint32) (err error) {
-	producer, err := kafka.NewProducer(ctx, topic.ProducerConfig{TransactionalID: transactionalID(source)})
+	producer, err := kafka.NewProducer(ctx, topic.ProducerConfig{TransactionalID: TransactionalID(source)})
 	if err != nil {
 		return err
 	}

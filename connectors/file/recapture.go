@@ -20,7 +20,7 @@ func Recapture(ctx context.Context, kafka *topic.Client, topics connectors.Topic
 	if _, err := kafka.Ensure(ctx, StateSpec(topics, source)); err != nil {
 		return err
 	}
-	producer, err := kafka.NewProducer(ctx, topic.ProducerConfig{TransactionalID: transactionalID(source)})
+	producer, err := kafka.NewProducer(ctx, topic.ProducerConfig{TransactionalID: TransactionalID(source)})
 	if err != nil {
 		return err
 	}
