@@ -264,6 +264,11 @@ func TestRestoreDrill(t *testing.T) {
 	d.refused([]string{"sink", "run"}, "recover kafka")
 	d.conn2.stop(syscall.SIGTERM)
 	d.refused([]string{"recover", "kafka"}, "--from")
+	// What was begun may have given the schemas other ids: from an empty one again.
+	d.reg.stop(syscall.SIGTERM)
+	require.NoError(t, d.broker.Kill())
+	d.newKafka()
+	d.reg = d.registry()
 	d.good("recover", "kafka", "--from", filepath.Join(d.backups, third.Name))
 	d.refused([]string{"recover", "kafka", "--without-backup"}, "no topic is lost")
 	d.startAll()

@@ -125,8 +125,8 @@ func (c *Config) erased(ctx context.Context, name string, ledger *erasure.Ledger
 	var cells []avro.Cell
 	var id []byte
 	return func(r *topic.Record) (bool, error) {
-		if len(r.Key) == 0 {
-			return false, nil
+		if len(r.Key) < 5 || r.Key[0] != 0 {
+			return false, nil // a truncation or a marker: rows have keys with a schema
 		}
 		schema, payload, err := avro.SplitWire(r.Key)
 		if err != nil {
