@@ -3,7 +3,6 @@ package reconcile
 import (
 	"context"
 	"fmt"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -56,8 +55,7 @@ func TestP11RotatedKeyMovesEveryRow(t *testing.T) {
 	c.stop()
 
 	old := r.config.Tokens
-	r.config.Tokens, err = token.New(token.Key{Version: 2, Secret: []byte(strings.Repeat("n", 32))})
-	require.NoError(t, err)
+	r.config.Tokens = tokenizer(t, 2, s.Name+" anew")
 	require.ErrorContains(t, r.newConnector(s, connectors.Load{}).Run(t.Context()), "add that key to tokens.old")
 
 	r.config.OldTokens = []*token.Tokenizer{old}

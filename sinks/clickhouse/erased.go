@@ -190,6 +190,7 @@ func (e *eraser) sweep(ctx context.Context, ledger *erasure.Ledger) error {
 	}
 	if len(messages) > 0 {
 		// The rows go once the ledger has their names: it is what keeps them out.
+		e.ask()
 		return e.write(ctx, messages)
 	}
 	counts, err := w.delete(ctx, shapes, ledger.Records())
