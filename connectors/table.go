@@ -147,7 +147,7 @@ func fields(relation postgres.Relation, sector sectors.Table, tokens *token.Toke
 				plain.Nullable = true
 				vault = append(vault, plain)
 			}
-		case described.Privacy == "" && (described.Identifier != "" || described.Match != ""):
+		case sector.InVault(described):
 			vault = append(vault, plain)
 		}
 	}

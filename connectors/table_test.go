@@ -2,6 +2,7 @@ package connectors
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/hopluu/hopluu/connectors/postgres"
@@ -36,5 +37,37 @@ func TestUnfitFields(t *testing.T) {
 		other.Columns = append(slices.Clone(relation.Columns), pgvalue.Column{Name: taken, OID: 25, Typmod: -1})
 		_, _, _, err = fields(other, sector("paid"), nil)
 		require.ErrorContains(t, err, "has a column of that name: rename it", taken)
+	}
+}
+
+// What tells the matcher of an organisation's name and kind, and when a ward was
+// written, is in the vault beside what it compares, and may be absent, as it is
+// in messages of before; nothing else is.
+func TestVaultFields(t *testing.T) {
+	set, err := sectors.Load()
+	require.NoError(t, err)
+	for name, want := range map[string][]string{
+		"tax/taxpayer":          {"taxpayer_id", "tax_code", "cccd", "kind", "full_name", "business_name", "birth_date", "sex", "phone", "ward_code", "address", "updated_at"},
+		"construction/permit":   {"permit_id", "owner_cccd", "owner_name", "owner_birth_date", "owner_phone", "ward_code", "address", "applied_on"},
+		"population/death":      {"death_id", "died_on"},
+		"health/insurance_card": {"card_no", "card_no_plain"},
+	} {
+		sectorName, tableName, _ := strings.Cut(name, "/")
+		sector, ok := set.Sector(sectorName)
+		require.True(t, ok)
+		described, ok := sector.Table(tableName)
+		require.True(t, ok)
+		relation := postgres.Relation{Schema: "public", Table: tableName, Primary: []string{described.Columns[0].Name}}
+		for _, c := range described.Columns {
+			relation.Columns = append(relation.Columns, pgvalue.Column{Name: c.Name, OID: 25, Typmod: -1})
+		}
+		_, vault, _, err := fields(relation, *described, nil)
+		require.NoError(t, err)
+		var names []string
+		for _, f := range vault {
+			names = append(names, f.Name)
+			require.Equal(t, f.Name != relation.Primary[0], f.Nullable, f.Name)
+		}
+		require.Equal(t, want, names, name)
 	}
 }

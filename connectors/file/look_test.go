@@ -92,7 +92,7 @@ func TestGoneRow(t *testing.T) {
 	columns, err := column.New(described, nil)
 	require.NoError(t, err)
 	tab := &table{sector: described, columns: columns}
-	public, vault := fields(columns, tokens)
+	public, vault := fields(columns, &described, tokens)
 	for _, i := range columns.Key {
 		tab.keyFields = append(tab.keyFields, public[i])
 	}

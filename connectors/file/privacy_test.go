@@ -21,7 +21,7 @@ func TestPrivacyOfFiles(t *testing.T) {
 	}}
 	columns, err := column.New(described, nil)
 	require.NoError(t, err)
-	public, vault := fields(columns, tokens)
+	public, vault := fields(columns, &described, tokens)
 	written := map[string]string{}
 	for _, f := range public {
 		text := map[string]string{"born": "1984-05-06"}[f.Name]

@@ -61,7 +61,7 @@ func (t *table) name() string { return t.sector.Schema + "." + t.sector.Name }
 // from a relation: identifiers are tokens in the public one, and the vault has
 // the key, the identifiers and the matching columns in plain text, but for what
 // the owner keeps back (P11).
-func fields(t *column.Table, tokens *token.Tokenizer) (public, vault []avro.Field) {
+func fields(t *column.Table, sector *sectors.Table, tokens *token.Tokenizer) (public, vault []avro.Field) {
 	for i := range t.Columns {
 		c := &t.Columns[i]
 		if c.Privacy == sectors.Drop {
@@ -85,7 +85,7 @@ func fields(t *column.Table, tokens *token.Tokenizer) (public, vault []avro.Fiel
 				plain.Nullable = true
 				vault = append(vault, plain)
 			}
-		case c.Privacy == "" && (c.Identifier != "" || c.Match != ""):
+		case sector.InVault(&c.Column):
 			vault = append(vault, plain)
 		}
 	}
@@ -124,7 +124,7 @@ func (s *session) compile(ctx context.Context, t *table) error {
 	}
 	t.public.partitions, t.vault.partitions = partitions[t.public.topic], partitions[t.vault.topic]
 
-	public, vault := fields(t.columns, s.Tokens)
+	public, vault := fields(t.columns, &t.sector, s.Tokens)
 	for _, i := range t.columns.Key {
 		t.keyFields = append(t.keyFields, public[slices.IndexFunc(public, func(f avro.Field) bool { return f.Column == i })])
 	}

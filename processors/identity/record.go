@@ -26,8 +26,11 @@ type Raw struct {
 	Birth, Died Date
 	Sex         Sex
 	Ward        []byte
-	Address     []byte
-	BirthPlace  []byte // the province
+	// Written is the day on which the source wrote the ward, 0 when it does not
+	// say: codes of wards were used again for other places.
+	Written    Date
+	Address    []byte
+	BirthPlace []byte // the province
 }
 
 // Record is what the identifiers of a record are. They are plaintext, and print

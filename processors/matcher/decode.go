@@ -102,6 +102,11 @@ const (
 	roleAddress
 	roleBirth
 	roleDied
+
+	// What is not said of the row's person.
+	roleOrganisation // the name of the organisation
+	roleKind         // which kind of node the row is
+	roleWritten      // when the ward was written
 	roles
 )
 
@@ -232,18 +237,25 @@ func roleColumns(l *lane, columns []avro.Column) ([]roleColumn, error) {
 	for i, column := range columns {
 		if r, ok := roleOf[l.matches[column.Name]]; ok && column.Type.Logical != tokenType {
 			found = append(found, roleColumn{i, column.Name, r, column.Type})
+		}
+		for _, also := range l.beside {
+			if also.column == column.Name {
+				found = append(found, roleColumn{i, column.Name, also.role, column.Type})
+			}
+		}
+		if l.matches[column.Name] != "" {
 			continue
 		}
 		base := len(column.Name) - len(plainSuffix)
 		if base <= 0 || column.Name[base:] != plainSuffix {
 			continue
 		}
-		if r, ok := roleOf[l.matches[column.Name[:base]]]; ok && l.matches[column.Name] == "" {
+		if r, ok := roleOf[l.matches[column.Name[:base]]]; ok {
 			found = append(found, roleColumn{i, column.Name, r, column.Type})
 		}
 	}
 	for _, c := range found {
-		if c.role == roleBirth || c.role == roleDied {
+		if c.role == roleBirth || c.role == roleDied || c.role == roleWritten {
 			if _, ok := dateOf(&c.typ, &avro.Cell{Null: true}); !ok {
 				return nil, fmt.Errorf("column %s is matched as a date but is an Avro %s of %q: match a column of type date, timestamp or text", c.name, c.typ.Kind, c.typ.Logical)
 			}
@@ -275,17 +287,22 @@ func (d *decoder) gather(l *lane, reader *rowReader, raw *identity.Raw, at event
 			raw.Birth, _ = dateOf(&c.typ, cell)
 		case roleDied:
 			raw.Died, _ = dateOf(&c.typ, cell)
+		case roleWritten:
+			raw.Written, _ = dateOf(&c.typ, cell)
 		default:
 			d.texts[c.role] = appendText(d.texts[c.role], &c.typ, cell)
 		}
-		named = named || !l.own[c.name] && !cell.Null && (len(d.texts[c.role]) > 0 || raw.Birth != 0 || raw.Died != 0)
+		named = named || c.role < roleOrganisation && !l.own[c.name] && !cell.Null && (len(d.texts[c.role]) > 0 || raw.Birth != 0 || raw.Died != 0)
 	}
 	raw.CCCD, raw.CMND, raw.Insurance = d.texts[roleCCCD], d.texts[roleCMND], d.texts[roleInsurance]
 	raw.TaxCode, raw.Phone = d.texts[roleTaxCode], d.texts[rolePhone]
 	raw.FullName, raw.Ward, raw.Address = d.texts[roleName], d.texts[roleWard], d.texts[roleAddress]
 	raw.Sex = identity.ParseSex(d.texts[roleSex])
 	if raw.Node = identity.PersonNode; !named {
-		raw.Node = l.organisation
+		raw.Node = l.node(d.texts[roleKind])
+		if raw.Node != identity.PersonNode && len(d.texts[roleOrganisation]) > 0 {
+			raw.FullName = d.texts[roleOrganisation]
+		}
 	}
 	return nil
 }

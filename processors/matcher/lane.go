@@ -25,6 +25,30 @@ type lane struct {
 	// answers for it.
 	organisation identity.Node
 	own          map[string]bool
+	// kinds tells by the value of a column what such a row is; nil where all are
+	// of one kind.
+	kinds map[string]identity.Node
+	// beside are the columns that say something that is not the row's person's.
+	// Messages of before they went to the vault do without.
+	beside []besideColumn
+}
+
+// besideColumn is a column by its name and what it says.
+type besideColumn struct {
+	column string
+	role   role
+}
+
+// node is what a row is that names no person, by its kind as it is written. A
+// kind that the sector's file does not name is of a person alone.
+func (l *lane) node(kind []byte) identity.Node {
+	if l.kinds == nil || len(kind) == 0 {
+		return l.organisation
+	}
+	if n, ok := l.kinds[string(kind)]; ok {
+		return n
+	}
+	return identity.PersonNode
 }
 
 func (l *lane) name() string { return l.origin.Source + "." + l.schema + "." + l.origin.Table }
@@ -61,6 +85,10 @@ func lanesOf(set *sectors.Set, sources []SourceRef) (map[string]*lane, error) {
 				for _, column := range o.Describes() {
 					l.own[column] = true
 				}
+				l.describe(o)
+			}
+			if column := table.WardWritten(); column != "" {
+				l.beside = append(l.beside, besideColumn{column, roleWritten})
 			}
 			if _, twice := lanes[l.topic]; twice {
 				return nil, fmt.Errorf("source %s is named twice: give every source a name of its own", source.Name)
@@ -72,4 +100,20 @@ func lanesOf(set *sectors.Set, sources []SourceRef) (map[string]*lane, error) {
 		return nil, fmt.Errorf("no table of the %d sources holds records of persons: mark one with `person: direct` in its sector's file", len(sources))
 	}
 	return lanes, nil
+}
+
+// describe notes the columns that tell what a row of an organisation is.
+func (l *lane) describe(o *sectors.Organisation) {
+	l.beside = append(l.beside, besideColumn{o.Name, roleOrganisation})
+	if o.Column == "" {
+		return
+	}
+	l.beside = append(l.beside, besideColumn{o.Column, roleKind})
+	l.kinds = map[string]identity.Node{}
+	for _, value := range o.Kinds.HouseholdBusiness {
+		l.kinds[value] = identity.HouseholdBusinessNode
+	}
+	for _, value := range o.Kinds.Organisation {
+		l.kinds[value] = identity.OrganisationNode
+	}
 }

@@ -100,6 +100,35 @@ func (t *Table) Vault() bool {
 	return false
 }
 
+// InVault tells whether a column of the table is in its vault topic, in plain
+// text: what is an identifier or compared (P11), and, of a table whose rows are
+// records of persons, what the matcher must know beside: the name of an
+// organisation and which kind a row is, and when a ward's code was written.
+func (t *Table) InVault(c *Column) bool {
+	switch {
+	case c.Privacy != "":
+		return false
+	case c.Identifier != "" || c.Match != "":
+		return true
+	case t.Person == nil || !t.Person.Direct:
+		return false
+	case t.Organisation != nil && (c.Name == t.Organisation.Name || c.Name == t.Organisation.Column):
+		return true
+	}
+	return c.Name == t.WardWritten()
+}
+
+// WardWritten is the column that says when the row's ward was written, which
+// says of what time its code is: AsOf of a table that matches by a ward, else "".
+func (t *Table) WardWritten() string {
+	for i := range t.Columns {
+		if t.Columns[i].Match == Ward {
+			return t.AsOf()
+		}
+	}
+	return ""
+}
+
 // Narrow tells whether columns of the table stay with their owner: it is then
 // published with a list of the others.
 func (t *Table) Narrow() bool {

@@ -301,6 +301,17 @@ var cases = []struct {
 		},
 		want: map[string]string{"health.patient:1": "health.patient:1"},
 	},
+	{
+		name: "case26 a ward's code of two times, of one and of none",
+		people: []person{
+			{id: "health.patient:1", in: health, name: "Quách Thị Sương", birth: "1990-01-01", sex: "female", ward: "26737", written: "2024-03-04"},
+			{id: "welfare.beneficiary:1", in: welfare, name: "Quách Thị Sương", birth: "1990-01-01", sex: "female", ward: "26737", written: "2025-10-11"},
+			{id: "health.patient:2", in: health, name: "Kha Thị Sương", birth: "1990-01-01", sex: "female", ward: "26737", written: "2024-03-04"},
+			{id: "welfare.beneficiary:2", in: welfare, name: "Kha Thị Sương", birth: "1990-01-01", sex: "female", ward: "26737", written: "2025-06-30"},
+		},
+		want:      map[string]string{"welfare.beneficiary:1": "welfare.beneficiary:1", "welfare.beneficiary:2": "health.patient:2"},
+		decisions: map[string]string{"welfare.beneficiary:1": identity.DecisionReview},
+	},
 }
 
 func TestCases(t *testing.T) {

@@ -84,13 +84,17 @@ func (e *Engine) parse(raw *identity.Raw, row []cell) {
 		case fieldDied:
 			c = cell{a: uint64(raw.Died)}
 		case fieldName:
-			c = e.text(i, raw.FullName)
+			c = e.text(i, e.model.roles[i].form, raw.FullName)
 		case fieldSex:
-			c = e.text(i, []byte(raw.Sex.String()))
+			c = e.text(i, e.model.roles[i].form, []byte(raw.Sex.String()))
 		case fieldWard:
-			c = e.text(i, raw.Ward)
+			form := e.model.roles[i].form
+			if form == wardForm && len(e.model.spec.Columns[i].Written) > 0 && identity.WardsAt(raw.Written) == identity.WardsBefore {
+				form = wardBeforeForm
+			}
+			c = e.text(i, form, raw.Ward)
 		case fieldAddress:
-			c = e.text(i, raw.Address)
+			c = e.text(i, e.model.roles[i].form, raw.Address)
 		}
 		if c.a == 0 {
 			row[i] = cell{}
@@ -104,9 +108,10 @@ func (e *Engine) parse(raw *identity.Raw, row []cell) {
 	e.model.finish(row)
 }
 
-// known is a text of a column and the cell that it became.
+// known is a text of a column, read in one form, and the cell that it became.
 type known struct {
 	column int
+	form   form
 	text   string
 	cell   cell
 }
@@ -116,20 +121,20 @@ type known struct {
 const textsKnown = 1 << 16
 
 // text makes the cell of a text of a column.
-func (e *Engine) text(column int, text []byte) cell {
+func (e *Engine) text(column int, f form, text []byte) cell {
 	if len(text) == 0 {
 		return cell{}
 	}
-	slot := &e.texts[(mix(xxhash.Sum64(text))+uint64(column))%textsKnown]
-	if slot.text == string(text) && slot.column == column {
+	slot := &e.texts[(mix(xxhash.Sum64(text))+uint64(column)+uint64(f)<<8)%textsKnown]
+	if slot.text == string(text) && slot.column == column && slot.form == f {
 		return slot.cell
 	}
 	written := string(text)
-	made := forms(e.model.roles[column].form, written)
+	made := forms(f, written)
 	c := e.t.texts.cell(&made)
 	if c.a != 0 {
 		c.b |= e.t.frequencies[column].of(textKind, &e.t.texts, c)
 	}
-	*slot = known{column, written, c}
+	*slot = known{column, f, written, c}
 	return c
 }

@@ -29,6 +29,7 @@ type person struct {
 	cccd, cmnd, insurance, tax, phone     string
 	name, birth, died, sex, ward, address string
 	place                                 string // of birth
+	written                               string // when the ward was
 	node                                  identity.Node
 	at                                    uint64 // position
 }
@@ -38,7 +39,7 @@ func (p person) raw() *identity.Raw {
 		ID: []byte(p.id), Origin: p.in, Position: event.Position{Epoch: 1, LSN: event.LSN(p.at)},
 		CCCD: []byte(p.cccd), CMND: []byte(p.cmnd), Insurance: []byte(p.insurance), TaxCode: []byte(p.tax), Phone: []byte(p.phone),
 		FullName: []byte(p.name), Birth: identity.ParseDate([]byte(p.birth)), Died: identity.ParseDate([]byte(p.died)),
-		Sex: identity.ParseSex([]byte(p.sex)), Ward: []byte(p.ward), Address: []byte(p.address), BirthPlace: []byte(p.place), Node: p.node,
+		Sex: identity.ParseSex([]byte(p.sex)), Ward: []byte(p.ward), Written: identity.ParseDate([]byte(p.written)), Address: []byte(p.address), BirthPlace: []byte(p.place), Node: p.node,
 	}
 }
 

@@ -107,8 +107,9 @@ func (t *Table) Candidates(progress Progress) ([]Edge, error) {
 	}
 	t.compete(edges, w, t.model.spec.Prior.Coverage)
 	kept := edges[:0]
+	c := newComparer(t)
 	for _, e := range edges {
-		if e.Weight >= float32(t.model.spec.Thresholds.Review) {
+		if e.Weight >= float32(t.model.spec.Thresholds.Review) && !t.borrowed(c, e, w) {
 			kept = append(kept, e)
 		}
 	}

@@ -104,3 +104,29 @@ func (t *Table) withoutShared(edges []Edge, w *weights) []Edge {
 	}
 	return kept
 }
+
+// borrowed tells whether nobody need look at a pair that is not sure enough to
+// be linked: the two contradict one another, and nothing but an identifier that
+// both hold speaks for them (the household head's number on a member). In a live
+// table withoutShared was before.
+func (t *Table) borrowed(c *comparer, e Edge, w *weights) bool {
+	l := t.model.live
+	if l == nil || t.live || e.Weight >= float32(t.model.spec.Thresholds.Link) {
+		return false
+	}
+	x, y := t.row(e.A), t.row(e.B)
+	if !l.shares(x, y) {
+		return false
+	}
+	if p, _ := c.compare(x, y); l.contradicts(p) == 0 {
+		return false
+	}
+	var without pattern
+	for i := range l.shared {
+		if s := &l.shared[i]; x[s.column].a != 0 && x[s.column].a == y[s.column].a {
+			without |= s.comparisons
+		}
+	}
+	p, rarity := c.compareWithout(x, y, without)
+	return w.ratio(p, rarity)+t.priorOf(w, e.A, e.B) < float32(t.model.spec.Thresholds.Review)
+}
