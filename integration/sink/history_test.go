@@ -10,6 +10,7 @@ import (
 
 	"github.com/hopluu/hopluu/integration/harness"
 	"github.com/hopluu/hopluu/schemas/avro"
+	"github.com/hopluu/hopluu/schemas/erasure"
 	"github.com/hopluu/hopluu/schemas/sectors"
 	"github.com/hopluu/hopluu/schemas/topic"
 )
@@ -72,11 +73,12 @@ func (e *teller) tell(kind string, before, after []members, causes ...string) {
 func TestIdentityLogsLand(t *testing.T) {
 	// identity.event has one name: a broker of its own.
 	w := newWorldOn(t, &sectors.Set{}, harness.Kafka(t, harness.Own()), harness.Own())
+	w.ledger()
 	links := w.linker()
 	events := links.teller()
 	audit, err := avro.CompileFlat(topic.IdentityAudit, "Value", []avro.FlatField{
 		{Name: "at", Type: "long"}, {Name: "who", Type: "string"}, {Name: "action", Type: "string"}, {Name: "outcome", Type: "string"},
-		{Name: "record_a", Type: "string", Nullable: true}, {Name: "personal", Type: "boolean"},
+		{Name: "record_a", Type: "string", Nullable: true}, {Name: "record_b", Type: "string", Nullable: true}, {Name: "personal", Type: "boolean"},
 	})
 	require.NoError(t, err)
 	auditID, err := w.registry.Register(t.Context(), topic.IdentityAudit+"-value", audit.Schema())
@@ -93,9 +95,12 @@ func TestIdentityLogsLand(t *testing.T) {
 	one, two := members{"p1", []string{"health.patient:1"}}, members{"p2", []string{"health.patient:2"}}
 	both := members{"p1", []string{"health.patient:1", "health.patient:2"}}
 	events.tell("merge", []members{one, two}, []members{both}, "health.patient:2")
-	value, err := audit.Append(nil, auditID, []avro.Cell{{N: at.UnixMilli()}, {B: []byte("an")}, {B: []byte("show")}, {B: []byte("shown")}, {Null: true}, {N: 1}})
-	require.NoError(t, err)
-	require.NoError(t, links.producer.Add(t.Context(), topic.Partition{Topic: topic.IdentityAudit}, nil, value, at.UnixMilli()))
+	look := func(a, b avro.Cell) {
+		value, err := audit.Append(nil, auditID, []avro.Cell{{N: at.UnixMilli()}, {B: []byte("an")}, {B: []byte("show")}, {B: []byte("shown")}, a, b, {N: 1}})
+		require.NoError(t, err)
+		require.NoError(t, links.producer.Add(t.Context(), topic.Partition{Topic: topic.IdentityAudit}, nil, value, at.UnixMilli()))
+	}
+	look(avro.Cell{Null: true}, avro.Cell{Null: true})
 	require.NoError(t, links.producer.Commit(t.Context()))
 
 	// The next commit is earlier by the clock of its source: nobody is two
@@ -131,4 +136,35 @@ func TestIdentityLogsLand(t *testing.T) {
 	require.NoError(t, links.producer.Commit(t.Context()))
 	w.expect("SELECT count(), uniqExact(_offset) FROM silver.identity_event", "(3,3)")
 	w.expect("SELECT person_id FROM silver.identity_link_at(at = '2025-10-20 11:00:00') WHERE record = 'health.patient:2'", "('p1')")
+
+	// P12: who is erased is in none of the logs any more, in rows that are there
+	// and in what is read later; what the others lived stays.
+	three := members{"p3", []string{"health.patient:3"}}
+	all := members{"p1", []string{"health.patient:1", "health.patient:2", "health.patient:3"}}
+	events.tell("merge", []members{one, two, three}, []members{all}, "health.patient:2", "health.patient:3")
+	look(avro.Cell{B: []byte("health.patient:2")}, avro.Cell{B: []byte("health.patient:3")})
+	require.NoError(t, links.producer.Commit(t.Context()))
+	w.expect("SELECT count() FROM silver.identity_event", "(4)")
+	w.expect("SELECT count() FROM ops.identity_audit", "(2)")
+	id := harness.Name("e")
+	w.say(erasure.Erasure{ID: id, Version: 1, Person: "p2", Records: []string{"health.patient:2"}, By: "an", Reason: "asked"})
+	w.swept(id)
+	const left = "('merge','p1',['p1','p3'],['p1'],[('p1',['health.patient:1','health.patient:3'])],['health.patient:3'])"
+	history := "SELECT kind, e._record, persons_before, persons_after, after, causes FROM silver.identity_event AS v INNER JOIN bronze.identity_event AS e USING (_topic, _partition, _offset) ORDER BY _offset"
+	w.expect(history, left)
+	shown := []string{"(NULL,NULL)", "('erased:" + id + "','health.patient:3')"}
+	w.expect("SELECT record_a, record_b FROM ops.identity_audit ORDER BY _offset", shown...)
+
+	links.millis = at.Add(2 * time.Hour).UnixMilli()
+	links.link("health.patient:2", "p2", "") // its key is not that of the audit's next message, which has none
+	look(avro.Cell{B: []byte("health.patient:3")}, avro.Cell{B: []byte("p2")})
+	events.tell("split", []members{{"p1", []string{"health.patient:1", "health.patient:2"}}}, []members{one, two}, "health.patient:2")
+	events.tell("split", []members{all}, []members{one, {"p2", []string{"health.patient:2", "health.patient:3"}}}, "health.patient:2")
+	require.NoError(t, links.producer.Commit(t.Context()))
+	w.expect("SELECT record_a, record_b FROM ops.identity_audit ORDER BY _offset", append(shown, "('health.patient:3','erased:"+id+"')")...)
+	w.expect(history, left, "('split','p1',['p1'],['p1','p2'],[('p1',['health.patient:1']),('p2',['health.patient:3'])],[])")
+	for _, table := range []string{"identity_event", "identity_audit", "identity_link"} {
+		w.expect("SELECT count() FROM bronze."+table+" WHERE toString(tuple(*)) LIKE '%health.patient:2%'", "(0)")
+	}
+	w.expect("SELECT uniqExact(offset) FROM ops.erased_offset WHERE topic = 'identity.event'", "(4)")
 }

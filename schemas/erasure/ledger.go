@@ -110,6 +110,31 @@ func (l *Ledger) Record(name []byte) bool {
 	return ok
 }
 
+// ErasureOf gives the id of an erasure in force of this record or person_id, the
+// first by id when there are several, "" when there is none.
+func (l *Ledger) ErasureOf(name string) (id string) {
+	for key, a := range l.acts {
+		if a.said == nil || !a.said.Holds() || id != "" && id < key {
+			continue
+		}
+		if _, ok := a.records[name]; ok || name != "" && a.said.Person == name {
+			id = key
+		}
+	}
+	return id
+}
+
+// Persons are the person_ids of the erasures in force, sorted.
+func (l *Ledger) Persons() (all []string) {
+	for _, a := range l.acts {
+		if a.said != nil && a.said.Holds() && a.said.Person != "" {
+			all = append(all, a.said.Person)
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
 // Token tells whether a number with this token is erased.
 func (l *Ledger) Token(token []byte) bool {
 	_, ok := l.tokens[string(token)]

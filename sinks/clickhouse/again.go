@@ -246,7 +246,7 @@ func (a *Again) Erase(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	_, err = w.delete(ctx, shapes, ledger.Records())
+	_, err = w.delete(ctx, shapes, ledger, ledger.Records())
 	return err
 }
 

@@ -219,7 +219,9 @@ func fromBefore(d *avro.Decoded) []int {
 // record. A record without a key has no columns.
 func (b *batch) decodeKey(ctx context.Context, r *topic.Record) ([]avro.Column, error) {
 	s := b.store
-	s.record = s.record[:0]
+	// The key of the record before is not this one's: a log's message that has
+	// none would go with an erased one's.
+	s.record, s.keyRow = s.record[:0], s.keyRow[:0]
 	if len(r.Key) == 0 {
 		return nil, nil
 	}
@@ -283,6 +285,9 @@ func (b *batch) addFlat(ctx context.Context, p *part, r *topic.Record, key []avr
 	}
 	if s.cells, err = v.record.Decode(payload, s.cells); err != nil {
 		return &badRecord{err, id}
+	}
+	if err := b.forget(p, v.columns, s.cells, &meta); err != nil {
+		return err
 	}
 	return b.append(p, v, s.cells, &meta, id)
 }

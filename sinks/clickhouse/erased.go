@@ -193,7 +193,7 @@ func (e *eraser) sweep(ctx context.Context, ledger *erasure.Ledger) error {
 		e.ask()
 		return e.write(ctx, messages)
 	}
-	counts, err := w.delete(ctx, shapes, ledger.Records())
+	counts, err := w.delete(ctx, shapes, ledger, ledger.Records())
 	if err != nil {
 		return err
 	}

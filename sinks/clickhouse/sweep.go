@@ -45,7 +45,7 @@ func (w sweeper) shapes(ctx context.Context) (found []erasedTable, err error) {
 	columns := map[[2]string][]string{}
 	err = w.server.query(ctx, `SELECT c.database, c.table, c.name FROM system.columns AS c
 INNER JOIN system.tables AS t ON t.database = c.database AND t.name = c.table
-WHERE t.engine LIKE '%MergeTree' AND t.name NOT IN ('`+tables.IdentityAudit+`') -- which is kept: it says who erased whom
+WHERE t.engine LIKE '%MergeTree' AND t.name NOT IN ('`+tables.IdentityAudit+`') -- its rows are kept, without the names (forgetLogs)
     AND (t.database IN ('bronze', 'silver', '`+tables.Replay+`', 'bronze`+cluster.Suffix+`', 'silver`+cluster.Suffix+`') OR t.database = 'ops' AND t.name = 'dead_letter')
     AND (c.name IN (`+quotedList(named)+`) OR c.name IN ('_topic', '_partition', '_offset')) AND c.type IN ('String', 'Nullable(String)', 'LowCardinality(String)', 'Int32', 'Int64')
 ORDER BY c.database, c.table, c.name`, func(rows driver.Rows) error {
@@ -153,8 +153,9 @@ func (w sweeper) look(ctx context.Context, found []erasedTable, records []string
 }
 
 // delete takes the rows of records away for good, and those that speak through
-// them. It gives how many, by table.
-func (w sweeper) delete(ctx context.Context, found []erasedTable, records []string) (map[string]int64, error) {
+// them, and the names of the ledger's out of the matcher's logs. It gives how
+// many, by table.
+func (w sweeper) delete(ctx context.Context, found []erasedTable, ledger *erasure.Ledger, records []string) (map[string]int64, error) {
 	counts := map[string]int64{}
 	for chunk := range slices.Chunk(records, namesAtOnce) {
 		for _, t := range found {
@@ -170,7 +171,7 @@ func (w sweeper) delete(ctx context.Context, found []erasedTable, records []stri
 			}
 		}
 	}
-	return counts, nil
+	return counts, w.forgetLogs(ctx, ledger, counts)
 }
 
 // unaliased takes the alias out of an expression over silver.x AS t: a mutation
@@ -248,7 +249,7 @@ func Erase(ctx context.Context, c *Config, ledger *erasure.Ledger) (deleted map[
 	} else if records = append(records, more...); len(records) == 0 {
 		return nil, nil
 	}
-	return w.delete(ctx, shapes, records)
+	return w.delete(ctx, shapes, ledger, records)
 }
 
 // Count tells what Erase would delete of some records, by table.
@@ -281,6 +282,19 @@ func Count(ctx context.Context, c *Config, records []string) (counts map[string]
 			if n > 0 {
 				counts[t.database+"."+t.name] += n
 			}
+		}
+	}
+	events, _, err := w.logs(ctx)
+	if err != nil || !events {
+		return counts, err
+	}
+	for chunk := range slices.Chunk(slices.Clone(records), namesAtOnce) {
+		n, err := w.count(ctx, erasedTable{database: tables.Bronze, name: tables.IdentityEvent}, eventsOf(chunk))
+		if err != nil {
+			return nil, err
+		}
+		if n > 0 {
+			counts["bronze."+tables.IdentityEvent] += n
 		}
 	}
 	return counts, nil
