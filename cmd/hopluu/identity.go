@@ -34,7 +34,7 @@ decide (docs/identity-review.md).`,
   hopluu identity link --model model.yaml --train --input a.csv --input b.csv --output links.csv
   hopluu identity evaluate --links links.csv --truth truth.csv
   hopluu identity review                      # pairs of the running platform that wait for a person`,
-	}, a.identityReviewCommand(), a.identityDecideCommand(), a.identityDecisionsCommand(), identityTokenCommand(), a.identityEraseCommand(), a.identityErasuresCommand(), a.identityLiftCommand(), a.identityRotateCommand(), a.identityLinkCommand(), identityEvaluateCommand(), a.identityExplainCommand(), a.identityDiffCommand(), identityModelCommand())
+	}, a.identityReviewCommand(), a.identityDecideCommand(), a.identityDecisionsCommand(), a.identityRestatedCommand(), identityTokenCommand(), a.identityEraseCommand(), a.identityErasuresCommand(), a.identityLiftCommand(), a.identityRotateCommand(), a.identityLinkCommand(), identityEvaluateCommand(), a.identityExplainCommand(), a.identityDiffCommand(), identityModelCommand())
 }
 
 // linkResult is what 'identity link' prints.

@@ -191,8 +191,9 @@ func TestIndicatorsOfASmallCity(t *testing.T) {
 	links.link("health.patient:99", "p99", "")
 	links.unlink("health.patient:99")
 	require.NoError(t, links.producer.Commit(t.Context()))
+	events := links.teller()
 
-	w.run()
+	r := w.run()
 	for _, f := range feeders {
 		w.expect("SELECT count() > 0 FROM bronze."+f.source+"_"+f.table, "(1)")
 	}
@@ -253,6 +254,7 @@ func TestIndicatorsOfASmallCity(t *testing.T) {
 	}
 	require.NoError(t, marts.Err())
 	require.GreaterOrEqual(t, len(names), 26)
+	restated(w, r, events, put)
 	for _, name := range names {
 		w.expect("SELECT count() > 0 FROM gold."+name, "(1)")
 	}

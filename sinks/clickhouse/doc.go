@@ -9,6 +9,12 @@
 // the server comes from: a DSN of a real one or of an embedded one is the same
 // to it.
 //
+// What an erased person leaves elsewhere than in rows of their own, and an
+// erasure has to find by record and person_id: bronze.identity_event (before,
+// after and causes are JSON of records and persons), bronze.identity_audit
+// (record_a, record_b), and ops.restated (the values of dimensions). The views
+// over them keep nothing.
+//
 // A reader's route: sink.go (start), batch.go (an event's way into a batch),
 // write.go (a batch's way into ClickHouse, and why nothing is lost or doubled).
 package clickhouse

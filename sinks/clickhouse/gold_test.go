@@ -1,9 +1,14 @@
 package clickhouse
 
 import (
+	"io/fs"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/hopluu/hopluu/sinks/clickhouse/restate"
 )
 
 // A mart that is not there hides the headline numbers made from it, and no
@@ -21,5 +26,30 @@ func TestIndicatorsOfTheMartsThatAreThere(t *testing.T) {
 	for _, q := range some {
 		require.Contains(t, q, "FROM gold.poverty_by_ward")
 		require.Contains(t, indicatorsView(some), q)
+	}
+}
+
+// A mart whose freshness is that of the links, too, says what it counts, so that
+// what a merge or split changes in it is listed; and says it of its own columns.
+func TestMartsThatDependOnLinksSayTheirFigures(t *testing.T) {
+	files, err := fs.Glob(goldFiles, "views/gold/*.sql")
+	require.NoError(t, err)
+	for _, file := range files {
+		sql, err := goldFiles.ReadFile(file)
+		require.NoError(t, err)
+		m := restate.ReadMart(goldName(file), string(sql))
+		require.Equal(t, strings.Contains(m.SQL, "'identity_link'"), len(m.Figures) > 0, file)
+		for _, c := range append(slices.Clone(m.Figures), m.Dimensions...) {
+			require.Regexp(t, `(?m)^    `+c+` `, m.SQL[:strings.Index(m.SQL, "\n)\nAS")], "%s: %s", file, c)
+		}
+	}
+}
+
+// One merge or split is counted by itself when there are few, and a rush of them
+// in few steps.
+func TestRestatementsAreCountedInFewSteps(t *testing.T) {
+	for events, want := range map[int]int{1: 1, 4: 1, 5: 2, 8: 2, 9: 3, roundEvents: roundEvents / roundParts} {
+		require.Equal(t, want, groupSize(events))
+		require.LessOrEqual(t, (events+want-1)/want, roundParts)
 	}
 }

@@ -176,6 +176,25 @@ ORDER BY (topic, archived)
 COMMENT 'Các chủ đề bị mất và được tạo lại — Topics that were lost and made anew'`,
 	`ALTER TABLE ops.partition
     ADD COLUMN IF NOT EXISTS topic_id UUID COMMENT 'Mã của chủ đề tại Kafka; chủ đề tạo lại có mã khác — Kafka''s id of the topic; one that is made anew has another'`,
+	`CREATE TABLE IF NOT EXISTS ops.restated
+(
+    event_partition Int32 COMMENT 'Phân vùng của identity.event — Partition of identity.event',
+    event_first Int64 COMMENT 'Vị trí của lần gộp, tách đầu tiên — Offset of the first merge or split',
+    event_last Int64 COMMENT 'Vị trí của lần gộp, tách cuối cùng — Offset of the last one',
+    figure LowCardinality(String) COMMENT 'Kho chủ đề; trống là dòng ghi đã tính xong — Mart; empty in the line that says that these events are counted',
+    column LowCardinality(String) COMMENT 'Cột số liệu — Column of the figure',
+    dimensions Map(String, String) COMMENT 'Dòng của kho chủ đề — Which row of the mart',
+    old_value Nullable(Float64) COMMENT 'Giá trị với liên kết cũ; trống khi chưa có dòng này — Value with the links before; empty when there was no such row',
+    new_value Nullable(Float64) COMMENT 'Giá trị với liên kết mới; trống khi không còn dòng này — Value with the links after; empty when there is no such row any more',
+    as_of Nullable(DateTime64(6, 'UTC')) COMMENT 'Số liệu tính đến — Right as of',
+    restated_at DateTime64(6, 'UTC') COMMENT 'Thời điểm tính lại — When it was counted',
+    events Array(Int64) COMMENT 'Vị trí của các lần gộp, tách; chỉ ở dòng ghi đã tính xong — Offsets of the merges and splits; only in the line that says that they are counted',
+    skipped Array(String) COMMENT 'Các kho chủ đề không tính lại được; chỉ ở dòng ghi đã tính xong — Marts that could not be counted; only in that line'
+)
+ENGINE = MergeTree
+ORDER BY (event_partition, event_first, figure, column)
+SETTINGS non_replicated_deduplication_window = 10000
+COMMENT 'Số liệu thay đổi do gộp, tách người — Figures that merges and splits of persons changed'`,
 	// A partition of which nothing was written yet counts as 1970: a figure
 	// never claims to be fresher than the least fresh of what it is made from.
 	`CREATE OR REPLACE VIEW ops.as_of

@@ -160,12 +160,21 @@ func (s *server) insert(ctx context.Context, in *tables.Insert, buffers []*table
 
 // append inserts typed columns into a small table of ours.
 func (s *server) append(ctx context.Context, sql string, columns ...any) error {
+	return s.send(ctx, clickhouse.Settings{"async_insert": 0, "insert_deduplicate": 0}, sql, columns)
+}
+
+// appendOnce is append of a block that ClickHouse drops when it has one of the
+// same token.
+func (s *server) appendOnce(ctx context.Context, token, sql string, columns ...any) error {
+	return s.send(ctx, clickhouse.Settings{"async_insert": 0, "insert_deduplication_token": token}, sql, columns)
+}
+
+func (s *server) send(ctx context.Context, settings clickhouse.Settings, sql string, columns []any) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
 	inner, cancel := statement(ctx)
 	defer cancel()
-	settings := clickhouse.Settings{"async_insert": 0, "insert_deduplicate": 0}
 	batch, err := s.conn.PrepareBatch(clickhouse.Context(inner, clickhouse.WithSettings(settings)), sql)
 	if err != nil {
 		return s.wrap(err)

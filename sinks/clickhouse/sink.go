@@ -90,7 +90,7 @@ func New(c Config) (*Sink, error) {
 		routes: routes, health: health, log: c.Log, metrics: m,
 		lanes: map[string]*lane{}, values: map[schemaKey]*valueSchema{}, keys: map[uint32]*keySchema{},
 		mark: sinks.Mark{}, fresh: map[topic.Partition]freshness{},
-		gold: newGold(server, c.Log),
+		gold: newGold(server, c.Log), restater: newRestater(server, routes, m, c.Log),
 	}
 	s.eraser = newEraser(s)
 	loop, err := sinks.New(sinks.Config{
@@ -124,6 +124,7 @@ func (s *Sink) Run(ctx context.Context) (err error) {
 	beside.Go(func() { s.store.gold.keep(ctx) })
 	beside.Go(func() { s.store.landAudit(ctx) })
 	beside.Go(func() { s.store.eraser.keep(ctx) })
+	beside.Go(func() { s.store.restater.keep(ctx) })
 	defer beside.Wait()
 	defer cancel()
 	return s.loop.Run(ctx)

@@ -38,6 +38,7 @@ type store struct {
 	metrics  *metrics
 	gold     *gold
 	eraser   *eraser
+	restater *restater
 	epoch    atomic.Uint32 // of the sink; part of every deduplication token
 	// into, of a replay, is the table that takes the rows instead of silver's,
 	// quoted; empty for silver's own.
@@ -317,6 +318,7 @@ func (s *store) applyGold() {
 		s.log.Error("the views of master data are not made anew; correct the sector file", "error", err)
 	}
 	s.gold.apply(master)
+	s.restater.shape(shapes)
 }
 
 // view runs a view's DDL. One that ClickHouse refuses is told and left out: its
@@ -348,6 +350,7 @@ func (s *store) Lane(topicName string) string { return s.routes[topicName].datas
 // committed offset.
 func (s *store) Resume(ctx context.Context, parts []topic.Partition) (map[topic.Partition]int64, error) {
 	s.held, s.reading, s.letters = map[topic.Partition]int64{}, nil, newLetters()
+	s.restater.own(parts)
 	if len(parts) == 0 {
 		return map[topic.Partition]int64{}, nil // a member may be assigned nothing
 	}

@@ -55,6 +55,9 @@ func (b *batch) Write(ctx context.Context, next map[topic.Partition]int64, range
 		return err
 	}
 	b.store.eraser.ended(b)
+	if b.lane.dataset == tables.IdentityEvent {
+		b.store.restater.look()
+	}
 	return b.store.applied(ctx, b, next)
 }
 

@@ -1,3 +1,4 @@
+-- figures: beneficiaries, uninsured, share by programme
 CREATE OR REPLACE VIEW gold.beneficiaries_without_insurance_by_programme
 (
     programme Nullable(String) COMMENT 'Chính sách — Programme',

@@ -1,3 +1,4 @@
+-- figures: children, without_record, share by ward_code
 CREATE OR REPLACE VIEW gold.children_without_civil_record_by_ward
 (
     ward_code Nullable(String) COMMENT 'Mã phường, xã — Code of the ward',

@@ -1,3 +1,4 @@
+-- figures: citizens, insured, share by ward_code
 CREATE OR REPLACE VIEW gold.insured_share_by_ward
 (
     ward_code Nullable(String) COMMENT 'Mã phường, xã — Code of the ward',

@@ -1,3 +1,4 @@
+-- figures: businesses, paid_12_months by record, code, category, ward_code
 CREATE OR REPLACE VIEW gold.near_poor_households_in_business
 (
     household_id Int64 COMMENT 'Số hộ — Number of the household',

@@ -1,3 +1,4 @@
+-- figures: overdue by record, permit_no, status, ward_code
 CREATE OR REPLACE VIEW gold.permits_of_tax_debtors
 (
     permit_id UUID COMMENT 'Mã hồ sơ — The file',

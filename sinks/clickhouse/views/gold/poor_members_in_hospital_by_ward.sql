@@ -1,3 +1,4 @@
+-- figures: people, admissions, cost, insured_paid by ward_code
 CREATE OR REPLACE VIEW gold.poor_members_in_hospital_by_ward
 (
     ward_code Nullable(String) COMMENT 'Mã phường, xã — Code of the ward',

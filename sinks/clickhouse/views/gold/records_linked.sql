@@ -1,3 +1,4 @@
+-- figures: records, linked, review, share by source, sector, table
 CREATE OR REPLACE VIEW gold.records_linked
 (
     source Nullable(String) COMMENT 'Nguồn — Source',

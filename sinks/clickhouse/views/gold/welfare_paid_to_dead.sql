@@ -1,3 +1,4 @@
+-- figures: payments, amount by record, programme, ward_code
 CREATE OR REPLACE VIEW gold.welfare_paid_to_dead
 (
     person_id String COMMENT 'Mã người thống nhất — The person\'s id over all sectors',
