@@ -54,7 +54,7 @@ An empty value means that the mart had, or has, no such row. In a rush many merg
 splits are counted together; 'causes' says how many.`,
 		Example: `  hopluu identity restated --since 24h
   hopluu identity restated --figure gold.insured_share_by_ward.share
-  hopluu identity restated --figure citizens.insured_share --json | jq '.[] | [.old_value, .new_value, .records]'`,
+  hopluu identity restated --figure citizens.insured_share --json | jq '.[] | .new_value'`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			from, err := sinceTime(since, time.Now())

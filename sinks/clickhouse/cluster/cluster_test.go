@@ -21,6 +21,7 @@ func TestStatements(t *testing.T) {
 	for _, c := range []struct{ sql, want string }{
 		{"CREATE DATABASE IF NOT EXISTS gold COMMENT 'x'", "CREATE DATABASE IF NOT EXISTS gold ON CLUSTER `city` COMMENT 'x'"},
 		{"CREATE DATABASE IF NOT EXISTS silver", "CREATE DATABASE IF NOT EXISTS silver ON CLUSTER `city`; CREATE DATABASE IF NOT EXISTS `silver_shard` ON CLUSTER `city`"},
+		{"-- figures: a by b\nCREATE OR REPLACE VIEW gold.v AS SELECT 1", "-- figures: a by b\nCREATE OR REPLACE VIEW gold.v ON CLUSTER `city` AS SELECT 1"},
 		{"CREATE TABLE ops.a (x Int8) ENGINE = MergeTree ORDER BY x", "CREATE TABLE ops.a ON CLUSTER `city` (x Int8) ENGINE = ReplicatedMergeTree('/clickhouse/tables/{uuid}', '{shard}-{replica}') ORDER BY x"},
 		{"CREATE TABLE ops.a (x Int8) ENGINE=ReplacingMergeTree() ORDER BY x", "CREATE TABLE ops.a ON CLUSTER `city` (x Int8) ENGINE=ReplicatedReplacingMergeTree('/clickhouse/tables/{uuid}', '{shard}-{replica}') ORDER BY x"},
 		{
