@@ -23,9 +23,10 @@ func (a *app) identityRotateCommand() *cobra.Command {
 something still needs. With --run the tables that have tokens of an earlier key are read anew
 (as 'hopluu connector resnapshot' does), so that their rows have those of the key in force.
 
-To rotate: make a key; name it in tokens.key_file, raise tokens.version, and name the old
-file and version under tokens.old; restart the connectors; run this with --run, and again
-until it ends with 0. The matcher has no tokens: no person_id and no link changes. Until a table
+To rotate: run this first, for it names the tables that cannot be moved; make a key; name it in
+tokens.key_file, raise tokens.version, and name the old file and version under tokens.old;
+restart the connectors; run this with --run, and again until it ends with 0.
+The matcher has no tokens: no person_id and no link changes. Until a table
 is read anew its unchanged rows have old tokens: join people by person_id, not by tokens
 (docs/setup.md). An old key that erased people are known by stays under tokens.old for good.
 
@@ -47,9 +48,6 @@ It needs kafka.brokers, clickhouse.dsn and tokens. Ends with 1 while rows have e
 			for _, s := range sources {
 				all = append(all, rotate.Source{Name: s.Name, Sector: s.Described})
 			}
-			if err := rotate.Check(all); err != nil {
-				return err
-			}
 			options, err := clickhouseOptions(c)
 			if err != nil {
 				return err
@@ -59,6 +57,9 @@ It needs kafka.brokers, clickhouse.dsn and tokens. Ends with 1 while rows have e
 				return err
 			}
 			defer func() { err = errors.Join(err, conn.Close()) }()
+			if err := rotate.Check(cmd.Context(), conn, all); err != nil {
+				return err
+			}
 			kafka, err := dialKafka(cmd.Context(), c)
 			if err != nil {
 				return err

@@ -13,6 +13,7 @@ import (
 	"github.com/hopluu/hopluu/schemas/avro"
 	"github.com/hopluu/hopluu/schemas/erasure"
 	"github.com/hopluu/hopluu/schemas/sectors"
+	"github.com/hopluu/hopluu/sinks/clickhouse/cluster"
 	"github.com/hopluu/hopluu/sinks/clickhouse/tables"
 )
 
@@ -49,13 +50,24 @@ func (e *KeyError) Error() string {
 	return fmt.Sprintf("the key of %s is a token, so that with another key of tokens its records would be others and people be linked anew: give the table a key of its own (`key` in its sector file), read it anew, and then rotate", strings.Join(e.Tables, ", "))
 }
 
-// Check refuses sources whose tables cannot be moved to another key.
-func Check(sources []Source) error {
+// Check refuses sources whose tables cannot be moved to another key. A table
+// whose sector file declares no key has its primary key, which ClickHouse shows:
+// its rows are in that order.
+func Check(ctx context.Context, conn driver.Conn, sources []Source) error {
 	var tokens []string
 	for _, s := range sources {
-		for _, t := range s.Sector.Tables {
-			for _, name := range t.Key {
-				if c, ok := t.Column(name); ok && c.TokenDomain() != "" {
+		for i := range s.Sector.Tables {
+			t := &s.Sector.Tables[i]
+			key := t.Key
+			if len(key) == 0 {
+				var err error
+				if key, err = sorted(ctx, conn, s.Sector.Sector+"_"+t.Name); err != nil {
+					return fmt.Errorf("table %s.%s of source %s: %w", t.Schema, t.Name, s.Name, err)
+				}
+			}
+			for k := range t.Columns {
+				c := &t.Columns[k]
+				if c.TokenDomain() != "" && (slices.Contains(key, c.Name) || slices.Contains(key, avro.SafeName(c.Name))) {
 					tokens = append(tokens, s.Name+"."+t.Name)
 				}
 			}
@@ -65,6 +77,24 @@ func Check(sources []Source) error {
 		return &KeyError{Tables: slices.Compact(tokens)}
 	}
 	return nil
+}
+
+// sorted gives the columns by which silver orders a data set's rows, which are
+// their key; in a cluster the shards' tables do.
+func sorted(ctx context.Context, conn driver.Conn, dataset string) (columns []string, err error) {
+	rows, err := conn.Query(ctx, "SELECT DISTINCT name FROM system.columns WHERE database IN ('silver', 'silver"+cluster.Suffix+"') AND table = ? AND is_in_sorting_key", dataset)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		var name string
+		if err := rows.Scan(&name); err != nil {
+			return nil, err
+		}
+		columns = append(columns, name)
+	}
+	return columns, rows.Err()
 }
 
 // Look tells how far ClickHouse is, and what needs earlier keys.
