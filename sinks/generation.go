@@ -167,7 +167,23 @@ func (g *generation) resume(ctx context.Context) error {
 		g.positions[p] = g.position(p, noted[p].Offset, notes[p], starts[p])
 	}
 	g.Log.Info("partitions assigned", "partitions", len(parts), "unsettled", len(g.unsettled))
-	return nil
+	return g.acknowledge(ctx, noted)
+}
+
+// acknowledge commits the offsets of what an earlier owner wrote and did not
+// come to commit. Its partition may get no record any more, with whose batch the
+// offset would go on.
+func (g *generation) acknowledge(ctx context.Context, noted map[topic.Partition]topic.Noted) error {
+	behind := map[topic.Partition]topic.Noted{}
+	for p, next := range g.positions {
+		if next > max(0, noted[p].Offset) {
+			behind[p] = topic.Noted{Offset: next, Note: note{Epoch: g.store.Epoch(), Held: g.held[p]}.String()}
+		}
+	}
+	for _, u := range g.unsettled {
+		delete(behind, u.Partition) // its note stays until it is settled
+	}
+	return g.Health.Retry(ctx, "Kafka", func(ctx context.Context) error { return g.commit(ctx, behind) })
 }
 
 // notes reads the notes beside the offsets. Where one says that ranges may be
@@ -567,17 +583,22 @@ func (g *generation) write(ctx context.Context, l *lane, b sealedBatch) error {
 		done[p] = topic.Noted{Offset: next, Note: note{Epoch: g.store.Epoch(), Held: g.kept[p]}.String()}
 	}
 	g.mu.Unlock()
-	if err := g.gen.CommitNoted(ctx, done); err != nil {
-		if errors.Is(err, topic.ErrGenerationEnded) {
-			return errGeneration
-		}
-		// Not lost: the next batch commits a higher offset, and whoever resumes
-		// finds that the store has the pending range.
-		if ctx.Err() == nil {
-			g.Log.Warn("offsets are not committed; the next batch commits them too", "dataset", name, "error", err)
-		}
+	// Nothing more may come for these partitions: no later batch would make up
+	// for an offset that is not committed, and whoever waits for it would wait
+	// without end.
+	return g.Health.Retry(ctx, "Kafka", func(ctx context.Context) error { return g.commit(ctx, done) })
+}
+
+// commit leaves offsets, and the notes beside them, with the group.
+func (g *generation) commit(ctx context.Context, offsets map[topic.Partition]topic.Noted) error {
+	switch err := g.gen.CommitNoted(ctx, offsets); {
+	case errors.Is(err, topic.ErrGenerationEnded):
+		return &Permanent{Err: errGeneration}
+	case err != nil && ctx.Err() == nil:
+		return &Unavailable{What: "Kafka", Err: err}
+	default:
+		return err
 	}
-	return nil
 }
 
 // attempt tries to write a batch once, with one of the writers' slots. What is
@@ -622,14 +643,7 @@ func (g *generation) note(ctx context.Context, b sealedBatch) error {
 		pending[p] = topic.Noted{Offset: b.from[p], Note: note{Epoch: r.Epoch, First: r.First, Next: r.Next, Held: g.kept[p], Rewound: b.rewound}.String()}
 	}
 	g.mu.Unlock()
-	switch err := g.gen.CommitNoted(ctx, pending); {
-	case errors.Is(err, topic.ErrGenerationEnded):
-		return &Permanent{Err: errGeneration}
-	case err != nil && ctx.Err() == nil:
-		return &Unavailable{What: "Kafka", Err: err}
-	default:
-		return err
-	}
+	return g.commit(ctx, pending)
 }
 
 // release gives back the memory that a batch was counted with.

@@ -182,6 +182,33 @@ func TestCase28DeathBetweenSilverAndBronze(t *testing.T) {
 	w.expect("SELECT count(), countIf(body = 'b') FROM silver."+dataset+" FINAL", "(45,45)")
 }
 
+// P2: the sink dies after bronze was written and before the offset was committed,
+// and nothing more comes. Its successor writes nothing twice, and the group
+// is at the end all the same: whoever waits for it (reconcile) would wait for
+// ever.
+func TestCase28DeathBetweenBronzeAndTheOffset(t *testing.T) {
+	set, sector := notes()
+	w := newWorld(t, set)
+	f := w.feed(harness.Name("his"), sector, "note", 1, shortColumns...)
+	dataset := sector + "_note"
+	for i := range 50 {
+		f.create(i, "a")
+	}
+	f.commit()
+	h := w.holder("INSERT INTO `bronze`.`" + dataset)
+	first := w.run(at(h.addr))
+	w.await(h.caught, "the first sink's insert")
+	require.NoError(t, first.stop())
+	close(h.release)
+	w.await(h.arrived, "the insert of the sink that is gone")
+	w.noDuplicates(dataset, 50)
+
+	w.run()
+	f.committed()
+	w.noDuplicates(dataset, 50)
+	w.expect("SELECT count() FROM silver."+dataset+" FINAL", "(50)")
+}
+
 // P2: an insert is carried out, but its answer is lost: the same block with the
 // same token is sent again and dropped.
 func TestALostAnswerDoublesNothing(t *testing.T) {

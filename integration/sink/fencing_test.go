@@ -61,11 +61,14 @@ func (h *holder) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	close(h.caught)
 	<-h.release
-	// Whatever became of the client: the statement is under way.
-	late := r.Clone(context.WithoutCancel(r.Context()))
+	// Whatever became of the client: the statement is under way. A context that
+	// can end keeps the proxy from watching the client itself.
+	ctx, cancel := context.WithCancel(context.WithoutCancel(r.Context()))
+	defer cancel()
+	late := r.Clone(ctx)
 	late.Body = io.NopCloser(bytes.NewReader(body))
+	defer close(h.arrived) // also when the answer finds nobody
 	h.next.ServeHTTP(w, late)
-	close(h.arrived)
 }
 
 func (w *world) await(c <-chan struct{}, what string) {
