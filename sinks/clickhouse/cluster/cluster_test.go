@@ -37,6 +37,7 @@ func TestStatements(t *testing.T) {
 		{"ALTER TABLE silver.a ADD COLUMN IF NOT EXISTS y Int8", "ALTER TABLE `silver_shard`.a ON CLUSTER `city` ADD COLUMN IF NOT EXISTS y Int8; ALTER TABLE silver.a ON CLUSTER `city` ADD COLUMN IF NOT EXISTS y Int8"},
 		{"ALTER TABLE silver.a MODIFY TTL x + INTERVAL 1 DAY", "ALTER TABLE `silver_shard`.a ON CLUSTER `city` MODIFY TTL x + INTERVAL 1 DAY"},
 		{"ALTER TABLE silver.a DELETE WHERE x = 1", "ALTER TABLE `silver_shard`.a ON CLUSTER `city` DELETE WHERE x = 1"},
+		{"ALTER TABLE bronze.a UPDATE x = ['1'][indexOf(['t'], y)] WHERE y IN ('t') SETTINGS mutations_sync = 2", "ALTER TABLE `bronze_shard`.a ON CLUSTER `city` UPDATE x = ['1'][indexOf(['t'], y)] WHERE y IN ('t') SETTINGS mutations_sync = 2"},
 		{"ALTER TABLE ops.a DELETE WHERE x = 1", "ALTER TABLE ops.a ON CLUSTER `city` DELETE WHERE x = 1"},
 		{"DELETE FROM bronze.a WHERE x = 1", "DELETE FROM `bronze_shard`.a ON CLUSTER `city` WHERE x = 1"},
 		{"TRUNCATE TABLE ops.a", "TRUNCATE TABLE ops.a ON CLUSTER `city`"},
