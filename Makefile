@@ -6,6 +6,8 @@ GO ?= go
 # Packages are tested side by side; the integration packages start servers of
 # their own and wait much of their time, so three at a time is what two cores bear.
 TEST_FLAGS ?= -count=1 -p 3 -timeout 18m
+# Where bench-splink keeps its virtual environment and its files.
+SPLINK = $(or $(DIR),bin/splink)
 
 .PHONY: help
 help: ## List the targets
@@ -65,6 +67,15 @@ bench-identity: ## The matcher alone and through the topics, one and two of them
 .PHONY: bench-sink
 bench-sink: ## The sink beside clickhouse-go alone into the same tables: rows/s, CPU, memory; commit to silver (ROWS, RUNS, ARGS)
 	$(GO) run ./integration/bench/sink -rows $(or $(ROWS),1000000) -runs $(or $(RUNS),3) $(ARGS)
+
+.PHONY: bench-splink
+bench-splink: ## One generated city linked by hopluu and by Splink 5, side by side: errors, seconds, records/s (PEOPLE, SEED; DIR keeps its files)
+	mkdir -p $(SPLINK)
+	$(GO) build -o $(SPLINK)/hopluu ./cmd/hopluu
+	$(GO) run ./integration/accuracy -export $(SPLINK)/people -persons $(or $(PEOPLE),103000) -seed $(or $(SEED),7)
+	test -x $(SPLINK)/python/bin/python || python3 -m venv $(SPLINK)/python
+	$(SPLINK)/python/bin/pip install --quiet splink==5.0.0 pandas
+	$(SPLINK)/python/bin/python -B integration/bench/splink/compare.py $(SPLINK)/people --hopluu $(SPLINK)/hopluu
 
 .PHONY: accuracy
 accuracy: ## How right the linkage of records to people is, on a generated city (PERSONS, SEED, RATE)

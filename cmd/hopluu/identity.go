@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/hopluu/hopluu/processors/identity/linkage"
@@ -246,7 +247,8 @@ func printIntake(w io.Writer, intake []linkage.ColumnIntake) error {
 // loadModel reads a model's file, or gives one that comes with the program.
 func loadModel(name string) (*linkage.Model, error) {
 	text, err := os.ReadFile(name)
-	if errors.Is(err, fs.ErrNotExist) && !strings.ContainsAny(name, "./\\") {
+	// A folder that has the name of a model is none.
+	if (errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.EISDIR)) && !strings.ContainsAny(name, "./\\") {
 		return linkage.Default(name)
 	}
 	if err != nil {

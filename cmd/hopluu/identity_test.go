@@ -58,6 +58,15 @@ func TestIdentityLinkEvaluateExplain(t *testing.T) {
 	out, err = hopluuIdentity(t, "model")
 	require.NoError(t, err)
 	require.Contains(t, out, "city\nfebrl\n")
+
+	// A folder beside the files that has the name of a model is none.
+	t.Chdir(t.TempDir())
+	require.NoError(t, os.Mkdir("city", 0o700))
+	out, err = hopluuIdentity(t, "model", "city")
+	require.NoError(t, err)
+	require.Contains(t, out, "version: city-")
+	_, err = hopluuIdentity(t, "explain", "--model", "city", "--input", path("records.csv"), "1", "health/3")
+	require.NoError(t, err)
 }
 
 func TestIdentityLinkTrains(t *testing.T) {

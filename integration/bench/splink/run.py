@@ -1,6 +1,6 @@
 """Link a generated city with Splink, as a careful user would, for comparison.
 
-    python run.py FOLDER [--threshold 0.9...]
+    python run.py FOLDER [--thresholds 0.9...]
 
 FOLDER holds records.csv and truth.csv (go run ./integration/accuracy -export
 FOLDER). The names are prepared (NFC, lower case, diacritics taken off), the id
@@ -155,11 +155,16 @@ def evaluate(clusters, truth):
     }
 
 
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--thresholds", type=float, nargs="*", default=[0.5, 0.9, 0.95, 0.99, 0.999, 0.9999])
-    args = parser.parse_args()
+THRESHOLDS = [0.5, 0.9, 0.95, 0.99, 0.999, 0.9999]
+
+
+def read_truth(folder):
+    frame = pd.read_csv(folder / "truth.csv", dtype=str)
+    return dict(zip(frame.id, frame.entity, strict=True))
+
+
+def link(folder, truth, thresholds):
+    """What Splink makes of a folder, as a dictionary."""
     logging.getLogger("splink").setLevel(logging.ERROR)
     last = time.perf_counter(), time.process_time()
     seconds, cpu = {}, {}
@@ -170,7 +175,7 @@ def main():
         seconds[name], cpu[name] = round(now[0] - last[0], 2), round(now[1] - last[1], 2)
         last = now
 
-    df = prepare(args.folder / "records.csv")
+    df = prepare(folder / "records.csv")
     took("read and prepare")
     api = DuckDBAPI()
     frames = [api.register(part.drop(columns="source_dataset"), dataset_display_name=name) for name, part in df.groupby("source_dataset")]
@@ -182,10 +187,8 @@ def main():
     took("train")
     predictions = linker.inference.predict(threshold_match_probability=0.1)
     took("score")
-    truth_frame = pd.read_csv(args.folder / "truth.csv", dtype=str)
-    truth = dict(zip(truth_frame.id, truth_frame.entity, strict=True))
     curve, best = [], None
-    for threshold in args.thresholds:
+    for threshold in thresholds:
         for way in ("components", "single best links"):
             took("")
             if way == "components":
@@ -200,11 +203,19 @@ def main():
                 best, seconds["cluster"], cpu["cluster"] = point, seconds[""], cpu[""]
     del seconds[""], cpu[""]
     total = sum(seconds.values())
-    print(json.dumps({
+    return {
         "splink": splink.__version__, "duckdb": duckdb.__version__, "records": len(df), "seconds": seconds, "total_seconds": round(total, 2),
         "cpu_seconds": cpu, "total_cpu_seconds": round(sum(cpu.values()), 2),
         "records_per_second": round(len(df) / total), "scoring_records_per_second": round(len(df) / seconds["score"]), "best": best, "curve": curve,
-    }, indent=2))
+    }
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--thresholds", type=float, nargs="*", default=THRESHOLDS)
+    args = parser.parse_args()
+    print(json.dumps(link(args.folder, read_truth(args.folder), args.thresholds), indent=2))
 
 
 if __name__ == "__main__":
