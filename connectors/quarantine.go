@@ -39,10 +39,12 @@ const (
 	headerRedacted = "hopluu.redacted"
 	// headerPart is "n/m" when an event is divided over m letters.
 	headerPart = "hopluu.part"
+	// headerSealed is there when the value is sealed with a key of the vault.
+	headerSealed = "hopluu.sealed"
 )
 
 // letter puts a raw event into the table's dead-letter topic, which is a vault
-// topic because its values are plain (P11), but for those that their owner keeps
+// topic because it has the identifiers (P11), but for those that their owner keeps
 // back. It has no key: dead letters are not compacted.
 func (s *session) letter(ctx context.Context, t *table, frame []byte, p event.Position, micros int64, reason string) error {
 	frame, redacted, err := t.redactFrame(frame)
@@ -74,6 +76,10 @@ func (s *session) addLetter(ctx context.Context, letters, format string, data []
 			headers = append(headers, topic.Header{Key: headerPart, Value: []byte(strconv.Itoa(i+1) + "/" + strconv.Itoa(parts))})
 		}
 		part := data[i*letterBytes : min(len(data), (i+1)*letterBytes)]
+		if s.Vault.Seals() {
+			part = s.Vault.Append(nil, part, letters, nil)
+			headers = append(headers, topic.Header{Key: headerSealed, Value: []byte("1")})
+		}
 		if err := s.producer.Add(ctx, topic.Partition{Topic: letters}, nil, part, micros/1000, headers...); err != nil {
 			return err
 		}

@@ -13,14 +13,15 @@ func (a *app) connectorCommand() *cobra.Command {
   run         snapshot, then stream, into Kafka; take files in
   status      how far each source is, what its slot holds back, which files and rows
               were refused, what is quarantined
+  letters     the changes of a quarantined table, as its source sent them
   resnapshot  read tables, or a range of keys, anew: after a gap, or to end a quarantine
   disable     print (or, with --run, do) the complete clean-up, and prove it
 
-enable, resnapshot and disable are for databases. A source of kind file (CSV and
+enable, letters, resnapshot and disable are for databases. A source of kind file (CSV and
 Excel files in a folder or a bucket) needs no more than its configuration.`,
 		Example: `  hopluu connector enable health > health.sql   # for the DBA
   hopluu connector check health
   hopluu connector run health
   hopluu connector status --json`,
-	}, a.connectorCheck(), a.connectorEnable(), a.connectorRun(), a.connectorStatus(), a.connectorResnapshot(), a.connectorDisable())
+	}, a.connectorCheck(), a.connectorEnable(), a.connectorRun(), a.connectorStatus(), a.connectorLetters(), a.connectorResnapshot(), a.connectorDisable())
 }

@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/hopluu/hopluu/integration/harness"
@@ -51,6 +54,9 @@ func TestASchemaThatTheRegistryRefuses(t *testing.T) {
 	w := shared(t)
 	w.set("clickhouse.dsn", "http://default@"+harness.ClickHouse(t).Addr+"/default")
 	w.registry()
+	secret := filepath.Join(t.TempDir(), "vault.key")
+	require.NoError(t, os.WriteFile(secret, []byte(strings.Repeat("5e", 32)), 0o600))
+	w.set("vault", tree{"key_file": secret, "version": 1})
 	s, code := w.status()
 	require.Equal(t, 1, code)
 	require.Equal(t, "unreachable", s.State)
@@ -88,6 +94,22 @@ func TestASchemaThatTheRegistryRefuses(t *testing.T) {
 			atLeast(ctx, kafka, topic.DeadLetter(topic.Vault(w.source, "public", "room")), 1),
 		)
 	})
+	// What came meanwhile is sealed in Kafka, and shown to whoever has the key (P11).
+	require.NoError(t, kafka.ReadAll(t.Context(), topic.DeadLetter(topic.Vault(w.source, "public", "room")), func(r topic.Record) error {
+		require.NotContains(t, string(r.Value), "many")
+		return nil
+	}))
+	letters := parse[[]struct {
+		Reason, Format string
+		Value          []byte
+	}](t, w.good("connector", "letters", w.source, "public.room", "--json"))
+	require.Equal(t, "pgoutput-relation", letters[0].Format)
+	require.Contains(t, letters[1].Reason, "not compatible")
+	require.Contains(t, string(letters[1].Value), "many")
+	require.Contains(t, w.good("connector", "letters", w.source, "public.room", "--from", "1", "--limit", "1"), "1 dead letters of "+w.source+".public.room")
+	w.set("vault", nil)
+	w.refused([]string{"connector", "letters", w.source, "public.room"}, "set vault.key_file")
+	w.set("vault", tree{"key_file": secret, "version": 1})
 	behind := "pg_current_wal_insert_lsn() <= (SELECT confirmed_flush_lsn FROM pg_replication_slots WHERE slot_name = 'hopluu_" + w.source + "')"
 	harness.Eventually(t, within, func(context.Context) error {
 		if w.value(behind) != "true" {
