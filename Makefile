@@ -6,6 +6,8 @@ GO ?= go
 # Packages are tested side by side; the integration packages start servers of
 # their own and wait much of their time, so three at a time is what two cores bear.
 TEST_FLAGS ?= -count=1 -p 3 -timeout 18m
+# The longest suites begin first, so that none of them is left alone at the end.
+LONGEST := ./integration/sink ./integration/capture ./integration/commandline ./integration/reconcile
 # Where bench-splink keeps its virtual environment and its files.
 SPLINK = $(or $(DIR),bin/splink)
 
@@ -28,7 +30,7 @@ build: ## Build bin/hopluu
 .PHONY: test
 test: ## Run all tests on real PostgreSQL, Kafka and ClickHouse's engine (fetches and starts what they need)
 	$(GO) vet ./...
-	$(GO) test $(TEST_FLAGS) ./...
+	$(GO) test $(TEST_FLAGS) $(LONGEST) ./...
 
 .PHONY: race
 race: ## Run the unit tests under the race detector
