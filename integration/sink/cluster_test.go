@@ -154,7 +154,8 @@ func (c *twoShards) expect(w *world, sql string, want ...string) {
 // truncations meet them (P2, P4); every table and view is on both.
 func TestClusterOfTwoShards(t *testing.T) {
 	set, sector := notes()
-	w := newWorld(t, set)
+	// Tables of two shards stay in no engine that other tests use.
+	w := newWorld(t, set, harness.Own())
 	c := w.cluster(t)
 	f := w.feed(harness.Name("his"), sector, "note", 4, shortColumns...)
 	silver, bronze := "silver."+sector+"_note", "bronze."+sector+"_note"
