@@ -124,7 +124,7 @@ func (s *Sink) generation(ctx context.Context, gen *topic.Generation) error {
 // where to go on. It is asked after the rebalance, when no earlier owner can
 // leave a note any more.
 func (g *generation) resume(ctx context.Context) error {
-	parts := slices.SortedFunc(maps.Keys(g.gen.Assigned()), comparePartitions)
+	parts := slices.SortedFunc(maps.Keys(g.gen.Assigned()), topic.Partition.Compare)
 	var noted map[topic.Partition]topic.Noted
 	var starts, ends map[topic.Partition]int64
 	err := g.Health.Retry(ctx, "Kafka", func(ctx context.Context) (err error) {
@@ -245,16 +245,6 @@ func (g *generation) position(p topic.Partition, committed int64, n note, start 
 			"topic", p.Topic, "partition", p.ID, "first", start)
 	}
 	return start
-}
-
-func comparePartitions(a, b topic.Partition) int {
-	switch {
-	case a.Topic < b.Topic:
-		return -1
-	case a.Topic > b.Topic:
-		return 1
-	}
-	return int(a.ID - b.ID)
 }
 
 // read polls and hands batches to the lanes' writers. It alone calls the

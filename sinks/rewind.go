@@ -33,7 +33,7 @@ func Standings(ctx context.Context, kafka *topic.Client, group string, parts []t
 		return nil, err
 	}
 	var all []Standing
-	for _, p := range slices.SortedFunc(slices.Values(parts), comparePartitions) {
+	for _, p := range slices.SortedFunc(slices.Values(parts), topic.Partition.Compare) {
 		n, _, err := parseNote(noted[p].Note)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", p, err)

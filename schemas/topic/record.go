@@ -1,7 +1,9 @@
 package topic
 
 import (
+	"cmp"
 	"strconv"
+	"strings"
 
 	"github.com/hopluu/hopluu/schemas/topic/recordbatch"
 )
@@ -10,6 +12,11 @@ import (
 type Partition struct {
 	Topic string
 	ID    int32
+}
+
+// Compare orders partitions by topic and number.
+func (p Partition) Compare(q Partition) int {
+	return cmp.Or(strings.Compare(p.Topic, q.Topic), cmp.Compare(p.ID, q.ID))
 }
 
 func (p Partition) String() string { return p.Topic + "/" + strconv.Itoa(int(p.ID)) }

@@ -43,13 +43,16 @@ func (c *Cluster) Statements(sql string) ([]string, error) {
 	return nil, s.strange("it is none of the sink's")
 }
 
-// exists passes IF EXISTS or IF NOT EXISTS.
-func (s *statement) exists() { _ = s.is("IF", "NOT", "EXISTS") || s.is("IF", "EXISTS") }
+// object passes the name of what a statement is about, with IF EXISTS or IF NOT
+// EXISTS before it.
+func (s *statement) object() (name, error) {
+	_ = s.is("IF", "NOT", "EXISTS") || s.is("IF", "EXISTS") // neither is needed
+	return s.name()
+}
 
 // everywhere is a statement about what every server has: a view, a role.
 func (s *statement) everywhere() ([]string, error) {
-	s.exists()
-	n, err := s.name()
+	n, err := s.object()
 	if err != nil {
 		return nil, err
 	}
@@ -58,8 +61,7 @@ func (s *statement) everywhere() ([]string, error) {
 }
 
 func (s *statement) createDatabase() ([]string, error) {
-	s.exists()
-	n, err := s.name()
+	n, err := s.object()
 	if err != nil {
 		return nil, err
 	}
@@ -73,8 +75,7 @@ func (s *statement) createDatabase() ([]string, error) {
 }
 
 func (s *statement) createTable() ([]string, error) {
-	s.exists()
-	n, err := s.name()
+	n, err := s.object()
 	if err != nil {
 		return nil, err
 	}
@@ -150,8 +151,7 @@ func (s *statement) replicate(n name) error {
 }
 
 func (s *statement) alter() ([]string, error) {
-	s.exists()
-	n, err := s.name()
+	n, err := s.object()
 	if err != nil {
 		return nil, err
 	}
@@ -174,8 +174,7 @@ func (s *statement) alter() ([]string, error) {
 }
 
 func (s *statement) dropTable() ([]string, error) {
-	s.exists()
-	n, err := s.name()
+	n, err := s.object()
 	if err != nil {
 		return nil, err
 	}
@@ -190,8 +189,7 @@ func (s *statement) dropTable() ([]string, error) {
 
 // rows is a statement about the rows of one table.
 func (s *statement) rows() ([]string, error) {
-	s.exists()
-	n, err := s.name()
+	n, err := s.object()
 	if err != nil {
 		return nil, err
 	}

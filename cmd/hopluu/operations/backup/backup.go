@@ -139,7 +139,7 @@ func (r *run) point(ctx context.Context) (err error) {
 		r.manifest.Offsets = append(r.manifest.Offsets, Offset{p.Topic, p.ID, next})
 	}
 	slices.SortFunc(r.manifest.Offsets, func(a, b Offset) int {
-		return comparePartitions(topic.Partition{Topic: a.Topic, ID: a.Partition}, topic.Partition{Topic: b.Topic, ID: b.Partition})
+		return topic.Partition.Compare(topic.Partition{Topic: a.Topic, ID: a.Partition}, topic.Partition{Topic: b.Topic, ID: b.Partition})
 	})
 	r.manifest.Epoch, err = epoch(ctx, r.ClickHouse)
 	return err
@@ -195,7 +195,7 @@ func (r *run) saveTopics(ctx context.Context) error {
 			}
 			return -1
 		}
-		return comparePartitions(topic.Partition{Topic: a.Name}, topic.Partition{Topic: b.Name})
+		return topic.Partition.Compare(topic.Partition{Topic: a.Name}, topic.Partition{Topic: b.Name})
 	})
 	for i, s := range specs {
 		n, ok := counts[s.Name]
@@ -210,16 +210,6 @@ func (r *run) saveTopics(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-func comparePartitions(a, b topic.Partition) int {
-	switch {
-	case a.Topic < b.Topic:
-		return -1
-	case a.Topic > b.Topic:
-		return 1
-	}
-	return int(a.ID - b.ID)
 }
 
 // Verify reads all files of a backup and compares them with the manifest. tell is

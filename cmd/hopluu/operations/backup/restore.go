@@ -137,7 +137,7 @@ func (c *Config) setOffsets(ctx context.Context, m *Manifest, report *Restored) 
 	if err != nil {
 		return err
 	}
-	slices.SortFunc(parts, comparePartitions)
+	slices.SortFunc(parts, topic.Partition.Compare)
 	for _, p := range parts {
 		if to[p] < starts[p] {
 			// Compacted topics, and those of which nothing was ever read, begin

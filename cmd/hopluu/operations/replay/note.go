@@ -97,7 +97,7 @@ func (o offsets) list() []Position {
 		list = append(list, Position{p.Topic, p.ID, at})
 	}
 	slices.SortFunc(list, func(a, b Position) int {
-		return comparePartitions(topic.Partition{Topic: a.Topic, ID: a.Partition}, topic.Partition{Topic: b.Topic, ID: b.Partition})
+		return topic.Partition{Topic: a.Topic, ID: a.Partition}.Compare(topic.Partition{Topic: b.Topic, ID: b.Partition})
 	})
 	return list
 }

@@ -200,7 +200,3 @@ func (o *Operator) held(ctx context.Context, dataset string) (map[topic.Partitio
 	})
 	return held, err
 }
-
-func comparePartitions(a, b topic.Partition) int {
-	return cmp.Or(cmp.Compare(a.Topic, b.Topic), cmp.Compare(a.ID, b.ID))
-}
