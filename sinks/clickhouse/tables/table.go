@@ -132,6 +132,9 @@ func (t *Table) grow(d Description, cols []avro.Column, first bool) (*Table, []C
 			if col.Key && !first {
 				return nil, nil, &Incompatible{t.Dataset(), col.Name, "no part of the key", "a column of the key"}
 			}
+			if col.Key {
+				col.Type = col.Type.forKey()
+			}
 			changes = append(changes, next.add(col, ""))
 			continue
 		}

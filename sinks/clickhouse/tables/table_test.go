@@ -195,7 +195,7 @@ func TestWhatCannotBeHeldIsRefused(t *testing.T) {
 	tab, err := New(d, []avro.Column{key("patient_id", aInt), col("cccd", aString)})
 	require.NoError(t, err)
 	for name, cols := range map[string][]avro.Column{
-		"a wider key":     {key("patient_id", aLong), col("cccd", aString)},
+		"a key of text":   {key("patient_id", aString), col("cccd", aString)},
 		"a longer key":    {key("patient_id", aInt), key("branch", aInt)},
 		"no key any more": {col("patient_id", aInt)},
 		"a shorter key":   {col("other", aInt)},
@@ -208,6 +208,30 @@ func TestWhatCannotBeHeldIsRefused(t *testing.T) {
 	}
 	_, err = New(d, []avro.Column{key("patient_id", aInt), col("x", aDecimal(80, 2))})
 	require.Error(t, err)
+}
+
+// Case 22: a key that ran out of integers and was made a bigint needs nothing, as
+// ClickHouse could not alter it; a table of before that was made narrow says so.
+func TestCase22AKeyIsMadeABigint(t *testing.T) {
+	d := describe(t, "health", "patient")
+	for _, narrow := range []avro.Type{aSmall, aInt} {
+		tab, err := New(d, []avro.Column{key("patient_id", narrow), col("visits", narrow)})
+		require.NoError(t, err)
+		require.Equal(t, Int64, tab.Columns[0].Type.Kind)
+		require.NotEqual(t, Int64, tab.Columns[1].Type.Kind, "what is not of the key is altered when it must be")
+		_, changes, err := tab.Evolve(d, []avro.Column{key("patient_id", aLong), col("visits", narrow)})
+		require.NoError(t, err)
+		require.Empty(t, changes)
+	}
+	tab, err := New(d, []avro.Column{key("patient_id", aInt)})
+	require.NoError(t, err)
+	tab.Columns[0].Type = Type{Kind: Int32}
+	_, changes, err := tab.Evolve(d, []avro.Column{key("patient_id", aInt)})
+	require.NoError(t, err)
+	require.Empty(t, changes)
+	_, _, err = tab.Evolve(d, []avro.Column{key("patient_id", aLong)})
+	var incompatible *Incompatible
+	require.ErrorAs(t, err, &incompatible)
 }
 
 // Case 22: a type that the column can neither hold nor be widened to goes on in a

@@ -237,3 +237,16 @@ func (t Type) widened(o Type) (Type, bool) {
 	}
 	return t, false
 }
+
+// forKey is the type that a column of a new table's key gets: the widest of its
+// kind, since ClickHouse never alters a column of the sorting key, and a key that
+// runs out of integers is made a bigint sooner or later.
+func (t Type) forKey() Type {
+	switch t.Kind {
+	case Int16, Int32:
+		t.Kind = Int64
+	case Float32:
+		t.Kind = Float64
+	}
+	return t
+}
