@@ -343,9 +343,7 @@ func (a *app) withSaving(cmd *cobra.Command, s saving, do func(config.Config, ba
 			b.Topics = append(b.Topics, spec)
 		}
 	}
-	var refs []clickhouse.SourceRef
 	for _, src := range sources {
-		refs = append(refs, clickhouse.SourceRef{Name: src.Name, Sector: src.Sector})
 		one := backup.Source{Name: src.Name, Files: src.files()}
 		for _, t := range src.Described.Tables {
 			one.Tables = append(one.Tables, t.Schema+"."+t.Name)
@@ -377,7 +375,7 @@ func (a *app) withSaving(cmd *cobra.Command, s saving, do func(config.Config, ba
 		return err
 	}
 	b.Erase = func(ctx context.Context, ledger *erasure.Ledger) error {
-		_, err := clickhouse.Erase(ctx, &clickhouse.Config{Sectors: set, Sources: refs, ClickHouse: options, Cluster: c.ClickHouse.Cluster}, ledger)
+		_, err := clickhouse.Erase(ctx, &clickhouse.Config{Sectors: set, Sources: sourceRefs(sources), ClickHouse: options, Cluster: c.ClickHouse.Cluster}, ledger)
 		return err
 	}
 	return do(c, b)

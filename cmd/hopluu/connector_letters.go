@@ -47,16 +47,8 @@ Values are changes of PostgreSQL's protocol pgoutput, quoted; with --json, base6
 			if err != nil {
 				return err
 			}
-			sources, err := loadSources(c)
-			if err != nil {
+			if _, err := database(c, args[0], "letters"); err != nil {
 				return err
-			}
-			chosen, err := choose(sources, args[:1])
-			if err != nil {
-				return err
-			}
-			if chosen[0].files() {
-				return notOfFiles(chosen[0], "letters")
 			}
 			ring, err := vaultRing(c)
 			if err != nil {

@@ -44,16 +44,9 @@ read in seconds.`,
 			if err != nil {
 				return err
 			}
-			sources, err := loadSources(c)
+			s, err := database(c, args[0], "resnapshot")
 			if err != nil {
 				return err
-			}
-			chosen, err := choose(sources, args[:1])
-			if err != nil {
-				return err
-			}
-			if chosen[0].files() {
-				return notOfFiles(chosen[0], "resnapshot")
 			}
 			ctx, cancel := context.WithTimeout(cmd.Context(), time.Minute)
 			defer cancel()
@@ -71,7 +64,7 @@ read in seconds.`,
 			}
 			err = a.audited(cmd, args, c, touchedTables(args[0], args[1:]), func(func(...string)) error {
 				if ends != nil {
-					return resnapshotRange(ctx, kafka, chosen[0], args[1], ends)
+					return resnapshotRange(ctx, kafka, s, args[1], ends)
 				}
 				return connectors.Resnapshot(ctx, kafka, args[0], args[1:]...)
 			})

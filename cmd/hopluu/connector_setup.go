@@ -164,15 +164,31 @@ func (a *app) setup(args []string, command string) (config.Config, postgres.Setu
 	if err != nil {
 		return c, postgres.Setup{}, err
 	}
-	sources, err := reachable(c, args)
+	s, err := database(c, args[0], command)
+	if err == nil {
+		err = checkDSN(s.Source)
+	}
 	if err != nil {
 		return c, postgres.Setup{}, err
 	}
-	if sources[0].files() {
-		return c, postgres.Setup{}, notOfFiles(sources[0], command)
-	}
-	setup, err := setupOf(sources[0])
+	setup, err := setupOf(s)
 	return c, setup, err
+}
+
+// database is the named source, for a command that is not of file sources.
+func database(c config.Config, name, command string) (source, error) {
+	sources, err := loadSources(c)
+	if err != nil {
+		return source{}, err
+	}
+	chosen, err := choose(sources, []string{name})
+	if err != nil {
+		return source{}, err
+	}
+	if chosen[0].files() {
+		return source{}, notOfFiles(chosen[0], command)
+	}
+	return chosen[0], nil
 }
 
 func printScript(w io.Writer, script []postgres.Statement, asJSON bool) error {

@@ -353,10 +353,7 @@ func ledgerSettings(c config.Config) (*clickhouse.Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	settings := &clickhouse.Config{Sectors: set, Cluster: c.ClickHouse.Cluster}
-	for _, s := range sources {
-		settings.Sources = append(settings.Sources, clickhouse.SourceRef{Name: s.Name, Sector: s.Sector})
-	}
+	settings := &clickhouse.Config{Sectors: set, Sources: sourceRefs(sources), Cluster: c.ClickHouse.Cluster}
 	if settings.ClickHouse, err = clickhouseOptions(c); err != nil {
 		return nil, err
 	}

@@ -15,7 +15,6 @@ import (
 	"github.com/hopluu/hopluu/connectors"
 	"github.com/hopluu/hopluu/schemas/pause"
 	"github.com/hopluu/hopluu/schemas/topic"
-	"github.com/hopluu/hopluu/sinks/clickhouse/tables"
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/spf13/cobra"
 )
@@ -271,15 +270,13 @@ the most: a sink that finds them gone ends with an error, and jumps over nothing
 
 // datasets are those that the sink writes.
 func datasets(c config.Config) ([]string, error) {
-	sources, err := loadSources(c)
+	read, err := feeds(c)
 	if err != nil {
 		return nil, err
 	}
-	names := []string{tables.IdentityLink, tables.IdentityReview, tables.IdentityEvent, tables.IdentityAudit}
-	for _, s := range sources {
-		for _, t := range s.Described.Tables {
-			names = append(names, s.Sector+"_"+t.Name)
-		}
+	var names []string
+	for _, f := range read {
+		names = append(names, f.Dataset)
 	}
 	slices.Sort(names)
 	return slices.Compact(names), nil

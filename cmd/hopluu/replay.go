@@ -507,12 +507,8 @@ func sinkConfig(ctx context.Context, c config.Config, log *slog.Logger) (setting
 	if err != nil {
 		return settings, nil, errors.Join(err, kafka.Close())
 	}
-	var refs []clickhouse.SourceRef
-	for _, s := range sources {
-		refs = append(refs, clickhouse.SourceRef{Name: s.Name, Sector: s.Sector})
-	}
 	return clickhouse.Config{
-		Kafka: kafka, Registry: schemas, Sectors: set, Sources: refs, ClickHouse: options,
+		Kafka: kafka, Registry: schemas, Sectors: set, Sources: sourceRefs(sources), ClickHouse: options,
 		Cluster: c.ClickHouse.Cluster, Shards: shards,
 		Group: c.Sink.Group, BatchRows: c.Sink.BatchRows, BatchBytes: c.Sink.BatchBytes, BatchWait: c.Sink.BatchWait, BronzeRetention: c.Sink.BronzeRetention,
 		Log: log, Metrics: prometheus.NewRegistry(),

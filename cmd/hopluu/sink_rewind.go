@@ -15,6 +15,7 @@ import (
 	"github.com/hopluu/hopluu/schemas/pause"
 	"github.com/hopluu/hopluu/schemas/topic"
 	"github.com/hopluu/hopluu/sinks"
+	"github.com/hopluu/hopluu/sinks/clickhouse"
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/spf13/cobra"
 )
@@ -251,18 +252,36 @@ func (a *app) withSinkGroup(ctx context.Context, name string, partition int32, d
 	return do(kafka, c, standings)
 }
 
-// sinkTopics are the topics that the sink reads.
-func sinkTopics(c config.Config) ([]string, error) {
+// sourceRefs are the sources as the sink names them.
+func sourceRefs(sources []source) (refs []clickhouse.SourceRef) {
+	for _, s := range sources {
+		refs = append(refs, clickhouse.SourceRef{Name: s.Name, Sector: s.Sector})
+	}
+	return refs
+}
+
+// feeds are what the sink reads.
+func feeds(c config.Config) ([]clickhouse.Feed, error) {
+	set, err := loadSectors(c)
+	if err != nil {
+		return nil, err
+	}
 	sources, err := loadSources(c)
 	if err != nil {
 		return nil, err
 	}
-	names := []string{topic.IdentityLink, topic.IdentityReview, topic.IdentityEvent, topic.IdentityAudit}
-	for _, s := range sources {
-		for _, t := range s.Described.Tables {
-			names = append(names, topic.Public(s.Name, t.Schema, t.Name))
-		}
+	return clickhouse.Feeds(clickhouse.Config{Sectors: set, Sources: sourceRefs(sources)})
+}
+
+// sinkTopics are the topics that the sink reads.
+func sinkTopics(c config.Config) ([]string, error) {
+	read, err := feeds(c)
+	if err != nil {
+		return nil, err
 	}
-	slices.Sort(names)
+	var names []string
+	for _, f := range read {
+		names = append(names, f.Topic)
+	}
 	return names, nil
 }
