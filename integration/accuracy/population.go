@@ -10,7 +10,7 @@ import (
 )
 
 // header are the columns of a city's records.
-var header = []string{"record_id", "source", "cccd", "cmnd", "insurance_no", "full_name", "birth_date", "sex", "phone", "ward_code", "address"}
+var header = []string{"record_id", "source", "cccd", "cmnd", "insurance_no", "full_name", "birth_date", "sex", "phone", "ward_code", "address", "updated_at"}
 
 // record is what a system says of a person, by header, and who it truly is.
 type record struct {
@@ -19,6 +19,10 @@ type record struct {
 }
 
 var base = time.Date(2026, time.June, 1, 0, 0, 0, 0, time.UTC)
+
+// reform is the day on which the register was written anew with the codes of
+// today's wards.
+var reform = time.Date(2025, time.July, 1, 0, 0, 0, 0, time.UTC)
 
 // records gives the records of persons of the five systems, about two and a
 // half for each person: the register, and of each other system those whom it
@@ -34,15 +38,16 @@ func records(c *city.City) iter.Seq[record] {
 		}
 		for i := range c.People {
 			p := &c.People[i]
-			r := city.Rand(c.Seed, "accuracy", p.ID)
-			if p.Registered && !give("population", p, row(c.True(p), false)) {
+			r, days := city.Rand(c.Seed, "accuracy", p.ID), city.Rand(c.Seed, "written", p.ID)
+			if p.Registered && !give("population", p, row(c.True(p, reform), reform, false)) {
 				return
 			}
 			for system, times := range visits(c, r, p) {
 				for range times {
-					id := c.Observe(r, p, systems[system])
+					on := written(days, p, system)
+					id := c.Observe(r, p, systems[system], on)
 					hideColumns(systems[system], &id)
-					if !give(systems[system], p, row(id, true)) {
+					if !give(systems[system], p, row(id, on, true)) {
 						return
 					}
 				}
@@ -89,6 +94,21 @@ func visits(c *city.City, r *rand.Rand, p *city.Person) (n [len(systems)]int) {
 	return n
 }
 
+// lately is how many days ago at most a record of each system was last written;
+// hospitals and building files, the first and the last, are less often brought
+// up to date.
+var lately = [len(systems)]float64{1500, 300, 400, 900}
+
+// written is the day on which a system's record of a person was last written:
+// what their ward's code is of.
+func written(r *rand.Rand, p *city.Person, system int) time.Time {
+	x := r.Float64()
+	if systems[system] == "health" || systems[system] == "construction" {
+		x *= x // most of them of late
+	}
+	return base.AddDate(0, 0, -int(x*min(lately[system], base.Sub(p.Born).Hours()/24)))
+}
+
 // hideColumns takes out what a system has no column for; a building site is
 // mostly where its owner lives.
 func hideColumns(system string, id *city.Identity) {
@@ -101,7 +121,7 @@ func hideColumns(system string, id *city.Identity) {
 }
 
 // row writes an identity by header. The register has no insurance number.
-func row(id city.Identity, insurance bool) []string {
+func row(id city.Identity, on time.Time, insurance bool) []string {
 	born := ""
 	if !id.Born.IsZero() {
 		born = id.Born.Format(time.DateOnly)
@@ -109,5 +129,5 @@ func row(id city.Identity, insurance bool) []string {
 	if !insurance {
 		id.Insurance = ""
 	}
-	return []string{"", "", id.CCCD, id.CMND, id.Insurance, id.FullName, born, id.Sex, id.Phone, id.WardCode, id.Address}
+	return []string{"", "", id.CCCD, id.CMND, id.Insurance, id.FullName, born, id.Sex, id.Phone, id.WardCode, id.Address, on.Format(time.DateOnly)}
 }

@@ -46,30 +46,31 @@ func throughTopics(b *testing.B, people, matchers int) {
 	c, err := city.Build(city.Params{Seed: 3, Persons: people, Base: time.Date(2026, time.June, 1, 0, 0, 0, 0, time.UTC), Rates: city.FixedRates()})
 	require.NoError(b, err)
 	r := newRig(b)
-	columns := []string{"cccd", "cmnd", "insurance_no", "full_name", "birth_date", "sex", "phone", "ward_code", "address"}
+	columns := []string{"cccd", "cmnd", "insurance_no", "full_name", "birth_date", "sex", "phone", "ward_code", "address", "updated_at"}
 	r.table("population", "citizen", append([]string{"citizen_id"}, columns...)...)
 	for _, clinic := range clinics {
 		r.table(clinic, "patient", append([]string{"patient_id"}, columns...)...)
 	}
-	add := func(table string, lsn uint64, id int64, p city.Identity) {
+	add := func(table string, lsn uint64, id int64, p city.Identity, on time.Time) {
 		born := ""
 		if !p.Born.IsZero() {
 			born = p.Born.Format(time.DateOnly)
 		}
-		r.add(table, event.Update, lsn, strconv.FormatInt(id, 10), p.CCCD, p.CMND, p.Insurance, p.FullName, born, p.Sex, p.Phone, p.WardCode, p.Address)
+		r.add(table, event.Update, lsn, strconv.FormatInt(id, 10), p.CCCD, p.CMND, p.Insurance, p.FullName, born, p.Sex, p.Phone, p.WardCode, p.Address, on.Format(time.DateOnly))
 	}
 	records := 0
 	started, used := time.Now(), cpu(b)
 	for i := range c.People {
 		p := &c.People[i]
-		truth := c.True(p)
+		truth := c.True(p, c.Base)
 		truth.Insurance = ""
-		add("population.citizen", 1, p.ID, truth)
+		add("population.citizen", 1, p.ID, truth, c.Base)
 		random := city.Rand(c.Seed, "bench", p.ID)
 		records++
 		for _, clinic := range clinics {
 			if random.IntN(100) < 75 {
-				add(clinic+".patient", 1, p.ID, c.Observe(random, p, "health"))
+				on := c.Base.AddDate(0, 0, -random.IntN(700)) // half of them of before the reform of wards
+				add(clinic+".patient", 1, p.ID, c.Observe(random, p, "health", on), on)
 				records++
 			}
 		}
@@ -97,7 +98,7 @@ func throughTopics(b *testing.B, people, matchers int) {
 	started, used = time.Now(), cpu(b)
 	for n := range follow {
 		p := &c.People[random.IntN(len(c.People))]
-		add(clinics[n%2]+".patient", uint64(2+n), p.ID, c.Observe(random, p, "health"))
+		add(clinics[n%2]+".patient", uint64(2+n), p.ID, c.Observe(random, p, "health", c.Base), c.Base)
 		if n%5000 == 4999 {
 			r.commit()
 		}
@@ -105,7 +106,7 @@ func throughTopics(b *testing.B, people, matchers int) {
 	last := map[string]bool{}
 	for n := range 12 {
 		id := int64(900_000_000 + n)
-		add("health.patient", follow+2, id, city.Identity{FullName: "Lê Thị Mai"})
+		add("health.patient", follow+2, id, city.Identity{FullName: "Lê Thị Mai"}, c.Base)
 		last[fmt.Sprintf("health.patient:%d", id)] = true
 	}
 	r.commit()

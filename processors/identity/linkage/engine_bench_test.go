@@ -22,11 +22,11 @@ import (
 var others = []*identity.Origin{health, welfare, tax, {Source: "construction", Sector: "construction", Table: "permit"}}
 
 // raw makes the raw record of what a system says of a person.
-func raw(id string, o *identity.Origin, p city.Identity, lsn int) *identity.Raw {
+func raw(id string, o *identity.Origin, p city.Identity, on time.Time, lsn int) *identity.Raw {
 	r := &identity.Raw{
 		ID: []byte(id), Origin: o, Position: event.Position{Epoch: 1, LSN: event.LSN(lsn)},
 		CCCD: []byte(p.CCCD), CMND: []byte(p.CMND), Insurance: []byte(p.Insurance), Phone: []byte(p.Phone), FullName: []byte(p.FullName),
-		Sex: identity.ParseSex([]byte(p.Sex)), Ward: []byte(p.WardCode), Address: []byte(p.Address),
+		Sex: identity.ParseSex([]byte(p.Sex)), Ward: []byte(p.WardCode), Written: identity.NewDate(on.Year(), int(on.Month()), on.Day()), Address: []byte(p.Address),
 	}
 	if !p.Born.IsZero() {
 		r.Birth = identity.NewDate(p.Born.Year(), int(p.Born.Month()), p.Born.Day())
@@ -40,20 +40,24 @@ func buildCity(b testing.TB, persons int) *city.City {
 	return c
 }
 
+// writtenOn draws when a record was written: a third before the reform of wards.
+func writtenOn(c *city.City, r *rand.Rand) time.Time { return c.Base.AddDate(0, 0, -r.IntN(500)) }
+
 // load gives an engine about two and a half records of each person of a city.
 func load(e *Engine, c *city.City) (records int) {
 	for i := range c.People {
 		p := &c.People[i]
 		if p.Registered {
-			truth := c.True(p)
+			truth := c.True(p, c.Base)
 			truth.Insurance = ""
-			e.Upsert(raw("population.citizen:"+strconv.FormatInt(p.ID, 10), register, truth, 1))
+			e.Upsert(raw("population.citizen:"+strconv.FormatInt(p.ID, 10), register, truth, c.Base, 1))
 			records++
 		}
 		r := city.Rand(c.Seed, "bench", p.ID)
 		for n, o := range others {
 			if r.IntN(100) < [...]int{78, 12, 38, 19}[n] {
-				e.Upsert(raw(fmt.Sprintf("%s.%s:%d", o.Source, o.Table, p.ID), o, c.Observe(r, p, o.Source), 1))
+				on := writtenOn(c, r)
+				e.Upsert(raw(fmt.Sprintf("%s.%s:%d", o.Source, o.Table, p.ID), o, c.Observe(r, p, o.Source, on), on, 1))
 				records++
 			}
 		}
@@ -83,7 +87,7 @@ func BenchmarkIncremental(b *testing.B) {
 				p := &c.People[r.IntN(len(c.People))]
 				o := others[r.IntN(len(others))]
 				// Half are corrections of records that are there, half are new.
-				changes = append(changes, raw(fmt.Sprintf("%s.%s:%d", o.Source, o.Table, p.ID), o, c.Observe(r, p, o.Source), 2+i))
+				changes = append(changes, raw(fmt.Sprintf("%s.%s:%d", o.Source, o.Table, p.ID), o, c.Observe(r, p, o.Source, c.Base), c.Base, 2+i))
 			}
 			c = nil
 			debug.FreeOSMemory() // what made the city

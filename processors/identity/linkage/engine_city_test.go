@@ -11,9 +11,9 @@ import (
 	"github.com/hopluu/hopluu/deploy/local/generator/city"
 )
 
-// said is a person as a system has them.
-func said(id string, p city.Identity) person {
-	out := person{id: id, cccd: p.CCCD, cmnd: p.CMND, insurance: p.Insurance, phone: p.Phone, name: p.FullName, sex: p.Sex, ward: p.WardCode, address: p.Address}
+// said is a person as a system wrote them down on a day.
+func said(id string, p city.Identity, on time.Time) person {
+	out := person{id: id, cccd: p.CCCD, cmnd: p.CMND, insurance: p.Insurance, phone: p.Phone, name: p.FullName, sex: p.Sex, ward: p.WardCode, written: on.Format(time.DateOnly), address: p.Address}
 	if !p.Born.IsZero() {
 		out.birth = p.Born.Format(time.DateOnly)
 	}
@@ -44,13 +44,14 @@ func TestACityAsATableOfIt(t *testing.T) {
 	for i := range c.People {
 		p := &c.People[i]
 		if p.Registered {
-			truth := said(fmt.Sprintf("population.citizen:%d", p.ID), c.True(p))
+			truth := said(fmt.Sprintf("population.citizen:%d", p.ID), c.True(p, c.Base), c.Base)
 			truth.in, truth.insurance = register, ""
 			upsert(truth)
 		}
 		for _, o := range others[:3] {
 			if r.IntN(2) == 0 {
-				seen := said(fmt.Sprintf("%s.%s:%d", o.Source, o.Table, p.ID), c.Observe(r, p, o.Source))
+				on := writtenOn(c, r)
+				seen := said(fmt.Sprintf("%s.%s:%d", o.Source, o.Table, p.ID), c.Observe(r, p, o.Source, on), on)
 				seen.in = o
 				upsert(seen)
 			}
@@ -70,7 +71,8 @@ func TestACityAsATableOfIt(t *testing.T) {
 		for i := range c.People {
 			p := &c.People[i]
 			o := others[r.IntN(3)]
-			seen := said(fmt.Sprintf("%s.%s:%d", o.Source, o.Table, p.ID), c.Observe(r, p, o.Source))
+			on := writtenOn(c, r)
+			seen := said(fmt.Sprintf("%s.%s:%d", o.Source, o.Table, p.ID), c.Observe(r, p, o.Source, on), on)
 			seen.in, seen.at = o, max(left[seen.id].at, gone[seen.id])+1
 			switch r.IntN(6) {
 			case 0:

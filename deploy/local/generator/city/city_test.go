@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -212,7 +213,7 @@ func TestIndicatorsHaveSomethingToShow(t *testing.T) {
 				}
 			}
 		}
-		require.InDelta(t, 100_000, total, 25_000, "the initial load")
+		require.InDelta(t, 110_000, total, 25_000, "the initial load")
 
 		poor := map[int64]bool{}
 		for _, p := range people["household_member"] {
@@ -313,4 +314,75 @@ func TestIncompressible(t *testing.T) {
 	r := Rand(1, "x")
 	require.InDelta(t, 10_000, len(Incompressible(r, 10_000)), 8)
 	require.NotEqual(t, strings.Repeat("A", 100), Incompressible(r, 100))
+}
+
+// Every record has a ward's code of its own date: of the reform of 1 July 2025
+// and after, one of today, before it the code of a ward that was (case 26).
+func TestWardsAreOfTheirRecordsDates(t *testing.T) {
+	c := build(t, 5, 3000)
+	today, former := map[string]string{}, map[string]string{}
+	for _, w := range wards {
+		today[w.Code] = w.Code
+	}
+	split := map[string]bool{} // wards of today whose former ones are listed
+	for _, f := range formerWards {
+		former[f.code] = f.now
+		split[f.now] = true
+	}
+	for name, dated := range map[string]struct {
+		rows     []Rows
+		table    Table
+		ward, on string
+	}{
+		"citizen":   {c.Population(), Citizens, "ward_code", "updated_at"},
+		"birth":     {c.Population(), Births, "ward_code", "registered_at"},
+		"patient":   {c.Health(), Patients, "ward_code", "updated_at"},
+		"taxpayer":  {c.Tax(), Taxpayers, "ward_code", "updated_at"},
+		"permit":    {c.Construction(), Permits, "ward_code", "applied_on"},
+		"household": {c.Welfare(), Households, "ward_code", "decided_on"},
+	} {
+		before, renamed := 0, 0
+		for _, rows := range dated.rows {
+			if rows.Table.Name != dated.table.Name {
+				continue
+			}
+			ward, on := slices.Index(rows.Table.Columns, dated.ward), slices.Index(rows.Table.Columns, dated.on)
+			for _, row := range rows.Rows {
+				code, written := row[ward].(string), row[on].(time.Time)
+				y, m, d := written.Date()
+				if !date(y, m, d).Before(merger) {
+					require.Contains(t, today, code, "%s of %s", name, written)
+					continue
+				}
+				before++
+				if now, ok := former[code]; ok {
+					require.True(t, split[now])
+					renamed++
+				} else {
+					require.Contains(t, today, code)
+					require.False(t, split[code], "%s of %s has code %s, which named no place then", name, written, code)
+				}
+			}
+		}
+		switch name {
+		case "patient", "permit", "birth":
+			require.Positive(t, renamed, name)
+		case "citizen":
+			require.Zero(t, before, "the register was written anew on the day of the reform")
+		}
+	}
+}
+
+// A house stood in one former ward, whatever record says so.
+func TestAHouseHadOneWardBefore(t *testing.T) {
+	district1 := slices.IndexFunc(wards, func(w Ward) bool { return w.Code == "26758" })
+	seen := map[string]bool{}
+	for n := range 50 {
+		place := fmt.Sprintf("%d Trần Hưng Đạo", n)
+		code := wardOn(district1, place, merger.AddDate(0, 0, -1))
+		require.Equal(t, code, wardOn(district1, place, merger.AddDate(-3, 0, 0)))
+		require.Equal(t, "26758", wardOn(district1, place, merger))
+		seen[code] = true
+	}
+	require.Len(t, seen, 4)
 }

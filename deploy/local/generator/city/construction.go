@@ -58,7 +58,7 @@ var tags = []string{"hẻm nhỏ", "cải tạo", "di sản", "mặt tiền", "n
 // PermitRow is the file of a person who applied on a day; number makes the
 // permit's number.
 func (c *City) PermitRow(r *rand.Rand, number int64, p *Person, applied time.Time) []any {
-	id := c.Observe(r, p, "construction")
+	id := c.Observe(r, p, "construction", applied)
 	status := draw(r, []weighted[string]{{"issued", 72}, {"refused", 8}, {"expired", 12}, {"reviewing", 8}})
 	if c.Base.Sub(applied) < 30*24*time.Hour {
 		status = draw(r, []weighted[string]{{"received", 45}, {"reviewing", 40}, {"issued", 15}})
@@ -72,9 +72,9 @@ func (c *City) PermitRow(r *rand.Rand, number int64, p *Person, applied time.Tim
 		no, issued = PermitNo(number, on), on
 	}
 	// The site is where the owner lives for two thirds, elsewhere for the others.
-	ward, site := p.WardCode(), p.Address
+	ward, site := p.Ward, p.Address
 	if chance(r, 0.33) {
-		ward, site = wards[wardOf(r)].Code, address(r)
+		ward, site = wardOf(r), address(r)
 	}
 	kind := draw(r, []weighted[string]{{"house", 60}, {"repair", 14}, {"shop", 9}, {"rental", 7}, {"villa", 3}, {"warehouse", 3}, {"temporary", 2}, {"office", 2}})
 	labels := []string{}
@@ -93,7 +93,7 @@ func (c *City) PermitRow(r *rand.Rand, number int64, p *Person, applied time.Tim
 		"don_vi_thiet_ke":   map[string]any{"ten": "Công ty Kiến trúc " + pick(r, maleGivens), "chung_chi": digits(r, 5)},
 		"lien_he_phu_trach": []string{"Phòng Kinh tế, Hạ tầng và Đô thị"},
 	}
-	return []any{UUID(r), no, null(id.CCCD), id.FullName, nullDate(id.Born), null(id.Phone), kind, ward, site, hundredths(int64(between(r, 3_000, 60_000))), int16(between(r, 1, 6)), status, applied, issued, documents, labels}
+	return []any{UUID(r), no, null(id.CCCD), id.FullName, nullDate(id.Born), null(id.Phone), kind, wardOn(ward, site, applied), site, hundredths(int64(between(r, 3_000, 60_000))), int16(between(r, 1, 6)), status, applied, issued, documents, labels}
 }
 
 // PermitNo is the number of a permit that was issued on a day.

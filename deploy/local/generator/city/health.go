@@ -110,7 +110,7 @@ func (c *City) before(r *rand.Rand, p *Person, days int) time.Time {
 
 // PatientRow is a patient's record as a clerk of a hospital made it.
 func (c *City) PatientRow(r *rand.Rand, patient int64, p *Person, created time.Time) []any {
-	id := c.Observe(r, p, "health")
+	id := c.Observe(r, p, "health", created)
 	// A newborn stands under the mother's name until it has its own.
 	if m := c.Person(p.Mother); m != nil && created.Sub(p.Born) < 30*24*time.Hour && chance(r, 0.6) {
 		id.FullName = "CON BÀ " + strings.ToUpper(m.Name())

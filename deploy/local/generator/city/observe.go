@@ -19,16 +19,17 @@ type Identity struct {
 	WardCode, Address     string
 }
 
-// True is the person as the population register has them: without a fault.
-func (c *City) True(p *Person) Identity {
-	return Identity{CCCD: p.CCCD, CMND: p.CMND, Insurance: p.Social, FullName: p.Name(), Born: p.Born, Sex: string(p.Sex), Phone: p.Phone, WardCode: p.WardCode(), Address: p.Address}
+// True is the person as the population register has them on a day: without a
+// fault.
+func (c *City) True(p *Person, on time.Time) Identity {
+	return Identity{CCCD: p.CCCD, CMND: p.CMND, Insurance: p.Social, FullName: p.Name(), Born: p.Born, Sex: string(p.Sex), Phone: p.Phone, WardCode: wardOn(p.Ward, p.Address, on), Address: p.Address}
 }
 
-// Observe is the person as a register of a sector has them, with the faults
-// that the city's Rates give.
-func (c *City) Observe(r *rand.Rand, p *Person, sector string) Identity {
+// Observe is the person as a register of a sector wrote them down on a day, with
+// the faults that the city's Rates give.
+func (c *City) Observe(r *rand.Rand, p *Person, sector string, on time.Time) Identity {
 	rates := c.Rates.Source[sector]
-	id := c.True(p)
+	id := c.True(p, on)
 	id.CCCD = c.observeCCCD(r, p, rates.CCCDMissing)
 	if chance(r, rates.CMNDMissing) {
 		id.CMND = ""
@@ -45,7 +46,7 @@ func (c *City) Observe(r *rand.Rand, p *Person, sector string) Identity {
 	case id.Phone != "" && chance(r, c.Rates.PhoneChanged):
 		id.Phone = phone(r)
 	}
-	c.observeAddress(r, &id, p)
+	c.observeAddress(r, &id, p, on)
 	return id
 }
 
@@ -183,27 +184,16 @@ func wrongDay(r *rand.Rand, born time.Time) time.Time {
 	return time.Date(born.Year(), born.Month(), day, 0, 0, 0, 0, time.UTC)
 }
 
-func (c *City) observeAddress(r *rand.Rand, id *Identity, p *Person) {
+func (c *City) observeAddress(r *rand.Rand, id *Identity, p *Person, on time.Time) {
 	switch {
 	case chance(r, c.Rates.OtherAddress):
+		ward := p.Ward
 		id.Address = address(r)
 		if chance(r, 0.5) {
-			id.WardCode = wards[wardOf(r)].Code
+			ward = wardOf(r)
 		}
+		id.WardCode = wardOn(ward, id.Address, on)
 	case chance(r, 0.1):
 		id.Address = "Số " + strings.Replace(id.Address, " ", " đường ", 1)
-	}
-	// A tenth of the records in the wards that changed were never brought up to
-	// date: their code names another place today.
-	if id.WardCode == p.WardCode() && chance(r, 0.1) {
-		var codes []string
-		for _, f := range formerWards {
-			if f.now == id.WardCode {
-				codes = append(codes, f.code)
-			}
-		}
-		if len(codes) > 0 {
-			id.WardCode = pick(r, codes)
-		}
 	}
 }

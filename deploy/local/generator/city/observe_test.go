@@ -17,7 +17,7 @@ func TestFaultsComeAtTheirRates(t *testing.T) {
 		for round := range 10 {
 			for i := range c.People {
 				p := &c.People[i]
-				id := c.Observe(Rand(9, "test", int64(round), p.ID), p, "health")
+				id := c.Observe(Rand(9, "test", int64(round), p.ID), p, "health", base)
 				n++
 				switch {
 				case id.CCCD == "":

@@ -75,9 +75,6 @@ func (p *Person) AliveOn(on time.Time) bool {
 	return !p.Born.After(on) && (p.Died.IsZero() || p.Died.After(on))
 }
 
-// WardCode is the code of the person's ward today.
-func (p *Person) WardCode() string { return wards[p.Ward].Code }
-
 // Params say which city is made.
 type Params struct {
 	Seed    uint64

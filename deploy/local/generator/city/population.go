@@ -61,7 +61,8 @@ func (c *City) Population() []Rows {
 	return []Rows{wardRows, citizens, births, deaths}
 }
 
-// CitizenRow is a person's record in the population register.
+// CitizenRow is a person's record in the population register, which was written
+// anew with the codes of today on the day of the reform.
 func (c *City) CitizenRow(r *rand.Rand, citizen int64, p *Person) []any {
 	status := "alive"
 	if !p.Died.IsZero() {
@@ -75,8 +76,12 @@ func (c *City) CitizenRow(r *rand.Rand, citizen int64, p *Person) []any {
 		registered = c.Base
 	}
 	at := c.anyHour(r, registered)
-	id := c.True(p)
-	return []any{citizen, id.CCCD, null(id.CMND), id.FullName, id.Born, id.Sex, id.WardCode, id.Address, null(id.Phone), status, at, at}
+	updated := at
+	if registered.Before(merger) && !c.Base.Before(merger) {
+		registered, updated = merger, c.anyHour(r, merger)
+	}
+	id := c.True(p, registered)
+	return []any{citizen, id.CCCD, null(id.CMND), id.FullName, id.Born, id.Sex, id.WardCode, id.Address, null(id.Phone), status, at, updated}
 }
 
 var birthPlaces = []string{"Bệnh viện Từ Dũ", "Bệnh viện Hùng Vương", "Bệnh viện Nhân dân Gia Định", "Bệnh viện Thành phố Thủ Đức", "Bệnh viện Phụ sản Nhi Bình Dương", "Bệnh viện Bà Rịa", "Bệnh viện Đa khoa khu vực Củ Chi"}
@@ -98,7 +103,7 @@ func (c *City) BirthRow(r *rand.Rand, birth, citizen int64, p *Person) []any {
 	if registered.After(c.Base) {
 		registered = c.Base
 	}
-	return []any{birth, record, p.Name(), p.Born, string(p.Sex), mother, father, pick(r, birthPlaces), p.WardCode(), c.anyHour(r, registered)}
+	return []any{birth, record, p.Name(), p.Born, string(p.Sex), mother, father, pick(r, birthPlaces), wardOn(p.Ward, p.Address, registered), c.anyHour(r, registered)}
 }
 
 var deathCauses = []string{"Nhồi máu cơ tim", "Tai biến mạch máu não", "Ung thư phổi", "Ung thư gan", "Suy tim", "Suy thận mạn", "Đái tháo đường biến chứng", "Viêm phổi", "Tai nạn giao thông", "Già yếu", "Bệnh phổi tắc nghẽn mạn tính"}

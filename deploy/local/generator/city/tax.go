@@ -81,7 +81,8 @@ func (c *City) taxpayer(b *taxBooks, r *rand.Rand, p *Person, kind string) {
 // TaxpayerRow is a person's or a household business's record. Since July 2025
 // the tax code is the representative's CCCD; not all records were changed.
 func (c *City) TaxpayerRow(r *rand.Rand, taxpayer int64, p *Person, kind string) []any {
-	id := c.Observe(r, p, "tax")
+	updated := c.Base.AddDate(0, 0, -between(r, 1, 400))
+	id := c.Observe(r, p, "tax", updated)
 	code := p.TaxNo
 	if id.CCCD != "" && chance(r, 0.6) {
 		code = id.CCCD
@@ -94,7 +95,7 @@ func (c *City) TaxpayerRow(r *rand.Rand, taxpayer int64, p *Person, kind string)
 		}
 	}
 	registered := c.Base.AddDate(0, 0, -between(r, 90, 5000))
-	return []any{taxpayer, code, null(id.CCCD), kind, id.FullName, business, nullDate(id.Born), id.Sex, null(id.Phone), id.WardCode, id.Address, registered, officeHours(r, c.Base.AddDate(0, 0, -between(r, 1, 400)))}
+	return []any{taxpayer, code, null(id.CCCD), kind, id.FullName, business, nullDate(id.Born), id.Sex, null(id.Phone), id.WardCode, id.Address, registered, officeHours(r, updated)}
 }
 
 var (
@@ -106,8 +107,8 @@ var (
 func (c *City) company(b *taxBooks, r *rand.Rand, code string) {
 	taxpayer := firstTaxpayer + int64(len(b.taxpayers.Rows))
 	name := "Công ty TNHH " + pick(r, industries) + " " + strings.Join([]string{pick(r, maleGivens), pick(r, femaleGivens)}, " ")
-	ward := wards[wardOf(r)]
-	b.taxpayers.add(0, []any{taxpayer, code, nil, kindCompany, nil, name, nil, nil, phone(r), ward.Code, address(r), c.Base.AddDate(0, 0, -between(r, 90, 6000)), officeHours(r, c.Base.AddDate(0, 0, -between(r, 1, 400)))})
+	ward, place, updated := wardOf(r), address(r), c.Base.AddDate(0, 0, -between(r, 1, 400))
+	b.taxpayers.add(0, []any{taxpayer, code, nil, kindCompany, nil, name, nil, nil, phone(r), wardOn(ward, place, updated), place, c.Base.AddDate(0, 0, -between(r, 90, 6000)), officeHours(r, updated)})
 	for q := 1; q <= 5; q++ {
 		c.declare(b, r, taxpayer, "vat", quarter(c.Base).AddDate(0, -3*q, 0), between(r, 5, 900)*1_000_000)
 	}

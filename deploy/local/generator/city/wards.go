@@ -1,5 +1,10 @@
 package city
 
+import (
+	"hash/fnv"
+	"time"
+)
+
 // Kinds of ward, as the population register writes them.
 const (
 	kindWard        = "ward"
@@ -194,7 +199,7 @@ type formerWard struct {
 
 // formerWards are wards of the former District 1 and of the former city of Thủ
 // Đức: most of their codes name other places today (26737 was Đa Kao and is Tân
-// Định). Records that nobody brought up to date still carry them.
+// Định). Records of before the reform carry them.
 var formerWards = []formerWard{
 	{"26734", "Tân Định", "26737"},
 	{"26737", "Đa Kao", "26737"},
@@ -218,4 +223,26 @@ var formerWards = []formerWard{
 	{"26827", "Linh Đông", "26809"},
 	{"26830", "Bình Thọ", "26824"},
 	{"26833", "Trường Thọ", "26824"},
+}
+
+// wardOn is the code that the ward of an address had on a day. Before the reform
+// an address stood in one of the wards that became the ward of today; where the
+// list of these has none, it stood in that whose code the new ward took.
+func wardOn(ward int, address string, on time.Time) string {
+	code := wards[ward].Code
+	if !on.Before(merger) {
+		return code
+	}
+	var were []string
+	for _, f := range formerWards {
+		if f.now == code {
+			were = append(were, f.code)
+		}
+	}
+	if len(were) == 0 {
+		return code
+	}
+	h := fnv.New32a()
+	h.Write([]byte(address))
+	return were[int(h.Sum32()%uint32(len(were)))]
 }

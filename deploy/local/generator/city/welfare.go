@@ -85,14 +85,16 @@ func (c *City) HouseholdRow(r *rand.Rand, household int64, head *Person, decided
 			lacks = append(lacks, d)
 		}
 	}
-	return []any{household, fmt.Sprintf("79-%s-%06d", head.WardCode(), household), category, lacks, head.WardCode(), head.Address, decided, int16(decided.Year() + 1)}
+	ward := wardOn(head.Ward, head.Address, decided)
+	return []any{household, fmt.Sprintf("79-%s-%06d", ward, household), category, lacks, ward, head.Address, decided, int16(decided.Year() + 1)}
 }
 
 // MemberRow is a member of a poor household as the ward's officer wrote them
 // down. The address is the household's.
 func (c *City) MemberRow(r *rand.Rand, member, household int64, p *Person) []any {
-	id := c.Observe(r, p, "welfare")
-	return []any{member, household, null(id.CCCD), null(id.CMND), id.FullName, nullDate(id.Born), id.Sex, p.Relation, null(id.Phone), p.WardCode(), p.Address, officeHours(r, c.Base.AddDate(0, 0, -between(r, 1, 300)))}
+	updated := c.Base.AddDate(0, 0, -between(r, 1, 300))
+	id := c.Observe(r, p, "welfare", updated)
+	return []any{member, household, null(id.CCCD), null(id.CMND), id.FullName, nullDate(id.Born), id.Sex, p.Relation, null(id.Phone), wardOn(p.Ward, p.Address, updated), p.Address, officeHours(r, updated)}
 }
 
 // programme draws whether, and from which programme, a person benefits.
@@ -128,7 +130,8 @@ type Benefit struct {
 // Benefit grants a programme to a person. A death stops payments in time for
 // most, months late for the others.
 func (c *City) Benefit(r *rand.Rand, beneficiary int64, p *Person, programme int) Benefit {
-	id := c.Observe(r, p, "welfare")
+	updated := c.Base.AddDate(0, 0, -between(r, 1, 200))
+	id := c.Observe(r, p, "welfare", updated)
 	status, last := "active", monthStart(c.Base)
 	if c.Base.Day() < 13 {
 		last = last.AddDate(0, -1, 0) // this month's payments go out until the 12th
@@ -152,7 +155,7 @@ func (c *City) Benefit(r *rand.Rand, beneficiary int64, p *Person, programme int
 		started = p.Died.AddDate(0, -3, 0)
 	}
 	row := []any{beneficiary, null(id.CCCD), null(id.Insurance), id.FullName, nullDate(id.Born), id.Sex, null(id.Phone), id.WardCode, id.Address,
-		programmes[programme].code, dong(amount), status, started, officeHours(r, c.Base.AddDate(0, 0, -between(r, 1, 200)))}
+		programmes[programme].code, dong(amount), status, started, officeHours(r, updated)}
 	return Benefit{Row: row, Amount: amount, Started: started, Last: last}
 }
 
