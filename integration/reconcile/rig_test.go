@@ -155,20 +155,24 @@ func (r *rig) until(run func(context.Context) error) (stop func()) {
 	return stop
 }
 
-// sink starts the sink; it ends with the test.
-func (r *rig) sink() {
+// sink starts the sink; it ends with the test, or with stop.
+func (r *rig) sink(change ...func(*sink.Config)) (stop func()) {
 	r.t.Helper()
 	var refs []sink.SourceRef
 	for _, s := range r.sources {
 		refs = append(refs, sink.SourceRef{Name: s.Name, Sector: s.Sector.Sector})
 	}
-	s, err := sink.New(sink.Config{
+	config := sink.Config{
 		Kafka: r.config.Kafka, Registry: r.schemas, Sectors: &sectors.Set{Sectors: []sectors.Sector{r.sector}}, Sources: refs,
 		ClickHouse: harness.ClickHouse(r.t).Options(), Group: r.config.Group, BatchWait: 50 * time.Millisecond,
 		Log: r.log, Metrics: prometheus.NewRegistry(),
-	})
+	}
+	for _, c := range change {
+		c(&config)
+	}
+	s, err := sink.New(config)
 	require.NoError(r.t, err)
-	r.until(s.Run)
+	return r.until(s.Run)
 }
 
 // compare compares a source, and gives its tables by name.

@@ -33,14 +33,13 @@ func (o *Offsets) add(list *[]string, count *int64, partition int32, offset int6
 
 // findOffsets names the offsets of a span in which a topic and bronze differ. It
 // holds those of one span in memory, which is bounded (P8).
-func findOffsets(ctx context.Context, kafka *topic.Client, conn driver.Conn, table string, landed bool, p topic.Partition, s span, into *Offsets) error {
-	var events int64
+func findOffsets(ctx context.Context, kafka *topic.Client, conn driver.Conn, table string, landed bool, p topic.Partition, s span, into *Offsets) (n offsetCounts, err error) {
 	var offsets []int64
-	if _, err := sumTopic(ctx, kafka, map[topic.Partition]span{p: s}, &events, func(offset int64) { offsets = append(offsets, offset) }); err != nil {
-		return err
+	if _, err := sumTopic(ctx, kafka, map[topic.Partition]span{p: s}, &n.events, func(offset int64) { offsets = append(offsets, offset) }); err != nil {
+		return n, err
 	}
 	letters := map[int64]bool{}
-	err := each(ctx, conn, func(rows driver.Rows) error {
+	err = each(ctx, conn, func(rows driver.Rows) error {
 		var offset int64
 		if err := rows.Scan(&offset); err != nil {
 			return err
@@ -49,7 +48,7 @@ func findOffsets(ctx context.Context, kafka *topic.Client, conn driver.Conn, tab
 		return nil
 	}, "SELECT DISTINCT offset FROM "+accounted+" WHERE topic = ? AND partition = ? AND offset >= ? AND offset < ?", p.Topic, p.ID, s.start, s.end)
 	if err != nil {
-		return fmt.Errorf("read ops.dead_letter: %w", err)
+		return n, fmt.Errorf("read ops.dead_letter: %w", err)
 	}
 	next := 0
 	lose := func(below int64) {
@@ -67,6 +66,8 @@ func findOffsets(ctx context.Context, kafka *topic.Client, conn driver.Conn, tab
 				return err
 			}
 			lose(offset)
+			n.rows += int64(copies)
+			n.copies += int64(copies - 1)
 			if copies > 1 {
 				into.add(&into.Doubled, &into.DoubledCount, p.ID, offset)
 			}
@@ -78,12 +79,16 @@ func findOffsets(ctx context.Context, kafka *topic.Client, conn driver.Conn, tab
 			return nil
 		}, "SELECT _offset, count() FROM bronze."+identifier(table)+" WHERE _topic = ? AND _partition = ? AND _offset >= ? AND _offset < ? GROUP BY _offset ORDER BY _offset", p.Topic, p.ID, s.start, s.end)
 		if err != nil {
-			return fmt.Errorf("read bronze.%s: %w", table, err)
+			return n, fmt.Errorf("read bronze.%s: %w", table, err)
 		}
 	}
 	lose(s.end)
-	return nil
+	return n, nil
 }
+
+// offsetCounts are a span's events in the topic, rows in bronze, and those of them
+// that are there once more.
+type offsetCounts struct{ events, rows, copies int64 }
 
 // each calls do for every row of a query.
 func each(ctx context.Context, conn driver.Conn, do func(driver.Rows) error, sql string, args ...any) (err error) {

@@ -294,7 +294,7 @@ func (w *Watch) events(ctx context.Context, at *standing, source Source, t secto
 	return &entry{
 		source: source.Name, table: t.Schema + "." + t.Name, kind: topicKind, number: at.number[topicKind],
 		after: []string{partition, strconv.FormatInt(s.start, 10)}, upTo: []string{partition, strconv.FormatInt(s.end, 10)},
-		left: side{rows: found.Events, sum: found.sum}, right: side{rows: found.Bronze + found.DeadLetters + found.Erased, sum: found.bronzeSum},
+		left: side{rows: found.Events, sum: found.sum}, right: side{rows: found.Bronze + found.DeadLetters + found.Erased + found.LetGo, sum: found.bronzeSum},
 		counts:     map[difference]int{missing: int(o.LostCount), extra: int(o.UnknownCount), different: int(o.DoubledCount)},
 		samples:    map[difference][]string{missing: o.Lost, extra: o.Unknown, different: o.Doubled},
 		duplicates: found.Duplicates, ok: found.OK,
