@@ -71,10 +71,10 @@ func TestCase26AWardsCodeIsThatOfItsTime(t *testing.T) {
 		})
 		return links["welfare.beneficiary:2"]
 	}
-	for _, today := range []string{"2025-07-01T08:00:00Z", "2026-01-02T00:00:00Z", ""} {
+	for _, today := range []string{"2025-07-01T08:00:00Z", "2025-06-30T17:00:00Z", "2026-01-02T00:00:00Z", ""} {
 		require.Equal(t, identity.DecisionLink, decision(today).Decision, "%q: %s", today, decision(today).Reasons)
 	}
-	for _, before := range []string{"2024-03-04T00:00:00Z", "2025-06-30T00:00:00Z"} {
+	for _, before := range []string{"2024-03-04T00:00:00Z", "2025-06-30T16:59:59.999999Z"} {
 		require.NotEqual(t, identity.DecisionLink, decision(before).Decision, "%q: %s", before, decision(before).Reasons)
 	}
 }

@@ -339,6 +339,9 @@ func dateOf(t *avro.Type, c *avro.Cell) (d identity.Date, ok bool) {
 			days--
 		}
 		return identity.DateOfDays(days), true
+	case t.Logical == "io.debezium.time.ZonedTimestamp":
+		// The day that it was here, where its owner wrote it: events have UTC.
+		return identity.DateWritten(c.B), true
 	case t.Kind == avro.String:
 		return identity.ParseDate(c.B), true
 	case t.Kind == avro.Int || t.Kind == avro.Long: // a year

@@ -262,6 +262,11 @@ func TestDatesOfColumns(t *testing.T) {
 		{avro.Type{Kind: avro.Long, Logical: "io.debezium.time.MicroTimestamp"}, avro.Cell{N: 86_400_000_000}, identity.NewDate(1970, 1, 2)},
 		{avro.Type{Kind: avro.Long, Logical: "io.debezium.time.MicroTimestamp"}, avro.Cell{Null: true}, 0},
 		{avro.Type{Kind: avro.String}, avro.Cell{B: []byte("20/03/1985")}, identity.NewDate(1985, 3, 20)},
+		// A timestamptz is an instant: the day is the city's, not that of UTC.
+		{avro.Type{Kind: avro.String, Logical: "io.debezium.time.ZonedTimestamp"}, avro.Cell{B: []byte("2025-06-30T17:00:00Z")}, identity.NewDate(2025, 7, 1)},
+		{avro.Type{Kind: avro.String, Logical: "io.debezium.time.ZonedTimestamp"}, avro.Cell{B: []byte("2025-06-30T16:59:59.999999Z")}, identity.NewDate(2025, 6, 30)},
+		{avro.Type{Kind: avro.String, Logical: "io.debezium.time.ZonedTimestamp"}, avro.Cell{B: []byte("1985-03-19T17:00:00Z")}, identity.NewDate(1985, 3, 20)},
+		{avro.Type{Kind: avro.String, Logical: "io.debezium.time.ZonedTimestamp"}, avro.Cell{Null: true}, 0},
 		{avro.Type{Kind: avro.Int}, avro.Cell{N: 1985}, identity.NewDate(1985, 0, 0)},
 		{avro.Type{Kind: avro.Long}, avro.Cell{N: 123456}, 0},
 	} {

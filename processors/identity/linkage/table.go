@@ -412,7 +412,7 @@ func (t *Table) parse(f *File, row []string, cells []cell, column int, text stri
 		in.note(true, x.Notes)
 	default:
 		form := r.form
-		if form == wardForm && f.written[column] >= 0 && identity.WardsAt(identity.ParseDate([]byte(row[f.written[column]]))) == identity.WardsBefore {
+		if form == wardForm && f.written[column] >= 0 && identity.WardsAt(identity.DateWritten([]byte(row[f.written[column]]))) == identity.WardsBefore {
 			form = wardBeforeForm
 		}
 		cells[column].a = t.texts.hold(form, text)
