@@ -21,6 +21,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/hopluu/hopluu/integration/harness"
+	"github.com/hopluu/hopluu/schemas/erasure"
+	"github.com/hopluu/hopluu/schemas/sectors"
 	"github.com/hopluu/hopluu/sinks/clickhouse"
 )
 
@@ -201,4 +203,63 @@ func TestClusterOfTwoShards(t *testing.T) {
 	// Shards in another order are refused, before a row is in two places.
 	third := w.run(c.configure, func(config *clickhouse.Config) { slices.Reverse(config.Shards) })
 	require.ErrorContains(t, third.ended(), "put clickhouse.shards back as they were")
+}
+
+// P12: an erased person's rows leave every shard, whichever has them, also the
+// offsets that tell why they lack; nobody else's go.
+func TestP12ErasedFromEveryShard(t *testing.T) {
+	sector := harness.Name("clinic")
+	parsed, err := sectors.Parse(sector+".yaml", []byte("sector: "+sector+clinic))
+	require.NoError(t, err)
+	w := newWorld(t, &sectors.Set{Sectors: []sectors.Sector{*parsed}}, harness.Own())
+	w.ledger()
+	c := w.cluster(t)
+	source := harness.Name("his")
+	patients := w.feed(source, sector, "patient", 4, column{"id", "bigint", true}, column{"name", "text", false})
+	encounters := w.feed(source, sector, "encounter", 4, column{"id", "bigint", true}, column{"patient", "bigint", false}, column{"note", "text", false})
+	var records []string
+	ids := func(from, to int) (all []string) {
+		for i := from; i < to; i++ {
+			all = append(all, fmt.Sprintf("(%d)", i))
+		}
+		return all
+	}
+	// So many that no shard has all, wherever their keys lead.
+	const erased, people = 24, 30
+	for i := range people {
+		patients.create(i, fmt.Sprint("name ", i))
+		encounters.create(i+100, i, fmt.Sprint("note of ", i))
+		if i < erased {
+			records = append(records, fmt.Sprintf("%s.patient:%d", source, i))
+		}
+	}
+	patients.commit()
+	encounters.commit()
+	sink := w.run(c.configure)
+	patient, encounter := sector+"_patient", sector+"_encounter"
+	both := func(sql string) (n []string) {
+		for _, conn := range c.conns {
+			rows, err := rowsOf(t.Context(), conn, sql)
+			require.NoError(t, err)
+			n = append(n, rows...)
+		}
+		return n
+	}
+	c.expect(w, "SELECT id FROM bronze."+patient, ids(0, people)...)
+	c.expect(w, "SELECT id FROM bronze."+encounter, ids(100, 100+people)...)
+	require.NotContains(t, both(fmt.Sprintf("SELECT countIf(id < %d) FROM bronze.%s", erased, patient)), "(0)", "each shard has somebody who is erased")
+
+	id := harness.Name("e")
+	w.say(erasure.Erasure{ID: id, Version: 1, Records: records, By: "an", Reason: "asked"})
+	ledger := w.swept(id)
+	names, _ := ledger.Names(id)
+	require.Len(t, names, 2*erased, "their encounters are found on every shard")
+	for _, database := range []string{"bronze", "silver"} {
+		c.expect(w, "SELECT id FROM "+database+"."+patient, ids(erased, people)...)
+		c.expect(w, "SELECT id FROM "+database+"."+encounter, ids(100+erased, 100+people)...)
+	}
+	c.expect(w, "SELECT topic, partition, offset FROM ops.erased_offset WHERE topic NOT IN ('"+patients.topic+"', '"+encounters.topic+"')")
+	n := both("SELECT arrayJoin(range(uniqExact(topic, partition, offset))) FROM ops.erased_offset")
+	require.Len(t, n, 2*erased, "the offsets of what bronze lacks are known")
+	require.NoError(t, sink.stop())
 }

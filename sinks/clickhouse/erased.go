@@ -14,6 +14,7 @@ import (
 	"github.com/hopluu/hopluu/schemas/erasure"
 	"github.com/hopluu/hopluu/schemas/erasure/feed"
 	"github.com/hopluu/hopluu/schemas/topic"
+	"github.com/hopluu/hopluu/sinks/clickhouse/tables"
 )
 
 // errErased is the answer to a record of an erased person: it leaves no row (P12).
@@ -288,6 +289,9 @@ func (b *batch) writeErased(ctx context.Context) error {
 
 // heldErased raises what bronze holds by the rows that were in it and are erased.
 func (s *store) heldErased(ctx context.Context) error {
+	if err := s.server.sync(ctx, tables.Ops, "erased_offset"); err != nil {
+		return err
+	}
 	return s.server.query(ctx, "SELECT topic, partition, max(offset) FROM ops.erased_offset WHERE deleted = 1 AND topic IN ("+quotedList(s.reading)+") GROUP BY topic, partition", func(rows driver.Rows) error {
 		var p topic.Partition
 		var last int64

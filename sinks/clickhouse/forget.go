@@ -230,7 +230,7 @@ func (w sweeper) forgetEvents(ctx context.Context, ledger *erasure.Ledger, recor
 	name := tables.Qualified(tables.Bronze, tables.IdentityEvent)
 	var gone, kept []string
 	var left [5][]string // kind, before, after, causes, _record
-	err := w.server.query(ctx, "SELECT "+place+", ifNull(kind, ''), ifNull(before, ''), ifNull(after, ''), ifNull(causes, '') FROM "+name+" WHERE "+eventsOf(records), func(rows driver.Rows) error {
+	err := w.query(ctx, tables.Bronze, tables.IdentityEvent, "SELECT "+place+", ifNull(kind, ''), ifNull(before, ''), ifNull(after, ''), ifNull(causes, '') FROM "+name+" WHERE "+eventsOf(records), func(rows driver.Rows) error {
 		var at string
 		var e logEvent
 		if err := rows.Scan(&at, &e.kind, &e.before, &e.after, &e.causes); err != nil {

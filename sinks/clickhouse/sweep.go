@@ -133,7 +133,7 @@ func (w sweeper) look(ctx context.Context, found []erasedTable, records []string
 			if keyed {
 				sql += fmt.Sprintf(" AND t._record NOT IN (SELECT t._record FROM %s AS t FINAL WHERE %s NOT IN (%s))", tables.Qualified(tables.Silver, t.name), t.through, list)
 			}
-			err := w.server.query(ctx, sql, func(rows driver.Rows) error {
+			err := w.query(ctx, t.database, t.name, sql, func(rows driver.Rows) error {
 				var name string
 				err := rows.Scan(&name)
 				if name != "" {
@@ -194,9 +194,40 @@ func (t *erasedTable) of(records []string) string {
 }
 
 func (w sweeper) count(ctx context.Context, t erasedTable, where string) (int64, error) {
-	var n uint64
-	err := w.server.query(ctx, "SELECT count() FROM "+tables.Qualified(t.database, t.name)+" WHERE "+where, func(rows driver.Rows) error { return rows.Scan(&n) })
-	return int64(n), err
+	all := uint64(0)
+	err := w.query(ctx, t.database, t.name, "SELECT count() FROM "+tables.Qualified(t.database, t.name)+" WHERE "+where, func(rows driver.Rows) error {
+		var n uint64
+		err := rows.Scan(&n)
+		all += n
+		return err
+	})
+	return int64(all), err
+}
+
+// holders are the servers that have a table's rows: in a cluster the shards, each
+// of which is asked for its own, of which no replica that lags lacks any.
+func (w sweeper) holders(ctx context.Context, database, table string) ([]*server, error) {
+	if database != tables.Bronze && database != tables.Silver {
+		return []*server{w.server}, w.server.sync(ctx, database, table)
+	}
+	for _, one := range w.shards.servers {
+		if err := one.sync(ctx, database, table); err != nil {
+			return nil, err
+		}
+	}
+	return w.shards.servers, nil
+}
+
+// query asks all who have rows of a table. A partition is on one shard, and with
+// it all that is said of a record.
+func (w sweeper) query(ctx context.Context, database, table, sql string, row func(driver.Rows) error) error {
+	holders, err := w.holders(ctx, database, table)
+	for _, one := range holders {
+		if err == nil {
+			err = one.query(ctx, sql, row)
+		}
+	}
+	return err
 }
 
 func (w sweeper) deleteWhere(ctx context.Context, t erasedTable, where string) (int64, error) {
@@ -208,7 +239,9 @@ func (w sweeper) deleteWhere(ctx context.Context, t erasedTable, where string) (
 	// What bronze had proves how far it is written, also when it is gone.
 	switch {
 	case t.bronze:
-		err = w.server.exec(ctx, "INSERT INTO ops.erased_offset (topic, partition, offset, deleted) SELECT _topic, _partition, _offset, 1 FROM "+name+" WHERE "+where)
+		for _, one := range w.shards.servers {
+			err = errors.Join(err, one.exec(ctx, "INSERT INTO ops.erased_offset (topic, partition, offset, deleted) SELECT _topic, _partition, _offset, 1 FROM "+name+" WHERE "+where))
+		}
 	case t.letters:
 		err = w.server.exec(ctx, "INSERT INTO ops.erased_offset (topic, partition, offset) SELECT topic, partition, offset FROM "+name+" FINAL WHERE state != '"+LetterRetried+"' AND ("+where+")")
 	}
