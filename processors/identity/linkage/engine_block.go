@@ -68,6 +68,12 @@ func (e *Engine) unlist(i int32) {
 	}
 }
 
+// alone tells whether no other record shares a record's key of a rule, without
+// looking the block up, which costs more than a comparison: most are alone.
+func (e *Engine) alone(i int32, rule int) bool {
+	return *e.next(i, rule) == nowhere && *e.prev(i, rule) == nowhere
+}
+
 // suspect marks the identifier of a record by which a rule brings it to others,
 // as its holders changed.
 func (e *Engine) suspect(row []cell, rule int) {

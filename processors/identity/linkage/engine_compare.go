@@ -131,11 +131,11 @@ func (e *Engine) compareOne(w *worker, i int32) {
 		last--
 	}
 	for r, key := range w.keys[:last+1] {
-		if key == 0 {
+		if key == 0 || e.alone(i, r) {
 			continue
 		}
 		b := e.blocks[key]
-		if b.count < 2 || int(b.count) > e.model.rules[r].max {
+		if int(b.count) > e.model.rules[r].max {
 			continue
 		}
 		share := e.shareOf(r, row)

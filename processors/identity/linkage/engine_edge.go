@@ -90,7 +90,7 @@ func (e *Engine) Share(shares int, ours []int) error {
 		n.solved, n.compare = false, false
 		e.compareAgain(i)
 		for s := range e.live.shared {
-			if v := e.row(i)[e.live.shared[s].column].a; v != 0 {
+			if v := e.row(i)[e.live.shared[s].column].a; v != 0 && !e.alone(i, e.live.shared[s].rule) {
 				e.suspects = append(e.suspects, identifier{s, v})
 			}
 		}
