@@ -59,6 +59,29 @@ func TestReadLinkWriteEvaluate(t *testing.T) {
 	require.Equal(t, 1, e.ReviewPairs)
 }
 
+// The same rows by every program that writes them.
+func TestFilesAsProgramsWriteThem(t *testing.T) {
+	for _, text := range []string{
+		"id,name,born\n1,Lê Lan,1990-02-03\n2,\"Trần, Mai\",1991-02-03\n",
+		"\ufeffid,name,born\r\n1,Lê Lan,1990-02-03\r\n2,\"Trần, Mai\",1991-02-03\r\n", // a spreadsheet's
+		"id;name;born\r\n1;Lê Lan;1990-02-03\r\n2;Trần, Mai;1991-02-03",               // where the comma is for decimals
+		"\ufeffid\tname\tborn\n1\tLê Lan\t1990-02-03\n2\tTrần, Mai\t1991-02-03\n",
+		"id, name , born\n1, Lê Lan , 1990-02-03\n2, Trần Mai ,1991-02-03 \n", // FEBRL's
+	} {
+		tab := table(t)
+		err := Read(tab, "a", strings.NewReader(text), nil)
+		require.NoError(t, err, "%q", text)
+		require.NoError(t, tab.Close())
+		require.Equal(t, 2, tab.Len())
+		require.Equal(t, "1", tab.ID(0))
+		e, err := tab.Explain(0, 1)
+		require.NoError(t, err)
+		for _, step := range e.Steps {
+			require.NotEqual(t, "missing", step.Level, "%q: %+v", text, step)
+		}
+	}
+}
+
 func TestFilesThatAreRefused(t *testing.T) {
 	for _, c := range [][2]string{
 		{"", "a is empty"},
@@ -68,6 +91,12 @@ func TestFilesThatAreRefused(t *testing.T) {
 		{"id,name,born\n1,Lan,1990\n2,\"Mai,1990\n", "line 3 of a"},
 		{"id,name,born\n1,\"Lan,1990\n2,Mai,1990\n3,\"x\",1990\n", "line 4 of a, in the row that begins on line 2: extraneous or missing"},
 		{"\xff\xfei\x00d\x00\n\x00", "a is UTF-16 or no text: save it as CSV UTF-8"},
+		{"\xfe\xff\x00i\x00d\x00\n", "a is UTF-16 or no text: save it as CSV UTF-8"},
+		{"i\x00d\x00,\x00n\x00\n\x00", "a is UTF-16 or no text: save it as CSV UTF-8"}, // without a byte-order mark
+		{"\ufeff", "a is empty"},
+		{"\r\n", "a is empty"},
+		{"id,name,born\r\n1,Lan,1990\r\n2,Mai\r\n", "line 3 of a has another number of fields"},
+		{"id;name;born\n1,Lan,1990\n", "line 2 of a has another number of fields"},
 		{"id,name\n1,\x00\n", "no text"},
 		{"id,Name,Born\n1,Lan,1990\n", "none of the model's columns is in the file, which has id, Name, Born: write the file's names in the model, as from: [...]"},
 		{"id,name,born\n1,Lan,1990\n,Mai,1990\n", "line 3 of a: id is empty"},
