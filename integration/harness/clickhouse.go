@@ -39,14 +39,14 @@ func (c *ClickHouseServer) Options() *clickhouse.Options {
 func ClickHouse(t testing.TB, opts ...Option) *ClickHouseServer {
 	t.Helper()
 	o := apply(opts)
-	if useContainers() && o.logDir == "" {
+	if useContainers() && o.logDir == "" && o.users == "" {
 		return get(t, "clickhouse", o, func(ctx context.Context, _ string) (*ClickHouseServer, func() error, error) {
 			return containerClickHouse(ctx)
 		})
 	}
 	paths := Parts(t)
 	return get(t, "clickhouse", o, func(ctx context.Context, dir string) (*ClickHouseServer, func() error, error) {
-		c, err := embedded.StartClickHouse(ctx, embedded.ClickHouseConfig{Parts: paths, Dir: cmp.Or(o.logDir, dir), Backups: o.backups, Env: []string{serveEnv + "=1"}})
+		c, err := embedded.StartClickHouse(ctx, embedded.ClickHouseConfig{Parts: paths, Dir: cmp.Or(o.logDir, dir), Backups: o.backups, Users: o.users, Env: []string{serveEnv + "=1"}})
 		if err != nil {
 			return nil, nil, fmt.Errorf("harness: %w", err)
 		}

@@ -63,6 +63,7 @@ type options struct {
 	settings map[string]string
 	logDir   string
 	backups  string
+	users    string
 	version  int
 }
 
@@ -98,6 +99,12 @@ func WithLogDir(dir string) Option {
 // of its own.
 func WithBackups(dir string) Option {
 	return func(o *options) { o.backups, o.own = dir, true }
+}
+
+// WithUsers names the users.xml of a ClickHouse's users: views may be defined by
+// them. It asks for a server of its own, which reads the file when it starts.
+func WithUsers(file string) Option {
+	return func(o *options) { o.users, o.own = file, true }
 }
 
 func apply(opts []Option) options {

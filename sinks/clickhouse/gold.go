@@ -14,6 +14,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
 	"github.com/hopluu/hopluu/sinks/clickhouse/golden"
 	"github.com/hopluu/hopluu/sinks/clickhouse/tables"
 )
@@ -32,15 +34,18 @@ type gold struct {
 	server *server
 	log    *slog.Logger
 	wake   chan struct{}
-	made   map[string]bool // used by keep alone
+	// changed has something when the views were made anew, for keepRoles.
+	changed chan struct{}
+	made    map[string]bool // used by keep alone
 
 	mu     sync.Mutex
+	user   string            // who the views read as; used by keep alone
 	master []golden.View     // wanted now
 	stands map[string]string // the statements of those that are made; used by keep alone
 }
 
 func newGold(s *server, log *slog.Logger) *gold {
-	return &gold{server: s, log: log, wake: make(chan struct{}, 1), made: map[string]bool{}, stands: map[string]string{}}
+	return &gold{server: s, log: log, wake: make(chan struct{}, 1), changed: make(chan struct{}, 1), made: map[string]bool{}, stands: map[string]string{}}
 }
 
 // apply asks for the views to be made again: tables came or changed. master
@@ -76,18 +81,29 @@ func (g *gold) keep(ctx context.Context) {
 		if err := g.make(ctx); err != nil && ctx.Err() == nil {
 			g.log.Error("gold views are not all made; the next table, or a start of the sink, tries again", "error", err)
 		}
+		select {
+		case g.changed <- struct{}{}:
+		default:
+		}
 	}
 }
 
 // make makes every mart that this process has not made yet and whose tables are
 // there, and then what is over them.
 func (g *gold) make(ctx context.Context) error {
+	if err := g.server.query(ctx, "SELECT currentUser()", func(rows driver.Rows) error { return rows.Scan(&g.user) }); err != nil {
+		return err
+	}
 	failed := g.makeMaster(ctx)
 	files, err := fs.Glob(goldFiles, "views/gold/*.sql")
 	if err != nil {
 		return err
 	}
 	files = slices.DeleteFunc(files, func(file string) bool { return g.made[goldName(file)] })
+	there, err := g.there(ctx)
+	if err != nil {
+		return err
+	}
 	for len(files) > 0 {
 		var waiting []string
 		var last error
@@ -96,9 +112,13 @@ func (g *gold) make(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			switch err := g.server.exec(ctx, string(sql)); {
+			if name := absent(goldName(file), string(sql), there); name != "" {
+				waiting, last = append(waiting, file), fmt.Errorf("%s is not there", name)
+				continue
+			}
+			switch err := g.server.exec(ctx, g.defined(string(sql))); {
 			case err == nil:
-				g.made[goldName(file)] = true
+				g.made[goldName(file)], there["gold."+goldName(file)] = true, true
 			case missing(err):
 				waiting, last = append(waiting, file), err
 			default:
@@ -117,11 +137,36 @@ func (g *gold) make(ctx context.Context) error {
 		return err
 	}
 	for _, sql := range []string{indicatorsView(queries), goldCatalogue} {
-		if err := g.server.exec(ctx, sql); err != nil {
+		if err := g.server.exec(ctx, g.defined(sql)); err != nil {
 			failed = append(failed, err)
 		}
 	}
 	return errors.Join(failed...)
+}
+
+// there gives the tables and views that there are, by database.name.
+func (g *gold) there(ctx context.Context) (map[string]bool, error) {
+	names := map[string]bool{}
+	err := g.server.query(ctx, "SELECT concat(database, '.', name) FROM system.tables WHERE database IN ('bronze', 'silver', 'gold', 'ops')", func(rows driver.Rows) error {
+		var name string
+		err := rows.Scan(&name)
+		names[name] = true
+		return err
+	})
+	return names, err
+}
+
+var tableName = regexp.MustCompile(`\b(?:bronze|silver|gold|ops)\.\w+`)
+
+// absent is the first table that a mart reads and that is not there. ClickHouse
+// makes a view with a list of columns over anything, and fails whoever reads it.
+func absent(mart, sql string, there map[string]bool) string {
+	for _, name := range tableName.FindAllString(sql, -1) {
+		if name != "gold."+mart && !there[name] {
+			return name
+		}
+	}
+	return ""
 }
 
 // makeMaster makes the views of master data that are not made yet, or stand
@@ -134,13 +179,20 @@ func (g *gold) makeMaster(ctx context.Context) (failed []error) {
 		if g.stands[v.Name] == v.SQL {
 			continue
 		}
-		if err := g.server.exec(ctx, v.SQL); err != nil {
+		if err := g.server.exec(ctx, g.defined(v.SQL)); err != nil {
 			failed = append(failed, fmt.Errorf("gold.%s: %w", v.Name, err))
 			continue
 		}
 		g.stands[v.Name], g.made[v.Name] = v.SQL, true
 	}
 	return failed
+}
+
+// defined has the view of a statement read with the sink's rights: who may read
+// the figure need not be let at the persons that it counts (P11). ClickHouse's own
+// default for views is the reader's.
+func (g *gold) defined(sql string) string {
+	return strings.Replace(sql, "\n)\nAS", "\n)\nDEFINER = "+tables.Ident(g.user)+" SQL SECURITY DEFINER\nAS", 1)
 }
 
 func goldName(file string) string { return strings.TrimSuffix(path.Base(file), ".sql") }

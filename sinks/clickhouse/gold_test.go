@@ -53,3 +53,29 @@ func TestRestatementsAreCountedInFewSteps(t *testing.T) {
 		require.LessOrEqual(t, (events+want-1)/want, roundParts)
 	}
 }
+
+// ClickHouse makes a view with a list of columns over anything: a mart of a sector
+// that is not here would stand, and fail its readers and gold.indicators.
+func TestMartsWaitForWhatTheyRead(t *testing.T) {
+	sql, err := goldFiles.ReadFile("views/gold/tax_collected_by_month.sql")
+	require.NoError(t, err)
+	there := map[string]bool{"ops.as_of": true, "silver.v_tax_tax_payment": true}
+	require.Equal(t, "silver.v_tax_taxpayer", absent("tax_collected_by_month", string(sql), there))
+	there["silver.v_tax_taxpayer"] = true
+	require.Empty(t, absent("tax_collected_by_month", string(sql), there))
+}
+
+// P11: whoever reads a figure needs no right to the persons that it counts.
+func TestMartsAreReadWithTheSinksRights(t *testing.T) {
+	g := &gold{user: "sink"}
+	files, err := fs.Glob(goldFiles, "views/gold/*.sql")
+	require.NoError(t, err)
+	for _, file := range files {
+		sql, err := goldFiles.ReadFile(file)
+		require.NoError(t, err)
+		require.Contains(t, g.defined(string(sql)), "DEFINER = `sink` SQL SECURITY DEFINER\nAS", file)
+	}
+	for _, sql := range []string{indicatorsView(nil), goldCatalogue} {
+		require.Contains(t, g.defined(sql), "DEFINER = `sink` SQL SECURITY DEFINER\nAS")
+	}
+}

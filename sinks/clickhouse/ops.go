@@ -156,6 +156,25 @@ COMMENT 'Các phân vùng mà bộ ghi đọc — Partitions that the sink reads
 ENGINE = ReplacingMergeTree(ended)
 ORDER BY (at, id)
 COMMENT 'Nhật ký mọi thao tác vận hành — Every action of operators'`,
+	`CREATE TABLE IF NOT EXISTS ops.access
+(
+    at DateTime64(6, 'UTC') COMMENT 'Thời điểm bắt đầu — When it began',
+    ended DateTime64(6, 'UTC') COMMENT 'Thời điểm kết thúc; 1970 là chưa — When it ended; 1970 when it has not',
+    user LowCardinality(String) COMMENT 'Người dùng ClickHouse — User of ClickHouse',
+    initial_user LowCardinality(String) COMMENT 'Người dùng đã hỏi đầu tiên — User who asked first',
+    address String COMMENT 'Địa chỉ đã hỏi — Address that it was asked from',
+    outcome LowCardinality(String) COMMENT 'Kết quả: begun, done, failed, refused — How it ended',
+    kind LowCardinality(String) COMMENT 'Loại câu lệnh — Kind of statement',
+    tables Array(LowCardinality(String)) COMMENT 'Các bảng có cột cá nhân đã đọc — Tables of the personal columns that were read',
+    columns Array(LowCardinality(String)) COMMENT 'Các cột cá nhân đã đọc — Personal columns that were read',
+    rows UInt64 COMMENT 'Số dòng kết quả — Rows of the result',
+    query_hash UInt64 COMMENT 'Mã băm câu lệnh, không có giá trị — Hash of the statement without its values',
+    query_id String COMMENT 'Mã câu lệnh trong system.query_log — Id of the query in system.query_log',
+    server LowCardinality(String) COMMENT 'Máy chủ — Server'
+)
+ENGINE = ReplacingMergeTree(ended)
+ORDER BY (at, server, query_id)
+COMMENT 'Ai đã đọc dữ liệu cá nhân — Who read personal data'`,
 	`CREATE TABLE IF NOT EXISTS ops.bronze_retention
 (
     dataset LowCardinality(String) COMMENT 'Bộ dữ liệu — Data set',

@@ -123,6 +123,8 @@ func (s *Sink) Run(ctx context.Context) (err error) {
 	var beside sync.WaitGroup
 	beside.Go(func() { s.store.gold.keep(ctx) })
 	beside.Go(func() { s.store.landAudit(ctx) })
+	beside.Go(func() { s.store.keepRoles(ctx) })
+	beside.Go(func() { s.store.noteReadings(ctx) })
 	beside.Go(func() { s.store.eraser.keep(ctx) })
 	beside.Go(func() { s.store.restater.keep(ctx) })
 	defer beside.Wait()

@@ -24,6 +24,7 @@ type ClickHouseConfig struct {
 	Dir       string   // holds data, log and port
 	Port      int      // wanted port of the HTTP interface, 0 for any; another one when it is taken
 	Backups   string   // where BACKUP may write; in the data folder when empty
+	Users     string   // users.xml, none when empty
 	MaxMemory int64    // bytes for the engine, its own default when 0
 	Log       *slog.Logger
 }
@@ -61,6 +62,9 @@ func StartClickHouse(ctx context.Context, cfg ClickHouseConfig) (*ClickHouse, er
 	args := []string{"embedded", "clickhouse", "--path", filepath.Join(dir, "data"), "--listen", address(port), "--lib", cfg.Parts.ClickHouse}
 	if cfg.Backups != "" {
 		args = append(args, "--backups", cfg.Backups)
+	}
+	if cfg.Users != "" {
+		args = append(args, "--users", cfg.Users)
 	}
 	if cfg.MaxMemory > 0 {
 		args = append(args, "--max-memory", strconv.FormatInt(cfg.MaxMemory, 10))

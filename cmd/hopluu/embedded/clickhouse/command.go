@@ -44,6 +44,7 @@ anything bigger has a ClickHouse server.`,
 	cmd.Flags().StringVar(&cfg.Backups, "backups", "", "folder that BACKUP may write to (default backups in the data folder)")
 	cmd.Flags().StringVar(&cfg.Listen, "listen", "127.0.0.1:8123", "address of the HTTP interface")
 	cmd.Flags().StringVar(&cfg.Lib, "lib", "", "path of ClickHouse's engine, libchdb.so")
+	cmd.Flags().StringVar(&cfg.Users, "users", "", "ClickHouse's users.xml, with the users by whom views may be defined; every request is still default's")
 	cmd.Flags().Int64Var(&cfg.MaxMemory, "max-memory", DefaultMaxMemory, "bytes of memory that the engine may take")
 	return cmd
 }

@@ -2,6 +2,7 @@ package clickhouse
 
 import (
 	"context"
+	"encoding/xml"
 	"errors"
 	"fmt"
 	"os"
@@ -27,7 +28,7 @@ type engine struct {
 }
 
 // openEngine opens the data folder, which belongs to one process at a time.
-func openEngine(libPath, dataPath, backupPath string, maxMemory int64) (_ *engine, err error) {
+func openEngine(libPath, dataPath, backupPath, users string, maxMemory int64) (_ *engine, err error) {
 	if err := os.MkdirAll(dataPath, 0o755); err != nil {
 		return nil, fmt.Errorf("cannot make the data folder: %w", err)
 	}
@@ -60,6 +61,13 @@ func openEngine(libPath, dataPath, backupPath string, maxMemory int64) (_ *engin
 		},
 		slots: make(chan struct{}, sessions),
 	}
+	if users != "" {
+		file, err := usersConfig(dataPath, users)
+		if err != nil {
+			return nil, err
+		}
+		e.args = append(e.args, "--config-file="+file)
+	}
 	if e.anchor, err = lib.open(e.args); err != nil {
 		return nil, err
 	}
@@ -69,6 +77,29 @@ func openEngine(libPath, dataPath, backupPath string, maxMemory int64) (_ *engin
 	}
 	e.version = strings.TrimSpace(string(res.data))
 	return e, nil
+}
+
+// usersConfig writes the configuration by which the engine reads its users, and
+// gives its path.
+func usersConfig(dataPath, users string) (string, error) {
+	users, err := filepath.Abs(users)
+	if err != nil {
+		return "", fmt.Errorf("cannot find the users: %w", err)
+	}
+	if _, err := os.Stat(users); err != nil {
+		return "", fmt.Errorf("cannot read the users: %w", err)
+	}
+	var text strings.Builder
+	text.WriteString("<clickhouse><user_directories><users_xml><path>")
+	if err := xml.EscapeText(&text, []byte(users)); err != nil {
+		return "", fmt.Errorf("cannot write the users' configuration: %w", err)
+	}
+	text.WriteString("</path></users_xml></user_directories></clickhouse>\n")
+	file := filepath.Join(dataPath, ".hopluu-config.xml")
+	if err := os.WriteFile(file, []byte(text.String()), 0o600); err != nil {
+		return "", fmt.Errorf("cannot write the users' configuration: %w", err)
+	}
+	return file, nil
 }
 
 // do runs fn with a session of its own, new and then closed, which takes less

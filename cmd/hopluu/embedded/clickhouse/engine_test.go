@@ -14,14 +14,14 @@ func TestEngineInProcess(t *testing.T) {
 	paths, err := parts.Ensure(t.Context(), "", nil)
 	require.NoError(t, err)
 	dir := t.TempDir()
-	e, err := openEngine(paths.ClickHouse, dir, t.TempDir(), 500_000_000)
+	e, err := openEngine(paths.ClickHouse, dir, t.TempDir(), "", 500_000_000)
 	require.NoError(t, err)
 
 	// A nil pointer in Go is a SIGSEGV that must become a panic still.
 	var nothing *engine
 	require.Panics(t, func() { nothing.version = "" })
 
-	_, err = openEngine(paths.ClickHouse, dir, t.TempDir(), 500_000_000)
+	_, err = openEngine(paths.ClickHouse, dir, t.TempDir(), "", 500_000_000)
 	require.ErrorContains(t, err, "in use by another process")
 
 	require.NoError(t, e.do(t.Context(), func(s *session) error {
@@ -48,6 +48,6 @@ func TestEngineInProcess(t *testing.T) {
 	}))
 	require.NoError(t, e.close())
 
-	_, err = openEngine("/nowhere/libchdb.so", t.TempDir(), t.TempDir(), 1)
+	_, err = openEngine("/nowhere/libchdb.so", t.TempDir(), t.TempDir(), "", 1)
 	require.ErrorContains(t, err, "cannot load ClickHouse's engine from /nowhere/libchdb.so")
 }

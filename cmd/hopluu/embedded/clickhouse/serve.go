@@ -21,6 +21,7 @@ type Config struct {
 	Listen    string // host:port of the HTTP interface
 	Lib       string // path of libchdb.so
 	Backups   string // the folder that BACKUP writes to and RESTORE reads from, "backups" in Path when empty
+	Users     string // users.xml of the users and roles that views may be defined by; every request is default's
 	MaxMemory int64  // bytes that the engine may take, DefaultMaxMemory when 0
 	Log       *slog.Logger
 }
@@ -36,7 +37,7 @@ func Serve(ctx context.Context, cfg Config) error {
 	if cfg.MaxMemory == 0 {
 		cfg.MaxMemory = DefaultMaxMemory
 	}
-	e, err := openEngine(cfg.Lib, cfg.Path, cmp.Or(cfg.Backups, filepath.Join(cfg.Path, "backups")), cfg.MaxMemory)
+	e, err := openEngine(cfg.Lib, cfg.Path, cmp.Or(cfg.Backups, filepath.Join(cfg.Path, "backups")), cfg.Users, cfg.MaxMemory)
 	if err != nil {
 		return err
 	}
