@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 	"github.com/cespare/xxhash/v2"
 )
@@ -32,6 +33,11 @@ func landedColumns(ctx context.Context, conn driver.Conn, database, table string
 	return types, nil
 }
 
+// sortMemory is how many bytes of rows ClickHouse sorts in memory for a
+// comparison before it goes on on its disk: half of what it may use, as it does
+// by itself, is too much beside a sink and its merges (P8).
+const sortMemory = 128 << 20
+
 func noRows() (*row, error) { return nil, nil }
 
 // landedRows gives silver's living rows of one source within the bounds in key
@@ -42,6 +48,7 @@ func landedRows(ctx context.Context, conn driver.Conn, l layout, b bounds, silve
 		selected = append(selected, "toNullable("+c.clickhouse+")")
 	}
 	conditions := append([]string{"_source = ?", "_is_deleted = 0"}, l.landedWithin(b)...)
+	ctx = clickhouse.Context(ctx, clickhouse.WithSettings(clickhouse.Settings{"max_bytes_before_external_sort": sortMemory}))
 	rows, err := conn.Query(ctx, fmt.Sprintf("SELECT %s FROM %s FINAL WHERE %s ORDER BY %s",
 		strings.Join(selected, ", "), silver, strings.Join(conditions, " AND "), strings.Join(l.keys(l.landedKey), ", ")), source)
 	if err != nil {
