@@ -83,6 +83,8 @@ type Matcher struct {
 	decoder  *decoder
 	erased   *eraser
 
+	reader    *topic.Reader             // at the positions, but for what is held; nil between turns
+	held      []topic.Batch             // read, and not yet taken
 	positions map[topic.Partition]int64 // where to read on
 	stable    map[topic.Partition]int64 // what the broker had when last asked
 	// staleDelete is the record whose deletion, the last event of a partition,
@@ -191,7 +193,7 @@ func (m *Matcher) publish(ctx context.Context) error {
 		m.engine.Rest()
 		return nil
 	}
-	if err := m.await(ctx); err != nil {
+	if err := m.agree(ctx); err != nil {
 		return err
 	}
 	if m.calls.collected() {

@@ -229,8 +229,6 @@ func (m *Matcher) restore(ctx context.Context, missing []string) error {
 // follow reads on and publishes in batches, until the turn is over or ctx ends,
 // and gives the vault topics that are still missing.
 func (m *Matcher) follow(ctx context.Context, missing []string) (still []string, err error) {
-	reader := m.config.Kafka.NewReader(m.positions)
-	defer func() { err = errors.Join(err, reader.Close()) }()
 	var events int       // read and not published
 	var since time.Time  // when the first of them was read
 	looked := time.Now() // for missing topics
@@ -240,7 +238,7 @@ func (m *Matcher) follow(ctx context.Context, missing []string) (still []string,
 			return missing, nil
 		default:
 		}
-		batches, err := m.poll(ctx, reader, events > 0, since.Add(batchWait))
+		batches, err := m.poll(ctx, events > 0, since.Add(batchWait))
 		if err != nil {
 			return missing, err
 		}
@@ -281,24 +279,33 @@ func (m *Matcher) follow(ctx context.Context, missing []string) (still []string,
 			}
 			if len(still) < len(missing) {
 				m.log.Info("new vault topics are read", "still_missing", still)
-				if err := reader.Close(); err != nil {
+				missing = still
+				if err := m.endReading(); err != nil {
 					return missing, err
 				}
-				missing, reader = still, m.config.Kafka.NewReader(m.positions)
 			}
 		}
 	}
 }
 
-// poll reads, but no longer than until the deadline when there is one.
-func (m *Matcher) poll(ctx context.Context, reader *topic.Reader, bounded bool, deadline time.Time) ([]topic.Batch, error) {
+// poll gives what is held, or reads, but no longer than until the deadline when
+// there is one.
+func (m *Matcher) poll(ctx context.Context, bounded bool, deadline time.Time) ([]topic.Batch, error) {
+	if len(m.held) > 0 {
+		held := m.held
+		m.held = nil
+		return held, nil
+	}
+	if m.reader == nil {
+		m.reader = m.config.Kafka.NewReader(m.positions)
+	}
 	bound := ctx
 	if bounded {
 		var cancel context.CancelFunc
 		bound, cancel = context.WithDeadline(ctx, deadline)
 		defer cancel()
 	}
-	batches, err := reader.Poll(bound)
+	batches, err := m.reader.Poll(bound)
 	if err != nil {
 		if bound.Err() != nil && ctx.Err() == nil {
 			return nil, nil
@@ -306,6 +313,63 @@ func (m *Matcher) poll(ctx context.Context, reader *topic.Reader, bounded bool, 
 		return nil, fmt.Errorf("matcher: %w", err)
 	}
 	return batches, nil
+}
+
+// endReading forgets what is read and not taken, to read anew from the positions.
+func (m *Matcher) endReading() error {
+	m.held = nil
+	if m.reader == nil {
+		return nil
+	}
+	reader := m.reader
+	m.reader = nil
+	return reader.Close()
+}
+
+// readOn takes what comes until the positions are at the targets, and nothing
+// beyond them: that is held.
+func (m *Matcher) readOn(ctx context.Context, targets map[topic.Partition]int64) error {
+	var beyond []topic.Batch
+	for {
+		behind := false
+		for part, target := range targets {
+			behind = behind || m.positions[part] < target
+		}
+		if !behind {
+			m.held = append(beyond, m.held...)
+			return nil
+		}
+		select {
+		case <-m.turn.gen.Done():
+			return errTurnOver
+		default:
+		}
+		batches, err := m.poll(ctx, false, time.Time{})
+		if err != nil {
+			return err
+		}
+		for i := range batches {
+			b, rest := split(batches[i], max(targets[batches[i].Partition], m.positions[batches[i].Partition]))
+			if err := m.applyBatch(ctx, &b); err != nil {
+				return err
+			}
+			if rest.Next > b.Next {
+				beyond = append(beyond, rest)
+			}
+		}
+	}
+}
+
+// split gives what of a batch is below an offset, and what is not.
+func split(b topic.Batch, at int64) (below, rest topic.Batch) {
+	below, rest = b, b
+	n := len(b.Records)
+	for n > 0 && b.Records[n-1].Offset >= at {
+		n--
+	}
+	below.Records, rest.Records = b.Records[:n], b.Records[n:]
+	below.Next = min(b.Next, at)
+	return below, rest
 }
 
 // apply takes what was read into the engine, and gives the number of messages.

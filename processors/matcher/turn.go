@@ -17,9 +17,10 @@ import (
 // Every matcher of a platform reads the vault and knows all records. The work is
 // shared out by the group: whoever has a partition of identity.edge compares
 // within that share of the blocks and writes what it finds there, and who has
-// partition 0 solves. It takes the edges of the others as far as it has the
-// records, so that what it publishes is of one set of records, and waits for
-// them where they are behind.
+// partition 0 solves. What it publishes is of one set of records, its own and
+// the others' edges: it waits for them where they are behind, and reads on where
+// they are ahead. A pair whose records change may change its share, and would be
+// in both or in neither for a while: a split or a merge that no record tells.
 
 // turn is what one generation of the group gives a matcher to do.
 type turn struct {
@@ -35,6 +36,8 @@ type turn struct {
 
 // other is a share that another matcher compares.
 type other struct {
+	// progress is what the edges that were taken are of, to the record; nil while
+	// not all are taken that were found at once.
 	progress offsets
 	batches  chan topic.Batch
 	held     []topic.Record
@@ -109,6 +112,7 @@ func (m *Matcher) takeTurn(ctx context.Context, gen *topic.Generation, missing [
 	defer func() {
 		t.stop()
 		t.reading.Wait()
+		err = errors.Join(err, m.endReading())
 		m.calls.collect()
 		m.calls.leave()
 		for _, p := range t.producers {
@@ -289,16 +293,55 @@ func (m *Matcher) takeEdge(ctx context.Context, rec *topic.Record) error {
 		return fmt.Errorf("matcher: %w", err)
 	}
 	o := m.turn.others[c.Share]
+	if o != nil {
+		o.progress = progress
+	}
 	if progress != nil {
-		if o != nil {
-			o.progress = progress
-		}
 		return nil
 	}
 	if o != nil && c.Weight != c.Weight {
 		c.Deleted = true // another model's: its matcher is not yet one of ours
 	}
 	return m.engine.TakeEdge(&c)
+}
+
+// mostRounds bounds how often those who share the work are brought to one set of
+// records. Two are after the second round. Three or four, each of which goes on
+// meanwhile, may not be while changes pour in: what they publish is then of
+// slightly different sets, and right a moment later.
+const mostRounds = 4
+
+// agree brings the others and us to the same records: nobody behind, nobody
+// ahead.
+func (m *Matcher) agree(ctx context.Context) error {
+	for round := 0; ; round++ {
+		if err := m.await(ctx); err != nil {
+			return err
+		}
+		ahead := m.turn.ahead(m.positions)
+		if len(ahead) == 0 || round == mostRounds {
+			return nil
+		}
+		if err := m.readOn(ctx, ahead); err != nil {
+			return err
+		}
+		if err := m.compare(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+// ahead gives where the others are beyond positions.
+func (t *turn) ahead(positions map[topic.Partition]int64) map[topic.Partition]int64 {
+	ahead := map[topic.Partition]int64{}
+	for _, o := range t.others {
+		for part, next := range positions {
+			if theirs := o.progress[part.Topic][part.ID]; theirs > max(next, ahead[part]) {
+				ahead[part] = theirs
+			}
+		}
+	}
+	return ahead
 }
 
 // await takes the edges of the others until they have seen all that we have, and
@@ -338,7 +381,8 @@ func (m *Matcher) await(ctx context.Context) error {
 // othersWait is how often it is told that another matcher is waited for.
 const othersWait = 30 * time.Second
 
-// compare writes what changed of the edges of our shares, and how far we are.
+// compare writes what changed of the edges of our shares, and then how far we
+// are: who solves takes edges up to there.
 func (m *Matcher) compare(ctx context.Context) error {
 	t, millis := m.turn, m.asOf/1000
 	err := m.engine.Compare(func(c *linkage.EdgeChange) error {
