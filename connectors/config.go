@@ -31,6 +31,10 @@ type Config struct {
 	// OldTokens make the tokens of keys before it: those of erased people stay
 	// known by them (P12).
 	OldTokens []*token.Tokenizer
+	// Records makes the tokens that records are named with, which a rotation of
+	// the other keys leaves as they are: those of keys of tables, and of columns
+	// that refer to them. nil where no table needs one.
+	Records *token.Tokenizer
 	// Vault seals what goes to vault topics; nil leaves it plain.
 	Vault  *seal.Ring
 	Topics Topics

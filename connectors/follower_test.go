@@ -108,7 +108,7 @@ func newTestFollower(t testing.TB) (*follower, *world) {
 	f := newFollower(s, w)
 	relation := postgres.Relation{OID: patientOID, Schema: "public", Table: "patient", Primary: []string{"id"}, Columns: []pgvalue.Column{
 		{Name: "id", OID: pgtype.Int8OID, Typmod: -1, TypeName: "int8"}, {Name: "note", OID: pgtype.TextOID, Typmod: -1, TypeName: "text"}}}
-	public, _, key, err := fields(relation, sector, nil)
+	public, _, key, err := fields(relation, sector, nil, nil)
 	require.NoError(t, err)
 	table := s.bare(relation)
 	table.key = key

@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strconv"
+	"strings"
 
 	"github.com/hopluu/hopluu/connectors/postgres"
 	"github.com/hopluu/hopluu/schemas/avro"
@@ -67,7 +67,7 @@ var Personal = []string{sectors.CCCD, sectors.CMND, sectors.Insurance}
 // NewGuard makes the guard of a table; nil when nothing is erased. columns are
 // the names of the relation's columns, public the fields of its public topic and
 // key its key, as indexes into columns. tokenizers are those of all versions of
-// the key, for one goroutine.
+// the key and of the record key, for one goroutine.
 func NewGuard(ledger *erasure.Ledger, tokenizers []*token.Tokenizer, source string, sector sectors.Table, columns []string, public []avro.Field, key []int) (*Guard, error) {
 	if ledger == nil || ledger.Empty() {
 		return nil, nil
@@ -96,7 +96,7 @@ func NewGuard(ledger *erasure.Ledger, tokenizers []*token.Tokenizer, source stri
 			continue
 		}
 		for _, t := range tokenizers {
-			if slices.Contains(ledger.TokenVersions(), "t"+strconv.Itoa(int(t.Version()))) {
+			if slices.Contains(ledger.TokenVersions(), t.Name()) {
 				g.tokens = append(g.tokens, guardToken{column: i, domain: c.Identifier, tokenizer: t})
 			}
 		}
@@ -104,9 +104,10 @@ func NewGuard(ledger *erasure.Ledger, tokenizers []*token.Tokenizer, source stri
 	return g, nil
 }
 
-// GuardOf makes the guard of a relation, as its connector has it.
-func GuardOf(ledger *erasure.Ledger, tokenizers []*token.Tokenizer, source string, sector sectors.Table, relation postgres.Relation) (*Guard, error) {
-	public, _, key, err := fields(relation, sector, tokenizers[0])
+// GuardOf makes the guard of a relation, as its connector has it: tokens are of
+// the key in force, records of the record key (nil for none), old of those before.
+func GuardOf(ledger *erasure.Ledger, tokens, records *token.Tokenizer, old []*token.Tokenizer, source string, sector sectors.Table, relation postgres.Relation) (*Guard, error) {
+	public, _, key, err := fields(relation, sector, tokens, records)
 	if err != nil {
 		return nil, err
 	}
@@ -114,15 +115,19 @@ func GuardOf(ledger *erasure.Ledger, tokenizers []*token.Tokenizer, source strin
 	for _, c := range relation.Columns {
 		columns = append(columns, c.Name)
 	}
-	return NewGuard(ledger, tokenizers, source, sector, columns, public, key)
+	return NewGuard(ledger, Tokenizers(tokens, records, old), source, sector, columns, public, key)
 }
 
 // CheckTokens refuses to begin where erased numbers have tokens of a key that is
 // not at hand: they would pass (P12).
 func CheckTokens(ledger *erasure.Ledger, tokenizers []*token.Tokenizer) error {
-	for _, version := range ledger.TokenVersions() {
-		if !slices.ContainsFunc(tokenizers, func(t *token.Tokenizer) bool { return "t"+strconv.Itoa(int(t.Version())) == version }) {
-			return fmt.Errorf("people are erased by tokens of version %s of the key, which the configuration does not have, so that they would come back: add that key to tokens.old", version[1:])
+	for _, name := range ledger.TokenVersions() {
+		switch {
+		case slices.ContainsFunc(tokenizers, func(t *token.Tokenizer) bool { return t.Name() == name }):
+		case strings.HasPrefix(name, "k"):
+			return fmt.Errorf("people are erased by tokens of version %s of the record key, which the configuration does not have, so that they would come back: name its file in tokens.record_key_file", name[1:])
+		default:
+			return fmt.Errorf("people are erased by tokens of version %s of the key, which the configuration does not have, so that they would come back: add that key to tokens.old", name[1:])
 		}
 	}
 	return nil

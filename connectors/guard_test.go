@@ -36,7 +36,7 @@ func cells(texts ...string) event.Row {
 
 func guardOf(t *testing.T, l *erasure.Ledger, sector sectors.Table, tokens []*token.Tokenizer, columns ...pgvalue.Column) *Guard {
 	relation := postgres.Relation{Schema: "public", Table: sector.Name, Primary: []string{columns[0].Name}, Columns: columns}
-	public, _, key, err := fields(relation, sector, tokens[0])
+	public, _, key, err := fields(relation, sector, tokens[0], recordsOf(t))
 	require.NoError(t, err)
 	var names []string
 	for _, c := range columns {
@@ -49,6 +49,12 @@ func guardOf(t *testing.T, l *erasure.Ledger, sector sectors.Table, tokens []*to
 
 func tokenizerOf(t *testing.T, version uint8) *token.Tokenizer {
 	tok, err := token.New(token.Key{Version: version, Secret: []byte("0123456789abcdef0123456789abcde" + string(rune('0'+version)))})
+	require.NoError(t, err)
+	return tok
+}
+
+func recordsOf(t *testing.T) *token.Tokenizer {
+	tok, err := token.NewRecord(token.Key{Version: 1, Secret: []byte("fedcba9876543210fedcba9876543210")})
 	require.NoError(t, err)
 	return tok
 }
@@ -80,6 +86,37 @@ func TestP12GuardOfARecord(t *testing.T) {
 
 	require.NoError(t, CheckTokens(l, []*token.Tokenizer{now, old}))
 	require.ErrorContains(t, CheckTokens(l, []*token.Tokenizer{now}), "version 1 of the key")
+}
+
+// P12: a person whose record is named by a number's token is known by it, and by
+// what refers to it, whatever key of tokens is in force; a number under the record
+// key is known too.
+func TestP12GuardOfARecordNamedByANumber(t *testing.T) {
+	records := recordsOf(t)
+	named := string(records.Append(nil, sectors.Insurance, []byte("DN4010123456789")))
+	l := ledgerOf(t, []string{string(records.Append(nil, sectors.CCCD, []byte("079085001234")))}, "health.holder:"+named)
+	text := func(name string) pgvalue.Column {
+		return pgvalue.Column{Name: name, OID: pgtype.TextOID, Typmod: -1, TypeName: "text"}
+	}
+	holder := sectors.Table{Schema: "public", Name: "holder", Person: &sectors.Person{Direct: true}, Columns: []sectors.Column{
+		{Name: "card", Identifier: sectors.Insurance, Match: sectors.Insurance}, {Name: "cccd", Identifier: sectors.CCCD, Match: sectors.CCCD},
+	}}
+	visit := sectors.Table{Schema: "public", Name: "visit", Person: &sectors.Person{Via: "card", To: "holder"}, Columns: []sectors.Column{
+		{Name: "card", Identifier: sectors.Insurance},
+	}}
+	for version := range uint8(3) {
+		tokens := []*token.Tokenizer{tokenizerOf(t, version+1), records}
+		g := guardOf(t, l, holder, tokens, text("card"), text("cccd"))
+		require.False(t, g.Admit(&event.Event{Op: event.Create, After: cells("dn 4010123456789", "")}))
+		require.False(t, g.Admit(&event.Event{Op: event.Delete, Before: cells("DN4010123456789", ""), BeforeKeyOnly: true}))
+		require.False(t, g.Admit(&event.Event{Op: event.Create, After: cells("DN4019999999999", "079 085 001234")}), "another card of theirs")
+		require.True(t, g.Admit(&event.Event{Op: event.Create, After: cells("DN4019999999999", "")}))
+		g = guardOf(t, l, visit, tokens, text("id"), text("card"))
+		require.False(t, g.Admit(&event.Event{Op: event.Create, After: cells("1", "DN4010123456789")}))
+		require.True(t, g.Admit(&event.Event{Op: event.Create, After: cells("1", "DN4019999999999")}))
+		require.NoError(t, CheckTokens(l, tokens))
+		require.ErrorContains(t, CheckTokens(l, tokens[:1]), "tokens.record_key_file")
+	}
 }
 
 // P12: what speaks of an erased person through their record stays out too.
@@ -115,7 +152,7 @@ func TestP12StreamKeepsErasedRowsOut(t *testing.T) {
 		f, w := newTestFollower(t)
 		table := f.tables[patientOID]
 		table.reason = reason
-		public, _, _, err := fields(table.relation, table.sector, nil)
+		public, _, _, err := fields(table.relation, table.sector, nil, nil)
 		require.NoError(t, err)
 		f.ledger = ledgerOf(t, nil, "clinic.patient:7")
 		table.guard, err = f.guardOf(table, public, nil)

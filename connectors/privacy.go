@@ -61,8 +61,8 @@ var dates = []string{"date", "timestamp", "timestamptz"}
 
 // Private gives the Avro of a column that is an identifier, or whose owner keeps
 // its plaintext back, and the way there: a token or a mask. The plaintext is
-// read by nothing else (P11). A masked date keeps its type. Appending is for one
-// goroutine at a time, as tokens are.
+// read by nothing else (P11). A masked date keeps its type. tokens are of the key
+// that TokenizerOf gives. Appending is for one goroutine at a time, as tokens are.
 func Private(described *sectors.Column, codec pgvalue.Codec, tokens *token.Tokenizer) (avroType any, appendValue func(dst, text []byte) ([]byte, error)) {
 	if domain := described.TokenDomain(); domain != "" {
 		return map[string]any{"type": "string", "connect.name": "hopluu.token"}, tokenAppend(tokens, domain)
@@ -110,7 +110,11 @@ func (t *table) shown(column int, text []byte) ([]byte, bool) {
 	switch {
 	case !ok:
 	case described.TokenDomain() != "":
-		return t.tokens.Append(nil, described.TokenDomain(), text), true
+		tokens, err := TokenizerOf(&t.sector, c.Name, t.keyNames(), t.tokens, t.records)
+		if err != nil {
+			return nil, false // without the key nothing of it is shown
+		}
+		return tokens.Append(nil, described.TokenDomain(), text), true
 	case described.Privacy == sectors.Mask:
 		if codec, err := pgvalue.Lookup(c); err == nil && isDate(codec) {
 			return yearOf(text), true

@@ -354,17 +354,17 @@ func begun(state checkpoint.Table, extent postgres.Extent, shape checkpoint.Shap
 // twin is the table with encoders of its own, for another goroutine.
 func (s *session) twin(t *table) (*table, error) {
 	twin := *t
-	twin.tokens = s.Tokens.Clone()
-	public, vault, _, err := fields(t.relation, t.sector, twin.tokens)
+	twin.tokens, twin.records = s.Tokens.Clone(), s.Records.Clone()
+	public, vault, _, err := fields(t.relation, t.sector, twin.tokens, twin.records)
 	if err != nil {
 		return nil, err
 	}
 	if twin.public.encoder, err = s.encoder(t.relation, s.Source, public, t.key, ""); err != nil {
 		return nil, err
 	}
-	tokenizers := []*token.Tokenizer{twin.tokens}
-	for _, old := range s.OldTokens {
-		tokenizers = append(tokenizers, old.Clone())
+	var tokenizers []*token.Tokenizer
+	for _, t := range s.tokenizers() {
+		tokenizers = append(tokenizers, t.Clone())
 	}
 	if twin.guard, err = s.guardOf(&twin, public, tokenizers); err != nil {
 		return nil, err

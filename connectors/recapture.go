@@ -28,10 +28,11 @@ func recaptureOnce(ctx context.Context, kafka *topic.Client, source string, tabl
 		return err
 	}
 	defer func() { err = errors.Join(err, producer.Close()) }()
-	c, err := ownState(ctx, kafka, producer, source, "")
+	s, err := ownState(ctx, kafka, producer, source, "")
 	if err != nil {
 		return err
 	}
+	c := s.checkpoint
 	c = c.Restarted()
 	if c.Epoch = max(c.Epoch, above); c.Epoch == 0 {
 		return nil // nothing was ever captured: the connector begins by itself

@@ -51,10 +51,11 @@ func remarkOnce(ctx context.Context, kafka *topic.Client, source string, change 
 		return err
 	}
 	defer func() { err = errors.Join(err, producer.Close()) }()
-	c, err := ownState(ctx, kafka, producer, source, "")
+	s, err := ownState(ctx, kafka, producer, source, "")
 	if err != nil {
 		return err
 	}
+	c := s.checkpoint
 	if !c.Started() {
 		return fmt.Errorf("source %s was never captured: start it with 'hopluu connector run'", source)
 	}

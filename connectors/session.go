@@ -12,7 +12,6 @@ import (
 	"github.com/hopluu/hopluu/schemas/erasure"
 	"github.com/hopluu/hopluu/schemas/erasure/feed"
 	"github.com/hopluu/hopluu/schemas/event"
-	"github.com/hopluu/hopluu/schemas/token"
 	"github.com/hopluu/hopluu/schemas/topic"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -74,6 +73,13 @@ func (c *Connector) session(ctx context.Context) (err error) {
 	if err := s.checkFilters(ctx); err != nil {
 		return err
 	}
+	naming, err := NamingOf(ctx, s.catalog, s.Sector)
+	if err != nil {
+		return err
+	}
+	if err := NeedRecordKey(naming, s.Records); err != nil {
+		return &postgres.ConfigError{Reason: err.Error()}
+	}
 	// Before it is asked for its timeline: a promotion after this is noticed.
 	if s.standby, err = postgres.InRecovery(ctx, s.sql); err != nil {
 		return err
@@ -87,6 +93,14 @@ func (c *Connector) session(ctx context.Context) (err error) {
 	if err := s.stillOwner(ctx); err != nil {
 		return err
 	}
+	// One with the wrong keys does not fence one with the right ones either.
+	before, err := readState(ctx, s.Kafka, s.Source)
+	if err != nil {
+		return err
+	}
+	if err := s.sameKeys(before, naming); err != nil {
+		return err
+	}
 	// Making the producer fences a connector that lost its way and may still
 	// run (case 34), and aborts what it left open: the checkpoint read after it
 	// is final.
@@ -96,17 +110,24 @@ func (c *Connector) session(ctx context.Context) (err error) {
 	}
 	defer func() { err = errors.Join(err, writer.Close()) }()
 	s.producer = writer
-	if s.checkpoint, err = ownState(ctx, s.Kafka, writer, s.Source, s.id); err != nil {
+	own, err := ownState(ctx, s.Kafka, writer, s.Source, s.id)
+	if err != nil {
 		return err
 	}
-	s.owned = true
+	s.checkpoint, s.owned = own.checkpoint, true
+	if err := s.sameKeys(own, naming); err != nil {
+		return err
+	}
 	// After the producer was made: whoever wrote to the ledger before fencing
 	// its forerunner is heard here (P12).
 	if s.ledger, _, err = feed.Read(ctx, s.Kafka); err != nil {
 		return err
 	}
-	if err := CheckTokens(s.ledger, append([]*token.Tokenizer{s.Tokens}, s.OldTokens...)); err != nil {
+	if err := CheckTokens(s.ledger, s.tokenizers()); err != nil {
 		return &postgres.ConfigError{Reason: err.Error()}
+	}
+	if err := s.noteKeys(ctx, own.keys, len(naming) > 0); err != nil {
+		return err
 	}
 	s.takeStock()
 

@@ -3,6 +3,7 @@ package connectors
 import (
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"fmt"
 	"time"
 
@@ -25,6 +26,8 @@ const (
 	tablesKey     = "tables"
 	// ownerKey keeps which connector captures the source.
 	ownerKey = "owner"
+	// keysKey keeps the fingerprints of the keys that tokens are made with.
+	keysKey = "keys"
 	// barrierKey keeps nothing: such a record is written to be seen.
 	barrierKey = "barrier"
 )
@@ -33,6 +36,7 @@ const (
 type state struct {
 	checkpoint     checkpoint.Checkpoint
 	owner, barrier string
+	keys           Fingerprints
 }
 
 func readState(ctx context.Context, kafka *topic.Client, source string) (state, error) {
@@ -51,6 +55,9 @@ func readState(ctx context.Context, kafka *topic.Client, source string) (state, 
 			tables, err = checkpoint.ParseTables(r.Value)
 		case ownerKey:
 			s.owner = string(r.Value)
+		case keysKey:
+			s.keys = Fingerprints{}
+			err = json.Unmarshal(r.Value, &s.keys)
 		case barrierKey:
 			s.barrier = string(r.Value)
 		}
@@ -73,36 +80,33 @@ func Checkpoint(ctx context.Context, kafka *topic.Client, source string) (checkp
 // barrierPause is how long to wait before the state is read again.
 const barrierPause = 50 * time.Millisecond
 
-// ownState gives the source's checkpoint to the producer that has just fenced
+// ownState gives the source's state to the producer that has just fenced
 // all others. A reader whose broker has not heard yet how the last transaction
 // ended would take an old checkpoint for the last one, and events would be
 // produced twice. So a record is written and waited for; what is below it is
 // all there is. With an owner the source is its from here on.
-func ownState(ctx context.Context, kafka *topic.Client, producer *topic.Producer, source, owner string) (checkpoint.Checkpoint, error) {
+func ownState(ctx context.Context, kafka *topic.Client, producer *topic.Producer, source, owner string) (state, error) {
 	partition, now := topic.Partition{Topic: StateTopic(source)}, time.Now().UnixMilli()
 	barrier := rand.Text()
 	if err := producer.Add(ctx, partition, []byte(barrierKey), []byte(barrier), now); err != nil {
-		return checkpoint.Checkpoint{}, err
+		return state{}, err
 	}
 	if owner != "" {
 		if err := producer.Add(ctx, partition, []byte(ownerKey), []byte(owner), now); err != nil {
-			return checkpoint.Checkpoint{}, err
+			return state{}, err
 		}
 	}
 	if err := producer.Commit(ctx); err != nil {
-		return checkpoint.Checkpoint{}, err
+		return state{}, err
 	}
 	for {
 		s, err := readState(ctx, kafka, source)
-		if err != nil {
-			return checkpoint.Checkpoint{}, err
-		}
-		if s.barrier == barrier {
-			return s.checkpoint, nil
+		if err != nil || s.barrier == barrier {
+			return s, err
 		}
 		select {
 		case <-ctx.Done():
-			return checkpoint.Checkpoint{}, ctx.Err()
+			return state{}, ctx.Err()
 		case <-time.After(barrierPause):
 		}
 	}

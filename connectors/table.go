@@ -25,6 +25,7 @@ type table struct {
 	sector   sectors.Table
 	relation postgres.Relation
 	tokens   *token.Tokenizer
+	records  *token.Tokenizer // nil when there is no record key
 	// key are the columns of the message key, as indexes into the relation.
 	key []int
 
@@ -75,12 +76,21 @@ func (t *table) produced(op event.Op) prometheus.Counter {
 	return c
 }
 
-// fields makes the Avro fields of both lanes from the relation's columns.
-func fields(relation postgres.Relation, sector sectors.Table, tokens *token.Tokenizer) (public, vault []avro.Field, key []int, err error) {
-	keyNames := sector.Key
-	if len(keyNames) == 0 {
-		keyNames = relation.Primary
+// keyNames are the columns of a table's key: those that the sector file declares,
+// else the primary key.
+func keyNames(relation postgres.Relation, sector sectors.Table) []string {
+	if len(sector.Key) > 0 {
+		return sector.Key
 	}
+	return relation.Primary
+}
+
+func (t *table) keyNames() []string { return keyNames(t.relation, t.sector) }
+
+// fields makes the Avro fields of both lanes from the relation's columns. records
+// may be nil where no column of it names records.
+func fields(relation postgres.Relation, sector sectors.Table, tokens, records *token.Tokenizer) (public, vault []avro.Field, key []int, err error) {
+	keyNames := keyNames(relation, sector)
 	for _, name := range keyNames {
 		i := slices.IndexFunc(relation.Columns, func(c pgvalue.Column) bool { return c.Name == name })
 		if i < 0 {
@@ -120,7 +130,11 @@ func fields(relation postgres.Relation, sector sectors.Table, tokens *token.Toke
 		if described.Identifier != "" || described.Privacy != "" {
 			// P11: the plaintext goes to the vault lane only, if its owner lets
 			// it go there.
-			field.Type, field.Append = Private(described, codec, tokens)
+			of, err := TokenizerOf(&sector, column.Name, keyNames, tokens, records)
+			if err != nil {
+				return nil, nil, nil, err
+			}
+			field.Type, field.Append = Private(described, codec, of)
 		}
 		var unfit avro.Field
 		if name := described.UnfitName(); name != "" {
@@ -165,7 +179,7 @@ func (s *session) bare(relation postgres.Relation) *table {
 			sector.Undescribed = sectors.Drop
 		}
 	}
-	return &table{sector: sector, relation: relation, tokens: s.Tokens, seals: s.Vault, reason: s.checkpoint.Tables[relation.Name()].Quarantined,
+	return &table{sector: sector, relation: relation, tokens: s.Tokens, records: s.Records, seals: s.Vault, reason: s.checkpoint.Tables[relation.Name()].Quarantined,
 		metrics: s.metrics, counters: map[event.Op]prometheus.Counter{}}
 }
 
@@ -195,12 +209,12 @@ func (s *session) compile(ctx context.Context, relation postgres.Relation) (*tab
 	}
 	t.public.partitions, t.vault.partitions = counts[t.public.topic], counts[t.vault.topic]
 
-	public, vault, key, err := fields(relation, sector, s.Tokens)
+	public, vault, key, err := fields(relation, sector, s.Tokens, s.Records)
 	if err != nil {
 		return t, &QuarantineError{Table: relation.Name(), Err: err}
 	}
 	t.key = key
-	if t.guard, err = s.guardOf(t, public, append([]*token.Tokenizer{s.Tokens}, s.OldTokens...)); err != nil {
+	if t.guard, err = s.guardOf(t, public, s.tokenizers()); err != nil {
 		return t, &QuarantineError{Table: relation.Name(), Err: err}
 	}
 	if t.vault.topic != "" && len(key) == 0 {

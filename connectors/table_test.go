@@ -20,7 +20,7 @@ func TestUnfitFields(t *testing.T) {
 	sector := func(column string) sectors.Table {
 		return sectors.Table{Schema: "public", Name: "bill", Columns: []sectors.Column{{Name: column, Unfit: sectors.UnfitText}}}
 	}
-	public, _, _, err := fields(relation, sector("paid"), nil)
+	public, _, _, err := fields(relation, sector("paid"), nil, nil)
 	require.NoError(t, err)
 	var names []string
 	for _, f := range public {
@@ -30,12 +30,12 @@ func TestUnfitFields(t *testing.T) {
 	require.Equal(t, public[1].Column, public[2].Column)
 	require.True(t, public[2].Nullable)
 
-	_, _, _, err = fields(relation, sector("id"), nil)
+	_, _, _, err = fields(relation, sector("id"), nil, nil)
 	require.ErrorContains(t, err, "column id is of the key")
 	for _, taken := range []string{"paid_unfit", "paid-unfit"} { // one name in Avro
 		other := relation
 		other.Columns = append(slices.Clone(relation.Columns), pgvalue.Column{Name: taken, OID: 25, Typmod: -1})
-		_, _, _, err = fields(other, sector("paid"), nil)
+		_, _, _, err = fields(other, sector("paid"), nil, nil)
 		require.ErrorContains(t, err, "has a column of that name: rename it", taken)
 	}
 }
@@ -46,6 +46,7 @@ func TestUnfitFields(t *testing.T) {
 func TestVaultFields(t *testing.T) {
 	set, err := sectors.Load()
 	require.NoError(t, err)
+	tokens, records := tokenizerOf(t, 1), recordsOf(t)
 	for name, want := range map[string][]string{
 		"tax/taxpayer":          {"taxpayer_id", "tax_code", "cccd", "kind", "full_name", "business_name", "birth_date", "sex", "phone", "ward_code", "address", "updated_at"},
 		"construction/permit":   {"permit_id", "owner_cccd", "owner_name", "owner_birth_date", "owner_phone", "ward_code", "address", "applied_on"},
@@ -61,7 +62,7 @@ func TestVaultFields(t *testing.T) {
 		for _, c := range described.Columns {
 			relation.Columns = append(relation.Columns, pgvalue.Column{Name: c.Name, OID: 25, Typmod: -1})
 		}
-		_, vault, _, err := fields(relation, *described, nil)
+		_, vault, _, err := fields(relation, *described, tokens, records)
 		require.NoError(t, err)
 		var names []string
 		for _, f := range vault {

@@ -36,7 +36,7 @@ func (a *app) configCheck() *cobra.Command {
 		Use:   "check",
 		Short: "Read the configuration and say what is wrong with it",
 		Long: `Read the configuration with everything that it names on this machine: the sector
-files, the token key, the connection strings. No server is asked: that is what
+files, the keys of tokens, the connection strings. No server is asked: that is what
 'hopluu connector check' and 'hopluu topics check' do. Exits with 2 and one line
 that names the key when something is wrong.`,
 		Example: `  hopluu config check -c hopluu.yaml
@@ -65,6 +65,12 @@ that names the key when something is wrong.`,
 			if c.Tokens.Key == "" && c.Tokens.KeyFile == "" {
 				notes = append(notes, "tokens.key_file is not set: connectors and reconcile need it")
 			} else if _, err := newTokenizer(c); err != nil {
+				return err
+			}
+			if _, err := oldTokenizers(c); err != nil {
+				return err
+			}
+			if _, err := recordTokenizer(c); err != nil {
 				return err
 			}
 			if c.Registry.URL == "" {

@@ -9,7 +9,9 @@ import (
 
 	"github.com/hopluu/hopluu/cmd/hopluu/config"
 	"github.com/hopluu/hopluu/connectors"
+	"github.com/hopluu/hopluu/connectors/file"
 	"github.com/hopluu/hopluu/connectors/postgres"
+	"github.com/hopluu/hopluu/schemas/topic"
 	"github.com/jackc/pgx/v5"
 	"github.com/spf13/cobra"
 )
@@ -17,7 +19,7 @@ import (
 // checkReport is what `hopluu connector check` found.
 type checkReport struct {
 	OK bool `json:"ok"`
-	// Common is what all sources need: the token key, Kafka, the registry.
+	// Common is what all sources need: the keys of tokens, Kafka, the registry.
 	Common  []postgres.Finding `json:"common"`
 	Sources []sourceReport     `json:"sources"`
 }
@@ -37,7 +39,7 @@ func (a *app) connectorCheck() *cobra.Command {
 		Use:   "check [SOURCE...]",
 		Short: "Look at the sources and at Kafka, and say what stands in the way",
 		Long: `Look at the named sources, or at all, and at what their connectors need beside:
-Kafka, the registry, the token key. Nothing is changed anywhere.
+Kafka, the registry, the keys of tokens. Nothing is changed anywhere.
 
 Of a drop of files: whether the folder or bucket can be listed and read, and the
 reports' place written to (an empty file is put there and removed again), which
@@ -77,7 +79,7 @@ before 'hopluu connector enable'. Exits with 1 when there is a fault.`,
 				found := sourceReport{}
 				if admin == "" {
 					found = lookAt(cmd.Context(), c, s, true)
-				} else if found, err = lookAsAdmin(cmd.Context(), s, admin); err != nil {
+				} else if found, err = lookAsAdmin(cmd.Context(), c, s, admin); err != nil {
 					return err
 				}
 				if cmd.Context().Err() != nil {
@@ -99,10 +101,15 @@ before 'hopluu connector enable'. Exits with 1 when there is a fault.`,
 func lookAt(ctx context.Context, c config.Config, s source, contents bool) sourceReport {
 	if s.files() {
 		report := sourceReport{Kind: s.Kind, Location: s.Location, Report: postgres.Report{Source: s.Name, Tables: len(s.Tables), Findings: []postgres.Finding{}}}
+		settings := fileConfig(c, s)
+		naming, err := settings.Naming()
+		if err == nil { // told by preflightFiles
+			report.Findings = append(report.Findings, noRecordKey(c, naming)...)
+		}
 		report.Findings = append(report.Findings, preflightFiles(ctx, c, s, contents)...)
 		return report
 	}
-	found, err := preflight(ctx, s)
+	found, err := preflight(ctx, c, s)
 	if err != nil {
 		found.Source = s.Name
 		fault := postgres.Finding{Level: postgres.Fault, What: oneLine(err)}
@@ -117,7 +124,7 @@ func lookAt(ctx context.Context, c config.Config, s source, contents bool) sourc
 
 // lookAsAdmin looks at one database through an administrator's connection, and
 // tries whether the source's own is let in.
-func lookAsAdmin(ctx context.Context, s source, admin string) (sourceReport, error) {
+func lookAsAdmin(ctx context.Context, c config.Config, s source, admin string) (sourceReport, error) {
 	report := sourceReport{Kind: config.KindPostgres}
 	setup, err := setupOf(s)
 	if err != nil {
@@ -126,7 +133,7 @@ func lookAsAdmin(ctx context.Context, s source, admin string) (sourceReport, err
 	err = asAdmin(ctx, admin, setup, func(conn *pgx.Conn) (err error) {
 		bound, cancel := context.WithTimeout(ctx, startBound)
 		defer cancel()
-		report.Report, err = postgres.Preflight(bound, conn, postgres.Target{Source: s.Name, Slot: s.Slot, Publication: s.Publication, Sector: s.Described, Role: setup.Role})
+		report.Report, err = preflightWith(bound, conn, c, s, setup.Role)
 		return err
 	})
 	if err != nil || slices.ContainsFunc(report.Findings, func(f postgres.Finding) bool { return f.Check == postgres.RoleAbsent }) {
@@ -147,8 +154,15 @@ func commonFindings(ctx context.Context, c config.Config, sources []source) (fin
 	fault := func(err error) {
 		findings = append(findings, postgres.Finding{Level: postgres.Fault, What: oneLine(err)})
 	}
-	if _, err := newTokenizer(c); err != nil {
-		fault(err)
+	_, keys := newTokenizer(c)
+	if _, err := oldTokenizers(c); keys == nil {
+		keys = err
+	}
+	if _, err := recordTokenizer(c); keys == nil {
+		keys = err
+	}
+	if keys != nil {
+		fault(keys)
 	}
 	if _, err := dialRegistry(ctx, c); err != nil {
 		fault(err)
@@ -163,6 +177,11 @@ func commonFindings(ctx context.Context, c config.Config, sources []source) (fin
 	}
 	defer func() { err = errors.Join(err, kafka.Close()) }()
 	cluster, topics, err := checkCluster(ctx, kafka, c.Topics, sourceTopics(c, sources))
+	if err == nil && keys == nil {
+		var others []postgres.Finding
+		others, err = keyFaults(ctx, c, kafka, sources)
+		findings = append(findings, others...)
+	}
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
@@ -172,7 +191,7 @@ func commonFindings(ctx context.Context, c config.Config, sources []source) (fin
 	return append(append(findings, cluster...), summary(topics)...), nil
 }
 
-func preflight(ctx context.Context, s source) (report postgres.Report, err error) {
+func preflight(ctx context.Context, c config.Config, s source) (report postgres.Report, err error) {
 	bound, cancel := context.WithTimeout(ctx, startBound)
 	defer cancel()
 	conn, err := connectSource(bound, s)
@@ -180,7 +199,59 @@ func preflight(ctx context.Context, s source) (report postgres.Report, err error
 		return postgres.Report{}, err
 	}
 	defer func() { err = errors.Join(err, conn.Close(ctx)) }()
-	return postgres.Preflight(ctx, conn, postgres.Target{Source: s.Name, Slot: s.Slot, Publication: s.Publication, Sector: s.Described})
+	return preflightWith(ctx, conn, c, s, "")
+}
+
+// preflightWith looks at a database, and at whether its tables need a record key;
+// role is the connector's when conn is an administrator's.
+func preflightWith(ctx context.Context, conn *pgx.Conn, c config.Config, s source, role string) (postgres.Report, error) {
+	report, err := postgres.Preflight(ctx, conn, postgres.Target{Source: s.Name, Slot: s.Slot, Publication: s.Publication, Sector: s.Described, Role: role})
+	if err != nil {
+		return report, err
+	}
+	naming, err := connectors.NamingOf(ctx, postgres.NewCatalog(conn), s.Described)
+	if err == nil {
+		report.Findings = append(noRecordKey(c, naming), report.Findings...)
+	}
+	return report, err
+}
+
+// noRecordKey finds that records are named by tokens and there is no record key.
+func noRecordKey(c config.Config, naming map[string][]string) []postgres.Finding {
+	if c.Tokens.RecordKeySet() {
+		return nil
+	}
+	err := connectors.NeedRecordKey(naming, nil)
+	if err == nil {
+		return nil
+	}
+	return []postgres.Finding{{Level: postgres.Fault, Check: "record_key", What: err.Error()}}
+}
+
+// keyFaults finds keys that are not those that sources were captured with.
+func keyFaults(ctx context.Context, c config.Config, kafka *topic.Client, sources []source) (findings []postgres.Finding, err error) {
+	tokens, err := newTokenizer(c)
+	if err != nil {
+		return nil, err
+	}
+	old, err := oldTokenizers(c)
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range sources {
+		read := connectors.ReadFingerprints
+		if s.files() {
+			read = file.ReadFingerprints
+		}
+		before, err := read(ctx, kafka, s.Name)
+		if err != nil {
+			return nil, err
+		}
+		if err := before.Check(s.Name, tokens, old); err != nil {
+			findings = append(findings, postgres.Finding{Level: postgres.Fault, Check: "token_key", What: err.Error()})
+		}
+	}
+	return findings, nil
 }
 
 // connectSource connects as a connector would.
@@ -199,7 +270,7 @@ func printCheck(w io.Writer, report checkReport, asJSON bool) error {
 			return err
 		}
 	} else {
-		fmt.Fprintln(w, "Kafka, the registry and the token key")
+		fmt.Fprintln(w, "Kafka, the registry and the keys of tokens")
 		for _, f := range report.Common {
 			printFinding(w, "", f)
 		}

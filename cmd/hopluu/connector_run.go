@@ -48,10 +48,22 @@ mend is no longer captured while the others are; /readyz says which and why.`,
 			return a.untilStopped(cmd.Context(), work{
 				name: commandName(cmd),
 				lay:  func(c *config.Config) { listen.lay(cmd, c) },
-				check: func(ctx context.Context, c config.Config) error {
+				check: func(ctx context.Context, c config.Config) (err error) {
 					sources, err := reachable(c, args)
 					for _, s := range sources {
 						err = errors.Join(err, sourceFaults(ctx, c, s))
+					}
+					if err != nil {
+						return err
+					}
+					kafka, err := dialKafka(ctx, c)
+					if err != nil {
+						return err
+					}
+					defer func() { err = errors.Join(err, kafka.Close()) }()
+					findings, err := keyFaults(ctx, c, kafka, sources)
+					if err == nil {
+						err = refusal("connector check", findings)
 					}
 					return err
 				},
@@ -82,6 +94,10 @@ func runConnectors(ctx context.Context, c config.Config, names []string, log *sl
 	if err != nil {
 		return err
 	}
+	records, err := recordTokenizer(c)
+	if err != nil {
+		return err
+	}
 	ring, err := vaultRing(c)
 	if err != nil {
 		return err
@@ -102,7 +118,11 @@ func runConnectors(ctx context.Context, c config.Config, names []string, log *sl
 	if err != nil {
 		return err
 	}
-	if err := refusal("connector check", append(cluster, summary(topics)...)); err != nil {
+	keys, err := keyFaults(ctx, c, kafka, sources)
+	if err != nil {
+		return err
+	}
+	if err := refusal("connector check", append(keys, append(cluster, summary(topics)...)...)); err != nil {
 		return err
 	}
 	metrics := newMetrics()
@@ -119,7 +139,7 @@ func runConnectors(ctx context.Context, c config.Config, names []string, log *sl
 		}
 		if s.files() {
 			settings := fileConfig(c, s)
-			settings.OldTokens, settings.Vault = clones(oldTokens), ring
+			settings.OldTokens, settings.Records, settings.Vault = clones(oldTokens), records.Clone(), ring
 			settings.Kafka, settings.Registry, settings.Tokens, settings.Log, settings.Metrics = kafka, schemas, tokens.Clone(), log, metrics
 			connector := file.New(settings)
 			all = append(all, holding(watcher, capturing{s.Name, connector.Ready, connector.Run}, connector.Rest))
@@ -127,7 +147,7 @@ func runConnectors(ctx context.Context, c config.Config, names []string, log *sl
 		}
 		connector := connectors.New(connectors.Config{
 			Source: s.Name, DSN: s.DSN, Slot: s.Slot, Publication: s.Publication, Sector: s.Described,
-			Kafka: kafka, Registry: schemas, Tokens: tokens.Clone(), OldTokens: clones(oldTokens), Vault: ring, Topics: topicSettings(c),
+			Kafka: kafka, Registry: schemas, Tokens: tokens.Clone(), OldTokens: clones(oldTokens), Records: records.Clone(), Vault: ring, Topics: topicSettings(c),
 			MaxRowBytes: c.MaxRowBytes, SpoolDir: c.SpoolDir, Budget: c.Budget(),
 			Transactions: s.Transactions, Messages: s.Messages, Origin: s.Origin, Heartbeat: s.Heartbeat,
 			PrimaryDSN: s.PrimaryDSN, Failover: s.Failover, Log: log, QuietProgress: terminal,

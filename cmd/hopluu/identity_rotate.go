@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -8,9 +9,12 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/hopluu/hopluu/cmd/hopluu/config"
 	"github.com/hopluu/hopluu/cmd/hopluu/operations/rotate"
 	"github.com/hopluu/hopluu/connectors"
+	"github.com/hopluu/hopluu/connectors/file"
 	"github.com/hopluu/hopluu/schemas/erasure/feed"
+	"github.com/hopluu/hopluu/schemas/topic"
 	"github.com/spf13/cobra"
 )
 
@@ -21,14 +25,16 @@ func (a *app) identityRotateCommand() *cobra.Command {
 		Short: "Move ClickHouse to a new key of tokens, linking nobody anew; say which keys are still needed",
 		Long: `Say, for each table with tokens, of which keys its rows have them, and which earlier keys
 something still needs. With --run the tables that have tokens of an earlier key are read anew
-(as 'hopluu connector resnapshot' does), so that their rows have those of the key in force.
+(as 'hopluu connector resnapshot' does), so that their rows have those of the key in force; of
+a source of files, the files that are still where they were dropped.
 
-To rotate: run this first, for it names the tables that cannot be moved; make a key; name it in
-tokens.key_file, raise tokens.version, and name the old file and version under tokens.old;
-restart the connectors; run this with --run, and again until it ends with 0.
-The matcher has no tokens: no person_id and no link changes. Until a table
-is read anew its unchanged rows have old tokens: join people by person_id, not by tokens
-(docs/setup.md). An old key that erased people are known by stays under tokens.old for good.
+To rotate: make a key; name it in tokens.key_file, raise tokens.version, and name the old file
+and version under tokens.old; restart the connectors; run this with --run, and again until it
+ends with 0. The matcher has no tokens, and what names records (keys that are identifiers, and
+columns that refer to them) has tokens of tokens.record_key_file, which stays: no record, no
+person_id and no link changes. Until a table is read anew its unchanged rows have old tokens:
+join people by person_id, not by tokens (docs/setup.md). An old key that erased people are known
+by stays under tokens.old for good.
 
 It needs kafka.brokers, clickhouse.dsn and tokens. Ends with 1 while rows have earlier tokens.`,
 		Example: `  hopluu identity rotate
@@ -40,13 +46,13 @@ It needs kafka.brokers, clickhouse.dsn and tokens. Ends with 1 while rows have e
 			if err != nil {
 				return err
 			}
-			sources, _, err := inDatabases(c, nil)
+			sources, err := loadSources(c)
 			if err != nil {
 				return err
 			}
 			var all []rotate.Source
 			for _, s := range sources {
-				all = append(all, rotate.Source{Name: s.Name, Sector: s.Described})
+				all = append(all, rotate.Source{Name: s.Name, Sector: s.Described, Files: s.files()})
 			}
 			options, err := clickhouseOptions(c)
 			if err != nil {
@@ -57,9 +63,6 @@ It needs kafka.brokers, clickhouse.dsn and tokens. Ends with 1 while rows have e
 				return err
 			}
 			defer func() { err = errors.Join(err, conn.Close()) }()
-			if err := rotate.Check(cmd.Context(), conn, all); err != nil {
-				return err
-			}
 			kafka, err := dialKafka(cmd.Context(), c)
 			if err != nil {
 				return err
@@ -73,27 +76,14 @@ It needs kafka.brokers, clickhouse.dsn and tokens. Ends with 1 while rows have e
 			if err != nil {
 				return err
 			}
-			behind := map[string][]string{}
-			for _, t := range report.Tables {
-				if t.Behind {
-					behind[t.Source] = append(behind[t.Source], t.Table)
-				}
-			}
+			behind := slices.DeleteFunc(slices.Clone(report.Tables), func(t rotate.Table) bool { return !t.Behind })
 			if run && len(behind) > 0 {
 				var touched []string
-				for source, names := range behind {
-					for _, name := range names {
-						touched = append(touched, "table "+source+"."+name)
-					}
+				for _, t := range behind {
+					touched = append(touched, "table "+t.Source+"."+t.Table)
 				}
-				slices.Sort(touched)
 				err := a.audited(cmd, args, c, touched, func(func(...string)) error {
-					for _, source := range slices.Sorted(maps.Keys(behind)) {
-						if err := connectors.Resnapshot(cmd.Context(), kafka, source, behind[source]...); err != nil {
-							return err
-						}
-					}
-					return nil
+					return readBehind(cmd.Context(), c, kafka, sources, behind)
 				})
 				if err != nil {
 					return err
@@ -115,8 +105,36 @@ It needs kafka.brokers, clickhouse.dsn and tokens. Ends with 1 while rows have e
 	return command
 }
 
+// readBehind has tables read anew.
+func readBehind(ctx context.Context, c config.Config, kafka *topic.Client, sources []source, behind []rotate.Table) error {
+	for _, s := range sources {
+		var names []string
+		for _, t := range behind {
+			if t.Source == s.Name {
+				names = append(names, t.Table)
+			}
+		}
+		if len(names) == 0 {
+			continue
+		}
+		if !s.files() {
+			if err := connectors.Resnapshot(ctx, kafka, s.Name, names...); err != nil {
+				return err
+			}
+			continue
+		}
+		settings := fileConfig(c, s)
+		settings.Kafka = kafka
+		if _, err := file.Reread(ctx, settings, names...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func printRotation(out io.Writer, r rotate.Report, run bool) error {
 	var b strings.Builder
+	history := false
 	for _, t := range r.Tables {
 		fmt.Fprintf(&b, "%s.%s:", t.Source, t.Table)
 		for _, v := range slices.Sorted(maps.Keys(t.Rows)) {
@@ -124,12 +142,17 @@ func printRotation(out io.Writer, r rotate.Report, run bool) error {
 		}
 		switch {
 		case len(t.Rows) == 0:
-			b.WriteString(" no rows with tokens")
+			b.WriteString(" no rows with tokens that move")
+		case t.Behind && t.Files && run:
+			b.WriteString("; the files that are still where they were dropped are taken in again; drop those that are gone once more")
+		case t.Behind && t.Files:
+			b.WriteString("; --run has its files taken in again")
 		case t.Behind && run:
 			b.WriteString("; it is read anew")
 		case t.Behind:
 			b.WriteString("; --run has it read anew")
 		}
+		history = history || t.Behind || r.Version > 1
 		b.WriteByte('\n')
 	}
 	for _, v := range slices.Sorted(maps.Keys(r.Needed)) {
@@ -137,6 +160,9 @@ func printRotation(out io.Writer, r rotate.Report, run bool) error {
 	}
 	if len(r.Needed) == 0 {
 		fmt.Fprintf(&b, "key %d alone is needed\n", r.Version)
+	}
+	if history {
+		b.WriteString("topics and bronze keep the tokens that their events had: no key is needed to read them; join history with now by person_id\n")
 	}
 	_, err := io.WriteString(out, b.String())
 	return err

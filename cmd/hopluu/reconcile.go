@@ -164,6 +164,9 @@ func reconciled(ctx context.Context, c config.Config, names []string, settings *
 	if settings.OldTokens, err = oldTokenizers(c); err != nil {
 		return nil, nil, err
 	}
+	if settings.Records, err = recordTokenizer(c); err != nil {
+		return nil, nil, err
+	}
 	options, err := clickhouseOptions(c)
 	if err != nil {
 		return nil, nil, err

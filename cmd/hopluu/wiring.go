@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"crypto/tls"
@@ -302,6 +303,33 @@ func newTokenizer(c config.Config) (*token.Tokenizer, error) {
 		return nil, fmt.Errorf("configuration: tokens: %w", err)
 	}
 	return tokens, nil
+}
+
+// recordTokenizer makes the tokens that records are named with; nil when there is
+// no record key.
+func recordTokenizer(c config.Config) (*token.Tokenizer, error) {
+	if !c.Tokens.RecordKeySet() {
+		return nil, nil
+	}
+	secret, err := c.Tokens.RecordSecret()
+	if err != nil {
+		return nil, fmt.Errorf("configuration: %w", err)
+	}
+	if others, err := c.Tokens.OldKeys(); err == nil { // told by oldTokenizers
+		if now, err := c.Tokens.TokenKey(); err == nil { // told by newTokenizer
+			others[0] = now
+		}
+		for _, other := range others {
+			if bytes.Equal(other, secret) {
+				return nil, errors.New("configuration: tokens.record_key_file holds a token key: make another for the record key with 'openssl rand -hex 32', for it stays when the other is changed")
+			}
+		}
+	}
+	records, err := token.NewRecord(token.Key{Version: c.Tokens.RecordVersion, Secret: secret})
+	if err != nil {
+		return nil, fmt.Errorf("configuration: tokens: %w", err)
+	}
+	return records, nil
 }
 
 // oldTokenizers are those of the keys before the one in force.

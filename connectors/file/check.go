@@ -138,7 +138,7 @@ func (k *checker) checkFile(ctx context.Context, t *table, e drop.Entry) {
 }
 
 func (k *checker) columns(ctx context.Context, t *table, e drop.Entry) (err error) {
-	file, err := k.copy(ctx, found{e, t})
+	file, err := k.copy(ctx, found{Entry: e, table: t})
 	if err != nil {
 		return err
 	}

@@ -45,6 +45,9 @@ type Config struct {
 	Tokens *token.Tokenizer
 	// OldTokens make the tokens of keys before it (see connectors.Config).
 	OldTokens []*token.Tokenizer
+	// Records makes the tokens that records are named with; nil where no table
+	// needs one (see connectors.Config).
+	Records *token.Tokenizer
 	// Vault seals what goes to vault topics; nil leaves it plain.
 	Vault  *seal.Ring
 	Topics connectors.Topics

@@ -13,7 +13,6 @@ import (
 	"github.com/hopluu/hopluu/connectors/file/drop"
 	"github.com/hopluu/hopluu/schemas/erasure/feed"
 	"github.com/hopluu/hopluu/schemas/pause"
-	"github.com/hopluu/hopluu/schemas/token"
 	"github.com/hopluu/hopluu/schemas/topic"
 )
 
@@ -118,6 +117,9 @@ func (c *Connector) session(ctx context.Context) (err error) {
 	if s.tables, err = c.declared(); err != nil {
 		return err
 	}
+	if err := c.needRecordKey(); err != nil {
+		return err
+	}
 	// The place first: a connector that cannot reach it does not fence one
 	// that can.
 	if s.place, err = drop.Open(c.Location, c.Credentials); err != nil {
@@ -140,6 +142,14 @@ func (c *Connector) session(ctx context.Context) (err error) {
 	if err := c.stillOwner(ctx); err != nil {
 		return err
 	}
+	// One with the wrong keys does not fence one with the right ones.
+	before, err := ReadFingerprints(ctx, c.Kafka, c.Source)
+	if err == nil {
+		err = c.sameKeys(before)
+	}
+	if err != nil {
+		return err
+	}
 	// Making the producer fences a connector that may still run, and aborts
 	// what it left open: the state read after it is final.
 	if s.producer, err = c.Kafka.NewProducer(ctx, topic.ProducerConfig{TransactionalID: TransactionalID(c.Source)}); err != nil {
@@ -154,8 +164,11 @@ func (c *Connector) session(ctx context.Context) (err error) {
 	if s.ledger, _, err = feed.Read(ctx, c.Kafka); err != nil { // P12
 		return err
 	}
-	if err := connectors.CheckTokens(s.ledger, append([]*token.Tokenizer{s.Tokens}, s.OldTokens...)); err != nil {
+	if err := connectors.CheckTokens(s.ledger, connectors.Tokenizers(s.Tokens, s.Records, s.OldTokens)); err != nil {
 		return &ConfigError{err.Error()}
+	}
+	if err := s.checkKeys(ctx); err != nil {
+		return err
 	}
 	if err := s.compileAll(ctx); err != nil {
 		return err

@@ -9,8 +9,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/hopluu/hopluu/connectors"
 	"github.com/hopluu/hopluu/connectors/file/drop"
 	"github.com/hopluu/hopluu/schemas/erasure"
+	"github.com/hopluu/hopluu/schemas/token"
 	"github.com/hopluu/hopluu/schemas/topic"
 )
 
@@ -25,6 +27,7 @@ type session struct {
 	ledger         *erasure.Ledger // of erased people (P12)
 
 	checkpoint checkpoint
+	keys       connectors.Fingerprints
 	taken      map[string]taken // by table and content
 	names      map[string]known // by name
 
@@ -43,6 +46,9 @@ type session struct {
 type found struct {
 	drop.Entry
 	table *table
+	// again made the digests of its rows when it was taken in, under a key of
+	// tokens before the one in force; nil for a file that comes for the first time.
+	again *token.Tokenizer
 }
 
 // heartbeat is how often an idle connector writes its checkpoint: it learns that
@@ -95,7 +101,7 @@ func (s *session) resume(ctx context.Context) error {
 		if e.Name != c.Name || i < 0 {
 			continue
 		}
-		if err := s.take(ctx, found{e, s.tables[i]}); err != nil {
+		if err := s.take(ctx, found{Entry: e, table: s.tables[i]}); err != nil {
 			return err
 		}
 	}
@@ -191,7 +197,7 @@ func (s *session) ready(entries []drop.Entry) []found {
 		if held[t] || t.stopped != nil {
 			continue
 		}
-		files = append(files, found{e, t})
+		files = append(files, found{Entry: e, table: t})
 	}
 	// What was seen at rest must stay so until it is taken in.
 	for _, e := range entries {

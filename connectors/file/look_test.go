@@ -92,7 +92,10 @@ func TestGoneRow(t *testing.T) {
 	columns, err := column.New(described, nil)
 	require.NoError(t, err)
 	tab := &table{sector: described, columns: columns}
-	public, vault := fields(columns, &described, tokens)
+	records, err := token.NewRecord(token.Key{Version: 1, Secret: []byte(strings.Repeat("r", 32))})
+	require.NoError(t, err)
+	public, vault, err := fields(columns, &described, tokens, records)
+	require.NoError(t, err)
 	for _, i := range columns.Key {
 		tab.keyFields = append(tab.keyFields, public[i])
 	}
@@ -100,6 +103,7 @@ func TestGoneRow(t *testing.T) {
 	key, err := tab.appendKey(nil, row)
 	require.NoError(t, err)
 	require.NotContains(t, string(key), "0792010")
+	require.Contains(t, string(key), "k1_")
 	gone, err := tab.goneRow(key)
 	require.NoError(t, err)
 

@@ -21,7 +21,12 @@ func TestPrivacyOfFiles(t *testing.T) {
 	}}
 	columns, err := column.New(described, nil)
 	require.NoError(t, err)
-	public, vault := fields(columns, &described, tokens)
+	_, _, err = fields(columns, &described, tokens, nil)
+	require.ErrorContains(t, err, "tokens.record_key_file", "its key is an identifier")
+	records, err := token.NewRecord(token.Key{Version: 1, Secret: []byte(strings.Repeat("r", 32))})
+	require.NoError(t, err)
+	public, vault, err := fields(columns, &described, tokens, records)
+	require.NoError(t, err)
 	written := map[string]string{}
 	for _, f := range public {
 		text := map[string]string{"born": "1984-05-06"}[f.Name]
@@ -37,6 +42,7 @@ func TestPrivacyOfFiles(t *testing.T) {
 	require.NotContains(t, written, "secret")
 	require.Contains(t, written["salary"], "***")
 	require.Contains(t, written["plate"], "t1_")
+	require.Contains(t, written["card"], "k1_", "the key names the record")
 	born, err := columns.Columns[2].Codec().Append(nil, []byte("1984-01-01"))
 	require.NoError(t, err)
 	require.Equal(t, string(born), written["born"])

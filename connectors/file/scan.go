@@ -1,6 +1,7 @@
 package file
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -12,6 +13,7 @@ import (
 	"github.com/hopluu/hopluu/connectors/file/column"
 	"github.com/hopluu/hopluu/connectors/file/diff"
 	"github.com/hopluu/hopluu/connectors/file/sheet"
+	"github.com/hopluu/hopluu/schemas/token"
 )
 
 // headerRows is how many rows may stand above the heading: titles, dates,
@@ -113,7 +115,7 @@ type scanned struct {
 // before anything of it is produced.
 func (s *session) scan(ctx context.Context, f found, file *spool) (_ *scanned, err error) {
 	t := f.table
-	if newest, ok := s.newest(t); ok && t.config.Full && f.Modified.UnixMicro() < newest.ModifiedMicros {
+	if newest, ok := s.newest(t); ok && t.config.Full && f.again == nil && f.Modified.UnixMicro() < newest.ModifiedMicros {
 		return nil, &sheet.UnreadableError{
 			En: fmt.Sprintf("a full list that is older than %s, which was taken in: it would bring back what that one replaced; if it is the right one, save it again", newest.Name),
 			Vi: fmt.Sprintf("danh sách đầy đủ này cũ hơn %s đã được nhận: nếu nhận sẽ khôi phục dữ liệu đã bị thay thế; nếu đây mới là danh sách đúng, hãy lưu lại tệp", newest.Name),
@@ -131,6 +133,9 @@ func (s *session) scan(ctx context.Context, f found, file *spool) (_ *scanned, e
 	var key, digest []byte
 	err = s.each(ctx, t, file, sc.format, func(h *column.Header) error {
 		sc.header = h
+		if f.again != nil {
+			return nil // it was taken in with the columns that it has
+		}
 		return s.sameColumns(t, h)
 	}, func(r *row) (err error) {
 		sc.last = r.Line
@@ -142,7 +147,7 @@ func (s *session) scan(ctx context.Context, f found, file *spool) (_ *scanned, e
 		switch {
 		case len(r.refusals) == 0:
 			sc.accepted++
-			digest = s.digest(digest[:0], t, r.record)
+			digest = t.digest(digest[:0], cmp.Or(f.again, s.Tokens), r.record)
 			return sc.rows.Accept(r.Line, key, digest)
 		case r.record.Keyed:
 			sc.refused++
@@ -184,8 +189,8 @@ const digestDomain = "hopluu.file.row"
 // digest is what a change of a row is told by. It is keyed as tokens are: from
 // a plain hash, whoever knows the rest of a row could find out an identifier by
 // trying all (P11).
-func (s *session) digest(dst []byte, t *table, r *column.Record) []byte {
-	return s.Tokens.Append(dst, digestDomain+t.rules, r.Content)
+func (t *table) digest(dst []byte, tokens *token.Tokenizer, r *column.Record) []byte {
+	return tokens.Append(dst, digestDomain+t.rules, r.Content)
 }
 
 // rulesOf are what an owner keeps back of a table's columns. Under other rules
@@ -210,7 +215,8 @@ type compared struct {
 }
 
 // compare tells what the file changes.
-func (s *session) compare(t *table, sc *scanned) (_ *compared, err error) {
+func (s *session) compare(f found, sc *scanned) (_ *compared, err error) {
+	t := f.table
 	c := &compared{decisions: diff.NewSorter(s.scratch.create, diff.DefaultMemory)}
 	var open []*diff.RunWriter
 	defer func() {
@@ -232,7 +238,7 @@ func (s *session) compare(t *table, sc *scanned) (_ *compared, err error) {
 	var line, decision []byte
 	// A row whose key cannot be read may be any row that is not in the list:
 	// then nothing is taken for gone.
-	full := t.config.Full && sc.unkeyed == 0
+	full := t.config.Full && sc.unkeyed == 0 && f.again == nil
 	err = diff.Compare(t.known.Cursor(), sc.rows, full, func(change *diff.Change) error {
 		switch change.Outcome {
 		case diff.Gone:

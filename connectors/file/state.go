@@ -10,12 +10,13 @@ import (
 	"strings"
 	"time"
 
+	"github.com/hopluu/hopluu/connectors"
 	"github.com/hopluu/hopluu/connectors/file/diff"
 	"github.com/hopluu/hopluu/schemas/topic"
 )
 
 // The kinds of records in the state topic. A key is the kind and, but for the
-// first three, "/" and a name.
+// those that say so, "/" and a name.
 const (
 	stateCheckpoint = "checkpoint"
 	stateOwner      = "owner"
@@ -84,6 +85,10 @@ type taken struct {
 	Counts         counts `json:"counts"`
 	// Reason is why it was refused as a whole.
 	Reason string `json:"reason,omitempty"`
+	// Key names the key of tokens ("t1") that the digests of its rows are of.
+	Key string `json:"key,omitempty"`
+	// Again: it is to be taken in again under the key of tokens in force.
+	Again bool `json:"again,omitempty"`
 }
 
 // known is what a name stood for when it was last dealt with: while nothing
@@ -228,7 +233,7 @@ func (s *session) load(ctx context.Context) (barrier string, err error) {
 	if err := s.forget(); err != nil {
 		return "", err
 	}
-	s.checkpoint = checkpoint{}
+	s.checkpoint, s.keys = checkpoint{}, connectors.Fingerprints{}
 	s.taken, s.names = map[string]taken{}, map[string]known{}
 	histories := map[string]*diff.History{}
 	for _, t := range s.tables {
@@ -241,6 +246,9 @@ func (s *session) load(ctx context.Context) (barrier string, err error) {
 			return json.Unmarshal(value, &s.checkpoint)
 		case stateBarrier:
 			barrier = string(value)
+		case stateKeys:
+			s.keys = connectors.Fingerprints{}
+			return json.Unmarshal(value, &s.keys)
 		case stateContent:
 			var t taken
 			if err := json.Unmarshal(value, &t); err != nil {
@@ -248,6 +256,10 @@ func (s *session) load(ctx context.Context) (barrier string, err error) {
 			}
 			s.taken[name] = t
 		case stateName:
+			if value == nil { // Reread
+				delete(s.names, name)
+				return nil
+			}
 			var k known
 			if err := json.Unmarshal(value, &k); err != nil {
 				return err

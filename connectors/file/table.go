@@ -61,7 +61,8 @@ func (t *table) name() string { return t.sector.Schema + "." + t.sector.Name }
 // from a relation: identifiers are tokens in the public one, and the vault has
 // the key, the identifiers and the matching columns in plain text, but for what
 // the owner keeps back (P11).
-func fields(t *column.Table, sector *sectors.Table, tokens *token.Tokenizer) (public, vault []avro.Field) {
+func fields(t *column.Table, sector *sectors.Table, tokens, records *token.Tokenizer) (public, vault []avro.Field, err error) {
+	key := keyNames(t)
 	for i := range t.Columns {
 		c := &t.Columns[i]
 		if c.Privacy == sectors.Drop {
@@ -74,7 +75,11 @@ func fields(t *column.Table, sector *sectors.Table, tokens *token.Tokenizer) (pu
 		}
 		field := plain
 		if c.Identifier != "" || c.Privacy != "" {
-			field.Type, field.Append = connectors.Private(&c.Column, codec, tokens)
+			of, err := connectors.TokenizerOf(sector, c.Name, key, tokens, records)
+			if err != nil {
+				return nil, nil, err
+			}
+			field.Type, field.Append = connectors.Private(&c.Column, codec, of)
 		}
 		public = append(public, field)
 		switch {
@@ -89,7 +94,15 @@ func fields(t *column.Table, sector *sectors.Table, tokens *token.Tokenizer) (pu
 			vault = append(vault, plain)
 		}
 	}
-	return public, vault
+	return public, vault, nil
+}
+
+// keyNames are the columns of the table's key.
+func keyNames(t *column.Table) (names []string) {
+	for _, i := range t.Key {
+		names = append(names, t.Columns[i].Name)
+	}
+	return names
 }
 
 // compileAll makes the tables ready, and notes which are set aside and that the
@@ -124,7 +137,10 @@ func (s *session) compile(ctx context.Context, t *table) error {
 	}
 	t.public.partitions, t.vault.partitions = partitions[t.public.topic], partitions[t.vault.topic]
 
-	public, vault := fields(t.columns, &t.sector, s.Tokens)
+	public, vault, err := fields(t.columns, &t.sector, s.Tokens, s.Records)
+	if err != nil {
+		return &ConfigError{fmt.Sprintf("source %s: table %s: %v", s.Source, t.name(), err)}
+	}
 	for _, i := range t.columns.Key {
 		t.keyFields = append(t.keyFields, public[slices.IndexFunc(public, func(f avro.Field) bool { return f.Column == i })])
 	}
@@ -132,7 +148,7 @@ func (s *session) compile(ctx context.Context, t *table) error {
 	for i := range t.columns.Columns {
 		columns = append(columns, t.columns.Columns[i].Name)
 	}
-	if t.guard, err = connectors.NewGuard(s.ledger, append([]*token.Tokenizer{s.Tokens}, s.OldTokens...), s.Source, t.sector, columns, public, t.columns.Key); err != nil {
+	if t.guard, err = connectors.NewGuard(s.ledger, connectors.Tokenizers(s.Tokens, s.Records, s.OldTokens), s.Source, t.sector, columns, public, t.columns.Key); err != nil {
 		return err
 	}
 	err = s.sameKey(t)
@@ -154,7 +170,8 @@ func (s *session) compile(ctx context.Context, t *table) error {
 		return err
 	}
 	shape := sha256.New()
-	for _, part := range []string{t.public.encoder.ValueSchema(), t.public.encoder.KeySchema(), strconv.FormatBool(t.config.Full), t.rules} {
+	// Under another key of tokens the rest of a file would be other events (P6).
+	for _, part := range []string{t.public.encoder.ValueSchema(), t.public.encoder.KeySchema(), strconv.FormatBool(t.config.Full), t.rules, s.Tokens.Name()} {
 		shape.Write(binary.BigEndian.AppendUint32(nil, uint32(len(part)))) // a hash.Hash never returns an error
 		shape.Write([]byte(part))
 	}
@@ -165,10 +182,7 @@ func (s *session) compile(ctx context.Context, t *table) error {
 // sameKey stops a table whose rows are known by another key: they could be
 // neither changed nor removed.
 func (s *session) sameKey(t *table) error {
-	var names []string
-	for _, i := range t.columns.Key {
-		names = append(names, t.columns.Columns[i].Name)
-	}
+	names := keyNames(t.columns)
 	before := s.checkpoint.Keys[t.name()]
 	if before != nil && !slices.Equal(before, names) && t.known.Count() > 0 {
 		return &connectors.QuarantineError{Table: t.name(), Err: fmt.Errorf("its key is %s now, its rows were taken in by %s: give it that key, or take the files in under another source name", strings.Join(names, ", "), strings.Join(before, ", "))}

@@ -30,7 +30,9 @@ func (s *session) take(ctx context.Context, f found) (err error) {
 	defer func() { err = errors.Join(err, file.Close()) }()
 	content := f.table.name() + "/" + file.content
 	if before, ok := s.taken[content]; ok && before.Reason == "" {
-		return s.repeated(ctx, f, before)
+		if f.again = s.moving(before); f.again == nil {
+			return s.repeated(ctx, f, before)
+		}
 	}
 	if !s.begin(f, file) {
 		return nil
@@ -44,7 +46,7 @@ func (s *session) take(ctx context.Context, f found) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, sc.rows.Close()) }()
-	c, err := s.compare(f.table, sc)
+	c, err := s.compare(f, sc)
 	if err != nil {
 		return err
 	}
@@ -54,11 +56,15 @@ func (s *session) take(ctx context.Context, f found) (err error) {
 		return errors.Join(err, c.next.Close())
 	}
 	defer func() { err = errors.Join(err, report.close()) }()
-	if err := s.produce(ctx, f.table, file, sc, c, report); err != nil {
+	if err := s.produce(ctx, f, file, sc, c, report); err != nil {
 		return errors.Join(err, c.next.Close())
 	}
 	if err := s.finish(ctx, f, content, sc, c, report); err != nil {
 		return errors.Join(err, c.next.Close())
+	}
+	if f.again != nil {
+		// Which rows have other digests now, the state knows.
+		return errors.Join(c.next.Close(), s.own(ctx))
 	}
 	before := f.table.known
 	f.table.known = c.next
@@ -138,7 +144,8 @@ func (s *session) event(op event.Op, ordinal uint32) event.Event {
 
 // produce makes the events of what differs. What an earlier session produced is
 // in what is known of the rows, and differs no more (P2).
-func (s *session) produce(ctx context.Context, t *table, file *spool, sc *scanned, c *compared, report *report) error {
+func (s *session) produce(ctx context.Context, f found, file *spool, sc *scanned, c *compared, report *report) error {
+	t := f.table
 	sorted, err := c.decisions.Sorted()
 	if err != nil {
 		return err
@@ -152,6 +159,9 @@ func (s *session) produce(ctx context.Context, t *table, file *spool, sc *scanne
 		outcome, first, err := decided.of(r.Line)
 		if err != nil {
 			return err
+		}
+		if f.again != nil {
+			outcome = moved(outcome)
 		}
 		var ev event.Event
 		counted := &current.Counts.Created
@@ -183,7 +193,7 @@ func (s *session) produce(ctx context.Context, t *table, file *spool, sc *scanne
 		if s.rowKey, err = t.appendKey(append(append(s.rowKey[:0], t.name()...), '/'), r.record.Row); err != nil {
 			return err
 		}
-		s.rowDigest = s.digest(s.rowDigest[:0], t, r.record)
+		s.rowDigest = t.digest(s.rowDigest[:0], s.Tokens, r.record)
 		if err := s.put(ctx, stateRow, string(s.rowKey), s.rowDigest); err != nil {
 			return err
 		}
@@ -241,7 +251,7 @@ func (s *session) finish(ctx context.Context, f found, content string, sc *scann
 			return err
 		}
 	}
-	summary := taken{Name: f.Name, Sequence: current.Sequence, ModifiedMicros: current.ModifiedMicros, SeenMillis: current.SeenMillis, Counts: current.Counts}
+	summary := taken{Name: f.Name, Sequence: current.Sequence, ModifiedMicros: current.ModifiedMicros, SeenMillis: current.SeenMillis, Counts: current.Counts, Key: s.Tokens.Name()}
 	if err := s.putJSON(ctx, stateContent, content, summary); err != nil {
 		return err
 	}
@@ -275,6 +285,10 @@ func (s *session) tell(f found, sc *scanned, c *current) {
 	if c.Counts.Refused > 0 {
 		s.metrics.refused.WithLabelValues(c.Table).Add(float64(c.Counts.Refused))
 		log.Error("rows refused: correct them and drop the file again", "refused", c.Counts.Refused, "of", sc.accepted+sc.refused, "report", f.Name+ReportSuffix)
+	}
+	if f.again != nil {
+		log.Info("its rows that still stand have tokens of the key in force now")
+		return
 	}
 	if newest, ok := s.newest(f.table); ok && c.ModifiedMicros < newest.ModifiedMicros {
 		log.Warn("the file is older than one that was taken in before: where both have a row, this one's stands now", "newer", newest.Name)

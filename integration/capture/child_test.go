@@ -74,7 +74,7 @@ func runChild(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, kafka.Close()) }()
 	return connectors.New(connectors.Config{
 		Source: c.Source, DSN: c.DSN, Slot: c.Slot, Publication: c.Publication, Sector: *sector,
-		Kafka: kafka, Registry: registry.New(c.Registry), Tokens: newTokens(), Topics: c.Topics, MaxRowBytes: c.MaxRowBytes, Transactions: c.Transactions, Messages: c.Messages, Snapshot: c.Snapshot,
+		Kafka: kafka, Registry: registry.New(c.Registry), Tokens: newTokens(), Records: newRecords(), Topics: c.Topics, MaxRowBytes: c.MaxRowBytes, Transactions: c.Transactions, Messages: c.Messages, Snapshot: c.Snapshot,
 		Log: slog.Default(), Metrics: prometheus.NewRegistry(),
 	}).Run(ctx)
 }

@@ -147,7 +147,7 @@ func newBareRig(t *testing.T, server *harness.PostgresServer, broker *harness.Ka
 	r.web, r.registry = web.URL, registry.New(web.URL)
 	r.config = connectors.Config{
 		Source: database, DSN: admin, Slot: "slot_" + database, Publication: "pub_" + database, Sector: *sector,
-		Kafka: client, Registry: r.registry, Tokens: newTokens(),
+		Kafka: client, Registry: r.registry, Tokens: newTokens(), Records: newRecords(),
 		Topics: connectors.Topics{Partitions: 2, Replication: 1, MinISR: 1}, MaxRowBytes: 1 << 20,
 		Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
 	}
@@ -166,6 +166,14 @@ func newTokens() *token.Tokenizer {
 		panic(err) // the key is a constant
 	}
 	return tokens
+}
+
+func newRecords() *token.Tokenizer {
+	records, err := token.NewRecord(token.Key{Version: 1, Secret: []byte(strings.Repeat("r", 32))})
+	if err != nil {
+		panic(err) // the key is a constant
+	}
+	return records
 }
 
 func portOf(c *pgx.ConnConfig) string { return big.NewInt(int64(c.Port)).String() }

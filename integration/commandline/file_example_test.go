@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -28,8 +29,22 @@ func TestFilesExample(t *testing.T) {
 	env := []string{
 		"HOPLUU_CONFIG=" + path, "HOPLUU_KAFKA_BROKERS=" + strings.Join(w.broker.Brokers(), ","), "HOPLUU_REGISTRY_URL=" + w.config["registry"].(tree)["url"].(string),
 		"HOPLUU_SECTORS_DIR=" + filepath.Join(dir, "sectors"), "HOPLUU_TOKENS_KEY_FILE=" + filepath.Join(w.dir, "token.key"),
+		"HOPLUU_TOKENS_RECORD_KEY_FILE=" + filepath.Join(w.dir, "record.key"),
 		"HOPLUU_SOURCE_" + strings.ToUpper(name) + "_LOCATION=" + filepath.Join(dir, "drops"), "HOPLUU_SOURCE_" + strings.ToUpper(name) + "_REPORTS=" + filepath.Join(dir, "drops"),
 		"HOPLUU_SOURCE_" + strings.ToUpper(name) + "_INTERVAL=100ms", "HOPLUU_HTTP_LISTEN=127.0.0.1:0",
+	}
+	// P11: members are known by their numbers.
+	without := w.write("files/without.yaml", strings.Replace(string(config), ", record_key_file: record.key", "", 1))
+	for _, args := range [][]string{{"connector", "check", "-c", without}, {"connector", "run", "-c", without}} {
+		unset := slices.DeleteFunc(slices.Clone(env), func(of string) bool {
+			return strings.HasPrefix(of, "HOPLUU_TOKENS_RECORD") || strings.HasPrefix(of, "HOPLUU_SOURCE_")
+		})
+		unset = append(unset, "HOPLUU_SOURCE_LABOUR_LOCATION="+filepath.Join(dir, "drops"), "HOPLUU_SOURCE_LABOUR_REPORTS="+filepath.Join(dir, "drops"))
+		stdout, stderr, code, err := w.program.Run(t.Context(), args, unset...)
+		require.NoError(t, err)
+		require.NotZero(t, code)
+		require.Contains(t, stdout+stderr, "column cccd of table public.member is an identifier that names records")
+		require.Contains(t, stdout+stderr, "tokens.record_key_file")
 	}
 	stdout, stderr, code, err := w.program.Run(t.Context(), []string{"connector", "check", "--json"}, env...)
 	require.NoError(t, err)

@@ -204,7 +204,7 @@ func TestFilesFromFolderToSilver(t *testing.T) {
 	members := "SELECT count() FROM silver.labour_member FINAL WHERE _source = '" + d.source + "'"
 	d.silver(households, "H-01 450000 2025-01-31, H-03 - 2025-02-28")
 	d.silver(members, "2")
-	d.silver("SELECT count() FROM silver.labour_member FINAL WHERE _source = '"+d.source+"' AND startsWith(cccd, 't1_')", "2")
+	d.silver("SELECT count() FROM silver.labour_member FINAL WHERE _source = '"+d.source+"' AND startsWith(cccd, 'k1_')", "2")
 	d.silver("SELECT count() FROM silver.identity_link FINAL WHERE startsWith(record, '"+d.source+".member:')", "2")
 	d.silver("SELECT count() FROM silver.clinic_room FINAL WHERE _source = '"+d.world.source+"'", "100")
 	connector.ready()

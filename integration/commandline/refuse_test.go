@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -96,16 +97,22 @@ func TestWrongConfigurations(t *testing.T) {
 		"no token key":           {func(w *world) { w.set("tokens.key_file", nil) }, connector, []string{"tokens.key_file", "openssl rand"}},
 		"token key file gone":    {func(w *world) { w.set("tokens.key_file", "/nonexistent") }, []string{"reconcile"}, []string{"tokens.key_file", "/nonexistent"}},
 		"token key too short":    {func(w *world) { w.write("token.key", "abcd") }, connector, []string{"tokens.key_file", "32 are needed"}},
-		"no Kafka":               {func(w *world) { w.set("kafka.brokers", []string{"127.0.0.1:1"}) }, connector, []string{"kafka.brokers", "127.0.0.1:1"}},
-		"no Kafka, processor":    {func(w *world) { w.set("kafka.brokers", []string{"127.0.0.1:1"}) }, processor, []string{"kafka.brokers", "127.0.0.1:1"}},
-		"no Kafka, registry":     {func(w *world) { w.set("kafka.brokers", []string{"127.0.0.1:1"}) }, []string{"registry", "run"}, []string{"kafka.brokers"}},
-		"no CA":                  {func(w *world) { w.set("kafka.tls", tree{"enabled": true, "ca_file": "/nonexistent"}) }, connector, []string{"kafka.tls.ca_file"}},
-		"no registry":            {func(w *world) { w.set("registry.url", "http://127.0.0.1:1") }, connector, []string{"registry.url", "127.0.0.1:1"}},
-		"no registry, processor": {func(w *world) { w.set("registry.url", nil) }, processor, []string{"registry.url", "hopluu registry run"}},
-		"registry is no URL":     {func(w *world) { w.set("registry.url", "127.0.0.1:8081") }, processor, []string{"registry.url"}},
-		"no ClickHouse":          {func(w *world) { w.set("clickhouse.dsn", "http://default:secret@127.0.0.1:1/default") }, sink, []string{"clickhouse.dsn", "127.0.0.1:1"}},
-		"no ClickHouse, native":  {func(w *world) { w.set("clickhouse.dsn", "clickhouse://default:secret@127.0.0.1:1/default") }, sink, []string{"clickhouse.dsn", "127.0.0.1:1"}},
-		"no clickhouse.dsn":      {func(w *world) { w.set("clickhouse.dsn", nil) }, sink, []string{"clickhouse.dsn", "HOPLUU_CLICKHOUSE_DSN"}},
+		"no record key": {func(w *world) {
+			w.exec("ALTER TABLE public.patient DROP CONSTRAINT patient_pkey, ADD PRIMARY KEY (cccd)")
+			w.set("tokens.record_key_file", nil).setSource("dsn", w.admin)
+		}, connector, []string{"column cccd of table public.patient", "tokens.record_key_file", "openssl rand"}},
+		"record key is the token key": {func(w *world) { w.set("tokens.record_key_file", filepath.Join(w.dir, "token.key")) }, connector, []string{"tokens.record_key_file holds a token key", "openssl rand"}},
+		"two record keys":             {func(w *world) { w.set("tokens.record_key", "ab") }, connector, []string{"tokens.record_key and tokens.record_key_file"}},
+		"no Kafka":                    {func(w *world) { w.set("kafka.brokers", []string{"127.0.0.1:1"}) }, connector, []string{"kafka.brokers", "127.0.0.1:1"}},
+		"no Kafka, processor":         {func(w *world) { w.set("kafka.brokers", []string{"127.0.0.1:1"}) }, processor, []string{"kafka.brokers", "127.0.0.1:1"}},
+		"no Kafka, registry":          {func(w *world) { w.set("kafka.brokers", []string{"127.0.0.1:1"}) }, []string{"registry", "run"}, []string{"kafka.brokers"}},
+		"no CA":                       {func(w *world) { w.set("kafka.tls", tree{"enabled": true, "ca_file": "/nonexistent"}) }, connector, []string{"kafka.tls.ca_file"}},
+		"no registry":                 {func(w *world) { w.set("registry.url", "http://127.0.0.1:1") }, connector, []string{"registry.url", "127.0.0.1:1"}},
+		"no registry, processor":      {func(w *world) { w.set("registry.url", nil) }, processor, []string{"registry.url", "hopluu registry run"}},
+		"registry is no URL":          {func(w *world) { w.set("registry.url", "127.0.0.1:8081") }, processor, []string{"registry.url"}},
+		"no ClickHouse":               {func(w *world) { w.set("clickhouse.dsn", "http://default:secret@127.0.0.1:1/default") }, sink, []string{"clickhouse.dsn", "127.0.0.1:1"}},
+		"no ClickHouse, native":       {func(w *world) { w.set("clickhouse.dsn", "clickhouse://default:secret@127.0.0.1:1/default") }, sink, []string{"clickhouse.dsn", "127.0.0.1:1"}},
+		"no clickhouse.dsn":           {func(w *world) { w.set("clickhouse.dsn", nil) }, sink, []string{"clickhouse.dsn", "HOPLUU_CLICKHOUSE_DSN"}},
 		"ClickHouse's password": {func(w *world) {
 			w.set("clickhouse.dsn", strings.Replace(house.URL, "http://", "http://leader:secret@", 1))
 		}, sink, []string{"clickhouse.dsn", "leader", "password"}},

@@ -79,6 +79,7 @@ func newWorld(t testing.TB, server *harness.PostgresServer, broker *harness.Kafk
 	w.exec(clinicSQL)
 	w.write("sectors/clinic.yaml", clinic)
 	w.write("token.key", strings.Repeat("6b", 32))
+	w.write("record.key", strings.Repeat("72", 32))
 	u, err := url.Parse(w.admin)
 	require.NoError(t, err)
 	u.User = url.UserPassword("hopluu_"+w.source, password)
@@ -87,7 +88,7 @@ func newWorld(t testing.TB, server *harness.PostgresServer, broker *harness.Kafk
 		"kafka":          tree{"brokers": broker.Brokers()},
 		"registry":       tree{"url": "http://127.0.0.1:1", "listen": "127.0.0.1:0"},
 		"clickhouse":     tree{"dsn": "http://default@127.0.0.1:1/default"},
-		"tokens":         tree{"key_file": filepath.Join(w.dir, "token.key")},
+		"tokens":         tree{"key_file": filepath.Join(w.dir, "token.key"), "record_key_file": filepath.Join(w.dir, "record.key")},
 		"topics":         tree{"partitions": 2, "replication": 1, "min_insync_replicas": 1},
 		"sectors_dir":    filepath.Join(w.dir, "sectors"),
 		"http":           tree{"listen": ""},

@@ -82,7 +82,7 @@ func TestIdentifiersAreTokens(t *testing.T) {
 		require.NotContains(t, string(vault[i].Value), "bệnh án", "the vault has only what matching needs")
 	}
 	number := last(t, public, "full_name", "Nguyễn Thị Bưởi").Row["cccd"]
-	require.True(t, strings.HasPrefix(number, "t1_"), number)
+	require.True(t, strings.HasPrefix(number, "k1_"), number)
 	require.Equal(t, map[string]string{number: "rd-", last(t, public, "full_name", "Trần Văn Đạt").Row["cccd"]: "r"}, history(public, "cccd"))
 	require.Equal(t, history(public, "cccd"), history(vault, "cccd"))
 	one := last(t, vault, "full_name", "Nguyễn Thị Bưởi").Row

@@ -60,9 +60,13 @@ func capture(text string) (err error) {
 	if err != nil {
 		return err
 	}
+	records, err := token.NewRecord(recordKey)
+	if err != nil {
+		return err
+	}
 	return file.New(file.Config{
 		Source: s.Source, Location: s.Location, Sector: *sector, Tables: s.Tables, Interval: interval, Scratch: s.Scratch,
-		Kafka: client, Registry: registry.New(s.Registry), Tokens: tokens,
+		Kafka: client, Registry: registry.New(s.Registry), Tokens: tokens, Records: records,
 		Topics: connectors.Topics{Partitions: 2, Replication: 1, MinISR: 1}, MaxRowBytes: 1 << 20,
 		Log: slog.New(slog.NewTextHandler(os.Stderr, nil)), Metrics: prometheus.NewRegistry(),
 	}).Run(context.Background())
@@ -113,4 +117,7 @@ func (r *rig) complete(n int) bool {
 // interval between two looks in tests.
 const interval = 20 * time.Millisecond
 
-var tokenKey = token.Key{Version: 1, Secret: []byte(strings.Repeat("k", 32))}
+var (
+	tokenKey  = token.Key{Version: 1, Secret: []byte(strings.Repeat("k", 32))}
+	recordKey = token.Key{Version: 1, Secret: []byte(strings.Repeat("r", 32))}
+)

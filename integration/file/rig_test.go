@@ -113,12 +113,14 @@ func newRig(t testing.TB) *rig {
 	t.Cleanup(func() { web.Close(); require.NoError(t, server.Close()) })
 	tokens, err := token.New(tokenKey)
 	require.NoError(t, err)
+	records, err := token.NewRecord(recordKey)
+	require.NoError(t, err)
 	r := &rig{t: t, dir: t.TempDir(), web: web.URL, client: client, other: other, registry: registry.New(web.URL), logged: &log{}, clock: time.Date(2025, 1, 31, 8, 0, 0, 0, time.UTC)}
 	r.config = file.Config{
 		Source: harness.Name("labour"), Location: r.dir, Sector: *sector,
 		Tables:   []file.Table{{Name: "household", Pattern: "household_*"}, {Name: "member", Pattern: "member_*"}},
 		Interval: interval, Scratch: t.TempDir(),
-		Kafka: client, Registry: r.registry, Tokens: tokens,
+		Kafka: client, Registry: r.registry, Tokens: tokens, Records: records,
 		Topics: connectors.Topics{Partitions: 2, Replication: 1, MinISR: 1}, MaxRowBytes: 1 << 20,
 		Log: slog.New(slog.NewTextHandler(r.logged, nil)),
 	}

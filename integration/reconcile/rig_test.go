@@ -57,6 +57,7 @@ func newRig(t testing.TB, file, tables string, sources int) *rig {
 	t.Cleanup(func() { web.Close(); require.NoError(t, server.Close()) })
 	r.schemas = registry.New(web.URL)
 	r.config.Tokens = tokenizer(t, 1, name)
+	r.config.Records = recordTokenizer(t, name)
 	r.config.ClickHouse, err = clickhouse.Open(harness.ClickHouse(t).Options())
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, r.config.ClickHouse.Close()) })
@@ -90,6 +91,15 @@ func tokenizer(t testing.TB, version uint8, of string) *token.Tokenizer {
 	tokens, err := token.New(token.Key{Version: version, Secret: secret[:]})
 	require.NoError(t, err)
 	return tokens
+}
+
+// recordTokenizer is of a record key of a test's own.
+func recordTokenizer(t testing.TB, of string) *token.Tokenizer {
+	t.Helper()
+	secret := sha256.Sum256([]byte(of + " records"))
+	records, err := token.NewRecord(token.Key{Version: 1, Secret: secret[:]})
+	require.NoError(t, err)
+	return records
 }
 
 func (r *rig) connect(s reconcile.Source) *pgx.Conn {
@@ -129,7 +139,7 @@ func (r *rig) connector(s reconcile.Source, load connectors.Load) running {
 func (r *rig) newConnector(s reconcile.Source, load connectors.Load) *connectors.Connector {
 	return connectors.New(connectors.Config{
 		Source: s.Name, DSN: s.DSN, Slot: s.Slot, Publication: "pub_" + s.Name, Sector: s.Sector,
-		Kafka: r.config.Kafka, Registry: r.schemas, Tokens: r.config.Tokens.Clone(), OldTokens: r.config.OldTokens, Vault: r.vault,
+		Kafka: r.config.Kafka, Registry: r.schemas, Tokens: r.config.Tokens.Clone(), OldTokens: r.config.OldTokens, Records: r.config.Records.Clone(), Vault: r.vault,
 		Topics: connectors.Topics{Partitions: 2, Replication: 1, MinISR: 1}, MaxRowBytes: 8 << 20,
 		Snapshot: load, Log: r.log, Metrics: prometheus.NewRegistry(),
 	})

@@ -3,7 +3,6 @@ package reconcile
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 	"testing"
 
@@ -23,8 +22,8 @@ import (
 	"github.com/hopluu/hopluu/schemas/topic"
 )
 
-// rotatedFile has two tables that give people's numbers, and one whose primary key
-// is a number, without a word of it in the file.
+// rotatedFile has two tables that give people's numbers, one whose primary key is a
+// number, without a word of it in the file, and two that refer to that one.
 const rotatedFile = clinicFile + `
   - name: visitor
     meaning: {vi: Người thăm, en: Visitors}
@@ -35,9 +34,23 @@ const rotatedFile = clinicFile + `
       - {name: name, type: text, meaning: {vi: Tên, en: Name}, sensitivity: personal, match: full_name}
   - name: card
     meaning: {vi: Thẻ, en: Cards}
+    person: direct
     columns:
-      - {name: cccd, type: text, meaning: {vi: Số định danh, en: Identity number}, sensitivity: identifier, identifier: cccd}
-      - {name: color, type: text, meaning: {vi: Màu, en: Colour}, sensitivity: internal}
+      - {name: cccd, type: text, meaning: {vi: Số định danh, en: Identity number}, sensitivity: identifier, identifier: cccd, match: cccd}
+      - {name: insurance, type: text, meaning: {vi: Bảo hiểm, en: Insurance}, sensitivity: identifier, identifier: insurance}
+      - {name: name, type: text, meaning: {vi: Tên, en: Name}, sensitivity: personal, match: full_name}
+  - name: renewal
+    meaning: {vi: Gia hạn, en: Renewals}
+    person: {via: holder, to: card}
+    columns:
+      - {name: id, type: bigint, meaning: {vi: Mã, en: Id}, sensitivity: internal}
+      - {name: holder, type: text, meaning: {vi: Chủ thẻ, en: Holder}, sensitivity: identifier, identifier: cccd}
+      - {name: by_cccd, type: text, meaning: {vi: Người làm, en: By whom}, sensitivity: identifier, identifier: cccd}
+  - name: fee
+    meaning: {vi: Lệ phí, en: Fees}
+    columns:
+      - {name: id, type: bigint, meaning: {vi: Mã, en: Id}, sensitivity: internal}
+      - {name: card, type: text, meaning: {vi: Thẻ, en: Card}, sensitivity: identifier, identifier: cccd, refers: card}
 `
 
 // persons gives the person of each record that ClickHouse has a link of.
@@ -66,17 +79,21 @@ func partition(t testing.TB, persons map[string]string) identity.Partition {
 // P11, P12: under a new key of tokens every row comes to have its tokens, what is
 // compared agrees, and who was erased under the old key stays out under the new
 // one; without the old key capture does not begin. Nobody is linked anew, equal
-// numbers have equal tokens again, and a table whose key is a number is refused
-// before anything is done.
+// numbers have equal tokens again, and what names records by a number (a primary
+// key, and what refers to it) keeps its tokens, so that those records stay too.
 func TestP11RotatedKeyMovesEveryRow(t *testing.T) {
 	r := newRig(t, rotatedFile, `
 		CREATE TABLE public.patient (id bigint PRIMARY KEY, cccd text, name text);
 		CREATE TABLE public.encounter (id bigint PRIMARY KEY, patient bigint, note text);
 		CREATE TABLE public.visitor (id bigint PRIMARY KEY, cccd text, name text);
-		CREATE TABLE public.card (cccd text PRIMARY KEY, color text);
+		CREATE TABLE public.card (cccd text PRIMARY KEY, insurance text, name text);
+		CREATE TABLE public.renewal (id bigint PRIMARY KEY, holder text REFERENCES public.card, by_cccd text);
+		CREATE TABLE public.fee (id bigint PRIMARY KEY, card text);
 		INSERT INTO public.patient SELECT n, '07908500' || (1000 + n), 'Name of ' || n FROM generate_series(1, 30) n;
 		INSERT INTO public.visitor SELECT n, '07908500' || (1000 + n), 'Name of ' || n FROM generate_series(11, 30) n;
-		INSERT INTO public.card VALUES ('079085001001', 'red');
+		INSERT INTO public.card SELECT '07908500' || (1000 + n), 'DN' || n, 'Name of ' || n FROM generate_series(21, 30) n;
+		INSERT INTO public.renewal SELECT n, '07908500' || (1000 + n), '07908500' || (1001 + n) FROM generate_series(21, 29) n;
+		INSERT INTO public.fee SELECT n, '07908500' || (1000 + n) FROM generate_series(21, 24) n;
 		INSERT INTO public.encounter SELECT n, n % 30 + 1, 'x' FROM generate_series(1, 30) n`, 1)
 	s := r.sources[0]
 	for _, spec := range (connectors.Topics{Partitions: 2, Replication: 1, MinISR: 1}).IdentitySpecs() {
@@ -98,12 +115,7 @@ func TestP11RotatedKeyMovesEveryRow(t *testing.T) {
 	require.NoError(t, err)
 	r.until(matched.Run)
 
-	var refused *rotate.KeyError
-	require.ErrorAs(t, rotate.Check(t.Context(), r.config.ClickHouse, []rotate.Source{{Name: s.Name, Sector: r.sector}}), &refused)
-	require.Equal(t, []string{s.Name + ".card"}, refused.Tables, "its primary key is a number, and the file does not say so")
-	moved := r.sector
-	moved.Tables = slices.DeleteFunc(slices.Clone(moved.Tables), func(t sectors.Table) bool { return t.Name == "card" })
-	sources := []rotate.Source{{Name: s.Name, Sector: moved}}
+	sources := []rotate.Source{{Name: s.Name, Sector: r.sector}}
 	look := func(version uint8) rotate.Report {
 		t.Helper()
 		ledger, _, err := feed.Read(t.Context(), r.config.Kafka)
@@ -112,10 +124,12 @@ func TestP11RotatedKeyMovesEveryRow(t *testing.T) {
 		require.NoError(t, err)
 		return report
 	}
-	require.NoError(t, rotate.Check(t.Context(), r.config.ClickHouse, sources))
+	// Fees have no token that moves.
 	require.Equal(t, []rotate.Table{
 		{Source: s.Name, Table: "public.patient", Rows: map[string]uint64{"1": 30}},
 		{Source: s.Name, Table: "public.visitor", Rows: map[string]uint64{"1": 20}},
+		{Source: s.Name, Table: "public.card", Rows: map[string]uint64{"1": 10}},
+		{Source: s.Name, Table: "public.renewal", Rows: map[string]uint64{"1": 9}},
 	}, look(1).Tables)
 
 	// Somebody is erased under the first key.
@@ -129,8 +143,14 @@ func TestP11RotatedKeyMovesEveryRow(t *testing.T) {
 	c.stop()
 	var before map[string]string
 	harness.Eventually(t, within, func(context.Context) error {
-		if before = r.persons(s); len(before) != 49 {
-			return fmt.Errorf("%d of 49 records have a person: %v", len(before), before)
+		if before = r.persons(s); len(before) != 59 {
+			return fmt.Errorf("%d of 59 records have a person: %v", len(before), before)
+		}
+		for n := 21; n <= 30; n++ {
+			card := s.Name + ".card:" + string(r.config.Records.Append(nil, "cccd", fmt.Appendf(nil, "07908500%d", 1000+n)))
+			if before[card] == "" || before[card] != before[fmt.Sprintf("%s.patient:%d", s.Name, n)] {
+				return fmt.Errorf("patient %d and card %s are not one yet: %v", n, card, before)
+			}
 		}
 		for n := 11; n <= 30; n++ {
 			if before[fmt.Sprintf("%s.patient:%d", s.Name, n)] != before[fmt.Sprintf("%s.visitor:%d", s.Name, n)] {
@@ -148,6 +168,14 @@ func TestP11RotatedKeyMovesEveryRow(t *testing.T) {
 		return texts(t, r.config.ClickHouse, "SELECT concat(_topic, ' ', toString(_partition), ' ', toString(_offset)) FROM bronze.identity_link WHERE source = '"+s.Name+"' AND NOT match(record, 'patient:7(0[01])?$') ORDER BY 1")
 	}
 	links := told()
+	// What names records, and joins them.
+	names := func() []string {
+		return texts(t, r.config.ClickHouse, fmt.Sprintf("SELECT arrayStringConcat([c.cccd, ifNull(n.holder, ''), ifNull(f.card, '')], ' ') FROM silver.%s AS c FINAL LEFT JOIN silver.%s AS n FINAL ON n.holder = c.cccd LEFT JOIN silver.%s AS f FINAL ON f.card = c.cccd ORDER BY 1",
+			r.dataset("public.card"), r.dataset("public.renewal"), r.dataset("public.fee")))
+	}
+	named := names()
+	require.Len(t, named, 10)
+	require.Equal(t, 10+9+4, strings.Count(strings.Join(named, " "), "k1_"), "%v", named)
 
 	old := r.config.Tokens
 	r.config.Tokens = tokenizer(t, 2, s.Name+" anew")
@@ -163,19 +191,32 @@ func TestP11RotatedKeyMovesEveryRow(t *testing.T) {
 	})
 	report := look(2)
 	require.True(t, report.Tables[0].Behind)
-	require.Len(t, report.Needed["1"], 3, "the rows of two tables, and who is erased")
-	require.NoError(t, connectors.Resnapshot(t.Context(), r.config.Kafka, s.Name, "public.patient", "public.visitor"))
+	require.Len(t, report.Needed["1"], 5, "the rows of four tables, and who is erased")
+	var behind []string
+	for _, table := range report.Tables {
+		require.True(t, table.Behind, table.Table)
+		behind = append(behind, table.Table)
+	}
+	require.NoError(t, connectors.Resnapshot(t.Context(), r.config.Kafka, s.Name, behind...))
 	r.exec(s, `INSERT INTO public.patient VALUES (700, '079085001007', 'Again 7'), (701, '079085009999', 'Another')`)
 	harness.Eventually(t, within, func(context.Context) error {
 		tables := look(2).Tables
-		if patients, visitors := tables[0].Rows, tables[1].Rows; patients["1"] != 0 || patients["2"] != 30 || visitors["1"] != 0 || visitors["2"] != 20 {
-			return fmt.Errorf("%v", tables)
+		for i, rows := range []uint64{30, 20, 10, 9} {
+			if of := tables[i].Rows; of["1"] != 0 || of["2"] != rows {
+				return fmt.Errorf("%v", tables)
+			}
 		}
 		return nil
 	})
-	result := r.compare(s)["public.patient"]
-	require.True(t, result.OK, "%+v", result)
-	require.Equal(t, int64(2), result.Erased)
+	results := r.compare(s)
+	for name, result := range results {
+		require.True(t, result.OK, "%s: %+v\n%s", name, result, r.explain(s, result))
+	}
+	require.Equal(t, int64(2), results["public.patient"].Erased)
+	require.Equal(t, named, names(), "names of records, and what joins with them, stay")
+	for _, table := range r.sector.Tables {
+		require.Equal(t, []string{"0"}, texts(t, r.config.ClickHouse, "SELECT toString(count()) FROM silver."+r.sector.Sector+"_"+table.Name+" FINAL WHERE match(toString(tuple(*)), 't1_[a-z2-7]{26}')"), "%s has tokens of the old key", table.Name)
+	}
 	require.Equal(t, map[string][]string{"1": {"erased people, who are known by tokens of it alone"}}, look(2).Needed)
 	require.Equal(t, []string{"20"}, texts(t, r.config.ClickHouse, fmt.Sprintf("SELECT toString(count()) FROM silver.%s AS p FINAL INNER JOIN silver.%s AS v FINAL USING (cccd)", r.dataset("public.patient"), r.dataset("public.visitor"))))
 	last := map[string]string{}
@@ -198,10 +239,49 @@ func TestP11RotatedKeyMovesEveryRow(t *testing.T) {
 	require.Equal(t, before, after)
 	require.Equal(t, partition(t, before), partition(t, after))
 	require.Equal(t, links, told(), "and no link was told again")
-	c.stop()
+	r.refusesOtherKeys(s, c, old)
+}
 
-	tokenKey := r.sector
-	tokenKey.Tables = append(tokenKey.Tables[:0:0], tokenKey.Tables...)
-	tokenKey.Tables[0].Key = []string{"cccd"}
-	require.ErrorAs(t, rotate.Check(t.Context(), r.config.ClickHouse, []rotate.Source{{Name: s.Name, Sector: tokenKey}}), &refused)
+// refusesOtherKeys wants a captured source not to begin with keys that are not those
+// that it was captured with, the connector that runs not to be disturbed, and the
+// record key to be changed by those who ask for it (P11).
+func (r *rig) refusesOtherKeys(s reconcile.Source, runs running, old *token.Tokenizer) {
+	t := r.t
+	t.Helper()
+	right := r.config
+	refused := func(why string, change func()) {
+		t.Helper()
+		r.config = right
+		change()
+		require.ErrorContains(t, r.newConnector(s, connectors.Load{}).Run(t.Context()), why)
+		r.config = right
+	}
+	refused("the token key (tokens.key_file) is not the one of version 2", func() { r.config.Tokens = tokenizer(t, 2, "another") })
+	refused("the key of version 1 under tokens.old is not the one", func() { r.config.OldTokens = []*token.Tokenizer{tokenizer(t, 1, "another")} })
+	refused("tokens.version is 1, but source "+s.Name+" has tokens of version 2", func() { r.config.Tokens, r.config.OldTokens = old, nil })
+	refused("tokens.record_key_file", func() { r.config.Records = nil })
+	other := recordTokenizer(t, "other")
+	tables := []string{"public.card", "public.fee", "public.renewal"}
+	refused("hopluu connector resnapshot "+s.Name+" "+strings.Join(tables, " "), func() { r.config.Records = other })
+
+	require.NoError(t, runs.Ready())
+	runs.stop() // it was not taken the source from, which would be an error
+
+	require.NoError(t, connectors.Resnapshot(t.Context(), r.config.Kafka, s.Name, tables...))
+	r.config.Records = other
+	r.connector(s, connectors.Load{})
+	harness.Eventually(t, within, func(context.Context) error {
+		for _, table := range tables {
+			rows := texts(t, r.config.ClickHouse, "SELECT toString(tuple(*)) FROM silver."+r.dataset(table)+" FINAL ORDER BY 1")
+			for _, row := range rows {
+				if strings.Contains(row, string(right.Records.Append(nil, "cccd", []byte("079085001021")))) {
+					return fmt.Errorf("%s has the name of before: %s", table, row)
+				}
+			}
+			if want := map[string]int{"public.card": 10, "public.fee": 4, "public.renewal": 9}[table]; len(rows) != want {
+				return fmt.Errorf("%s has %d rows, not %d", table, len(rows), want)
+			}
+		}
+		return nil
+	})
 }

@@ -77,6 +77,8 @@ func TestParseFaults(t *testing.T) {
 		{"token without a domain", "match: full_name", "privacy: token", `clinic.yaml:12: table patient, column who: becomes a token, but domain is ""; name one`},
 		{"token of an identifier's domain", "match: full_name", "privacy: token, domain: phone", "clinic.yaml:12: table patient, column who: domain phone is that of an identifier; write identifier: phone"},
 		{"domain without a token", "match: full_name", "domain: names", "clinic.yaml:12: table patient, column who: domain is for a column with privacy: token"},
+		{"refers to nowhere", "identifier: cccd, match: cccd", "identifier: cccd, match: cccd, refers: card", "clinic.yaml:11: table patient, column cccd: refers to table card, which this file does not describe; name a table of it"},
+		{"refers though it is no token", "match: full_name", "match: full_name, refers: visit", "clinic.yaml:12: table patient, column who: refers is for a column that becomes a token; others join as they are, so remove it"},
 		{"unfit", "match: full_name", "unfit: drop", `clinic.yaml:12: table patient, column who: unfit is "drop"; write text`},
 		{"unfit of what is matched", "match: full_name", "match: full_name, unfit: text", "clinic.yaml:12: table patient, column who: unfit is for a column that leaves as it is"},
 		{"unfit of the key", "{name: id, type: bigint, sensitivity: internal, meaning: {vi: Số, en: Number}}\n      - {name: patient", "{name: id, type: bigint, sensitivity: internal, unfit: text, meaning: {vi: Số, en: Number}}\n      - {name: patient", "clinic.yaml:16: table visit: key column id has unfit, but a row is known by its key"},

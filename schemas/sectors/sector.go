@@ -194,6 +194,10 @@ type Column struct {
 	// Unfit is UnfitText when values that the column's type cannot hold on the
 	// way go to a field of their own; else "", and they are refused.
 	Unfit string `yaml:"unfit"`
+	// Refers names a table of the same sector by whose key the column names a
+	// row, beside those that `person` and `role` go via: an identifier that does
+	// is a token of the same key as that table's key (Table.NamesRecord).
+	Refers string `yaml:"refers"`
 	// Domain of the tokens of a column that is TokenOnly and no identifier:
 	// equal values of one domain have equal tokens, whatever their table.
 	Domain string `yaml:"domain"`
@@ -226,6 +230,19 @@ func (c *Column) TokenDomain() string {
 		return c.Domain
 	}
 	return ""
+}
+
+// NamesRecord tells whether tokens of the column name records: it is of the
+// table's key, or holds the key of another table's rows. They are then of a key
+// that is not rotated, for a record's name is all that it is known by: to silver,
+// to links and decisions, and a person_id is made of it.
+func (t *Table) NamesRecord(column string, key []string) bool {
+	c, ok := t.Column(column)
+	if !ok || c.TokenDomain() == "" {
+		return false
+	}
+	return slices.Contains(key, column) || c.Refers != "" ||
+		t.Person != nil && t.Person.Via == column || t.Role != nil && t.Role.Via == column
 }
 
 // What an owner may ask for a column. The plaintext is then in no topic, the

@@ -147,6 +147,19 @@ func (c *checker) table(yamlPath string, s *Sector, t *Table) {
 			c.fail(fmt.Sprintf("%s.key[%d]", yamlPath, i), at, "key column %s stands twice; keep one", k)
 		}
 	}
+	for i := range t.Columns {
+		col := &t.Columns[i]
+		if col.Refers == "" {
+			continue
+		}
+		refersPath, refersAt := fmt.Sprintf("%s.columns[%d].refers", yamlPath, i), at+", column "+col.Name
+		if _, ok := s.Table(col.Refers); !ok {
+			c.fail(refersPath, refersAt, "refers to table %s, which this file does not describe; name a table of it", col.Refers)
+		}
+		if col.TokenDomain() == "" {
+			c.fail(refersPath, refersAt, "refers is for a column that becomes a token; others join as they are, so remove it")
+		}
+	}
 	c.privacy(yamlPath, at, t)
 	c.golden(yamlPath, at, s, t)
 	c.person(yamlPath+".person", at, s, t, matches)

@@ -89,6 +89,29 @@ func TestNewRefusesWeakKeys(t *testing.T) {
 	}
 }
 
+// A key of records makes tokens of its own kind, and a fingerprint says which key
+// it is and nothing of it (P11).
+func TestRecordKeyAndFingerprints(t *testing.T) {
+	tokens := tokenizer(t, key())
+	records, err := NewRecord(key())
+	require.NoError(t, err)
+	require.Equal(t, "t1", tokens.Name())
+	require.Equal(t, "k1", records.Name())
+	one := string(tokens.Append(nil, "cccd", []byte("1")))
+	require.Equal(t, "k"+one[1:], string(records.Append(nil, "cccd", []byte(" 1"))), "one domain, one canonical form")
+	require.Equal(t, "k1", records.Clone().Name())
+	require.Nil(t, (*Tokenizer)(nil).Clone())
+	_, err = NewRecord(Key{Version: 1})
+	require.ErrorContains(t, err, "record key: the secret has 0 bytes")
+
+	require.Equal(t, tokens.Fingerprint(), tokenizer(t, key()).Fingerprint())
+	other := key()
+	other.Secret[0]++
+	require.NotEqual(t, tokens.Fingerprint(), tokenizer(t, other).Fingerprint())
+	require.NotEqual(t, tokens.Fingerprint(), records.Fingerprint())
+	require.NotContains(t, tokens.Fingerprint(), string(key().Secret[:4]))
+}
+
 func TestSecretIsCopied(t *testing.T) {
 	k := key()
 	tok := tokenizer(t, k)

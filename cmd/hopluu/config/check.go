@@ -166,6 +166,10 @@ func (c *Config) checkRest() error {
 		return errors.New("tokens.key and tokens.key_file are both set: keep one")
 	case c.Tokens.Version == 0:
 		return errors.New("tokens.version is 0: versions begin at 1")
+	case c.Tokens.RecordKey != "" && c.Tokens.RecordKeyFile != "":
+		return errors.New("tokens.record_key and tokens.record_key_file are both set: keep one")
+	case c.Tokens.RecordVersion == 0:
+		return errors.New("tokens.record_version is 0: versions begin at 1")
 	case c.Vault.Key != "" && c.Vault.KeyFile != "":
 		return errors.New("vault.key and vault.key_file are both set: keep one")
 	case c.Vault.Version == 0:

@@ -81,6 +81,11 @@ type Tokens struct {
 	Key     string `yaml:"key" env:"KEY"`
 	KeyFile string `yaml:"key_file" env:"KEY_FILE"`
 	Version uint8  `yaml:"version" env:"VERSION"`
+	// RecordKey is the key of the tokens that records are named with, which a
+	// rotation leaves as it is.
+	RecordKey     string `yaml:"record_key" env:"RECORD_KEY"`
+	RecordKeyFile string `yaml:"record_key_file" env:"RECORD_KEY_FILE"`
+	RecordVersion uint8  `yaml:"record_version" env:"RECORD_VERSION"`
 	// Old are the keys before it.
 	Old []OldKey `yaml:"old"`
 }
@@ -253,7 +258,7 @@ const DefaultIdentityURL = "http://127.0.0.1:9464"
 func Default() Config {
 	return Config{
 		Registry:    Registry{Listen: "127.0.0.1:8081"},
-		Tokens:      Tokens{Version: 1},
+		Tokens:      Tokens{Version: 1, RecordVersion: 1},
 		Vault:       Vault{Version: 1},
 		Topics:      Topics{Partitions: 6, Replication: 3, MinInsyncReplicas: 2, Retention: 720 * time.Hour},
 		Sink:        Sink{Group: "hopluu-sink", BatchRows: 100_000, BatchBytes: 64 << 20, BatchWait: 500 * time.Millisecond},

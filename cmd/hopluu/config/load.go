@@ -133,7 +133,16 @@ func keysByLine(data []byte) map[int]string {
 func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
 
 // TokenKey gives the secret of the token key.
-func (t Tokens) TokenKey() ([]byte, error) { return readKey("tokens", t.Key, t.KeyFile) }
+func (t Tokens) TokenKey() ([]byte, error) { return readKey("tokens.", t.Key, t.KeyFile) }
+
+// RecordKeySet tells whether there is a record key: only tables whose keys hold
+// identifiers need one.
+func (t Tokens) RecordKeySet() bool { return t.RecordKey != "" || t.RecordKeyFile != "" }
+
+// RecordSecret gives the secret of the record key.
+func (t Tokens) RecordSecret() ([]byte, error) {
+	return readKey("tokens.record_", t.RecordKey, t.RecordKeyFile)
+}
 
 // OldKeys gives the secrets of the keys before it, by version.
 func (t Tokens) OldKeys() (map[uint8][]byte, error) { return readOld("tokens", t.Old) }
@@ -142,7 +151,7 @@ func (t Tokens) OldKeys() (map[uint8][]byte, error) { return readOld("tokens", t
 func (v Vault) Set() bool { return v.Key != "" || v.KeyFile != "" }
 
 // VaultKey gives the secret of the vault's key.
-func (v Vault) VaultKey() ([]byte, error) { return readKey("vault", v.Key, v.KeyFile) }
+func (v Vault) VaultKey() ([]byte, error) { return readKey("vault.", v.Key, v.KeyFile) }
 
 // OldKeys gives the secrets of the keys before it, by version.
 func (v Vault) OldKeys() (map[uint8][]byte, error) { return readOld("vault", v.Old) }
@@ -153,7 +162,7 @@ func readOld(section string, old []OldKey) (map[uint8][]byte, error) {
 		if k.KeyFile == "" {
 			continue
 		}
-		secret, err := readKey(fmt.Sprintf("%s.old[%d]", section, i), "", k.KeyFile)
+		secret, err := readKey(fmt.Sprintf("%s.old[%d].", section, i), "", k.KeyFile)
 		if err != nil {
 			return nil, err
 		}
@@ -168,28 +177,29 @@ func (b Backup) SealKey() ([]byte, error) {
 	if b.Key == "" && b.KeyFile == "" {
 		return nil, nil
 	}
-	key, err := readKey("backup", b.Key, b.KeyFile)
+	key, err := readKey("backup.", b.Key, b.KeyFile)
 	if err == nil && len(key) != 32 {
 		return nil, fmt.Errorf("backup.key_file has %d bytes, exactly 32 are needed: make one with 'openssl rand -hex 32'", len(key))
 	}
 	return key, err
 }
 
-// readKey gives the secret that a section of the configuration names.
-func readKey(section, text, file string) ([]byte, error) {
-	from := section + ".key"
+// readKey gives the secret that the configuration names under key and key_file,
+// with what stands before them.
+func readKey(before, text, file string) ([]byte, error) {
+	from := before + "key"
 	if file != "" {
 		data, err := os.ReadFile(file)
 		if err != nil {
-			return nil, fmt.Errorf("%s.key_file: %w: make one with 'openssl rand -hex 32'", section, err)
+			return nil, fmt.Errorf("%skey_file: %w: make one with 'openssl rand -hex 32'", before, err)
 		}
-		text, from = strings.TrimSpace(string(data)), section+".key_file "+file
+		text, from = strings.TrimSpace(string(data)), before+"key_file "+file
 	}
 	if text == "" && file != "" {
 		return nil, fmt.Errorf("%s is empty: make a key with 'openssl rand -hex 32'", from)
 	}
 	if text == "" {
-		return nil, fmt.Errorf("%s.key_file is not set: make a key with 'openssl rand -hex 32' and name its file", section)
+		return nil, fmt.Errorf("%skey_file is not set: make a key with 'openssl rand -hex 32' and name its file", before)
 	}
 	// The text itself is never part of an error: it is the key.
 	secret, err := hex.DecodeString(text)

@@ -214,6 +214,10 @@ func (s *Stack) configure() error {
 	if _, err := secret(keyFile); err != nil {
 		return err
 	}
+	recordFile := filepath.Join(s.Dir, "record.key")
+	if _, err := secret(recordFile); err != nil {
+		return err
+	}
 	vaultFile := filepath.Join(s.Dir, "vault.key")
 	if _, err := secret(vaultFile); err != nil {
 		return err
@@ -228,7 +232,7 @@ func (s *Stack) configure() error {
 	c.Registry.Listen = "127.0.0.1:" + strconv.Itoa(registryPort)
 	c.Registry.URL = "http://" + c.Registry.Listen
 	c.ClickHouse.DSN = "http://default@" + s.house.Addr + "/default"
-	c.Tokens.KeyFile, c.Vault.KeyFile = keyFile, vaultFile
+	c.Tokens.KeyFile, c.Tokens.RecordKeyFile, c.Vault.KeyFile = keyFile, recordFile, vaultFile
 	c.Topics = config.Topics{Partitions: 2, Replication: 1, MinInsyncReplicas: 1}
 	c.HTTP.Listen = ""
 	c.Sources = nil

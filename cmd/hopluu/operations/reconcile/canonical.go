@@ -17,6 +17,8 @@ type column struct {
 	postgres, clickhouse string
 	// domain of the token that the cell becomes on its way; "" for none.
 	domain string
+	// names tells that its tokens name records, and so are of the record key.
+	names bool
 	// integer keys are ordered as numbers, all others as bytes.
 	integer bool
 	// native values of other types are ordered by the source itself as their

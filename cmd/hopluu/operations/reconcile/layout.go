@@ -64,6 +64,9 @@ func layoutOf(relation postgres.Relation, t sectors.Table, landed map[string]str
 	if len(names) == 0 {
 		names = relation.Primary
 	}
+	for i := range l.columns {
+		l.columns[i].names = t.NamesRecord(relation.Columns[i].Name, names)
+	}
 	for _, name := range names {
 		i := slices.IndexFunc(relation.Columns, func(c pgvalue.Column) bool { return c.Name == name })
 		if i < 0 {
@@ -82,15 +85,34 @@ func (l *layout) guarded(ctx context.Context, config Config, source string, desc
 	if err != nil || ledger.Empty() {
 		return err
 	}
-	tokenizers := []*token.Tokenizer{config.Tokens.Clone()}
-	for _, old := range config.OldTokens {
-		tokenizers = append(tokenizers, old.Clone())
+	tokens, records := config.Tokens.Clone(), config.Records.Clone()
+	var old []*token.Tokenizer
+	for _, t := range config.OldTokens {
+		old = append(old, t.Clone())
 	}
-	if err := connectors.CheckTokens(ledger, tokenizers); err != nil {
+	if err := connectors.CheckTokens(ledger, connectors.Tokenizers(tokens, records, old)); err != nil {
 		return err
 	}
-	l.guard, err = connectors.GuardOf(ledger, tokenizers, source, described, l.relation)
+	l.guard, err = connectors.GuardOf(ledger, tokens, records, old, source, described, l.relation)
 	return err
+}
+
+// tokenizers gives what makes the tokens of each column, nil for one that stays
+// as it is.
+func (l *layout) tokenizers(config Config) ([]*token.Tokenizer, error) {
+	all := make([]*token.Tokenizer, len(l.columns))
+	for i, c := range l.columns {
+		switch {
+		case c.domain == "":
+		case !c.names:
+			all[i] = config.Tokens
+		case config.Records == nil:
+			return nil, &connectors.NoRecordKeyError{Table: l.relation.Name(), Column: c.name}
+		default:
+			all[i] = config.Records
+		}
+	}
+	return all, nil
 }
 
 // landedName is the name under which a column lands: what Avro allows, with an

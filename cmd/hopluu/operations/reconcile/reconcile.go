@@ -30,6 +30,9 @@ type Config struct {
 	Tokens     *token.Tokenizer
 	// OldTokens are those of earlier keys, which erased people are known by.
 	OldTokens []*token.Tokenizer
+	// Records makes the tokens that records are named with, nil when there is no
+	// record key.
+	Records *token.Tokenizer
 	// Group of the sink, whose committed offsets tell what silver has.
 	Group string
 	// CatchUp bounds the wait for silver to apply the snapshot's LSN.
@@ -226,7 +229,7 @@ func (t *table) conclude() Result {
 }
 
 func (r *run) merge(ctx context.Context, snapshot *sourceSnapshot, t *table, b bounds, landed bool, m *merger) (err error) {
-	left, doneLeft, err := snapshot.rows(ctx, t.layout, b, r.Tokens)
+	left, doneLeft, err := snapshot.rows(ctx, t.layout, b, r.Config)
 	if err != nil {
 		return err
 	}

@@ -10,7 +10,6 @@ import (
 	"github.com/cespare/xxhash/v2"
 	"github.com/hopluu/hopluu/connectors/postgres"
 	"github.com/hopluu/hopluu/schemas/event"
-	"github.com/hopluu/hopluu/schemas/token"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 )
@@ -92,7 +91,11 @@ func (s *sourceSnapshot) release(ctx context.Context) error {
 
 // rows gives the table's rows within the bounds in key order, one a call, nil at
 // the end.
-func (s *sourceSnapshot) rows(ctx context.Context, l layout, b bounds, tokens *token.Tokenizer) (next func() (*row, error), done func(), err error) {
+func (s *sourceSnapshot) rows(ctx context.Context, l layout, b bounds, config Config) (next func() (*row, error), done func(), err error) {
+	tokenizers, err := l.tokenizers(config)
+	if err != nil {
+		return nil, nil, err
+	}
 	var selected, conditions []string
 	for _, c := range l.columns {
 		selected = append(selected, c.postgres)
@@ -144,9 +147,9 @@ func (s *sourceSnapshot) rows(ctx context.Context, l layout, b bounds, tokens *t
 			if plain[i] = (event.Value{}); value != nil {
 				plain[i] = event.Value{State: event.Present, Text: value}
 			}
-			if domain := l.columns[i].domain; domain != "" && value != nil {
+			if tokens := tokenizers[i]; tokens != nil && value != nil {
 				start := len(scratch)
-				scratch = tokens.Append(scratch, domain, value)
+				scratch = tokens.Append(scratch, l.columns[i].domain, value)
 				cells[i].text = scratch[start:]
 			}
 		}

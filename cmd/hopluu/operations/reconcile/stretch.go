@@ -137,7 +137,7 @@ func lookOnce(ctx context.Context, config Config, source Source, described secto
 	if err := found.fit(ctx, config, source, landed, len(silver) > 0); err != nil {
 		return nil, err
 	}
-	left, done, err := snapshot.rows(ctx, found.layout, found.bounds, config.Tokens)
+	left, done, err := snapshot.rows(ctx, found.layout, found.bounds, config)
 	if err != nil {
 		return nil, err
 	}

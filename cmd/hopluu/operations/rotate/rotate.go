@@ -21,6 +21,8 @@ import (
 type Source struct {
 	Name   string
 	Sector sectors.Sector
+	// Files tells that it is of files.
+	Files bool
 }
 
 // Table is a table with tokens.
@@ -32,6 +34,11 @@ type Table struct {
 	Rows map[string]uint64 `json:"rows_by_key_version"`
 	// Behind tells that some have tokens of another key than the one in force.
 	Behind bool `json:"behind"`
+	// Unnamed counts rows that name records with tokens of a key that is rotated,
+	// where the record key's belong: they are from before it was so.
+	Unnamed uint64 `json:"rows_without_record_key"`
+	// Files tells that the rows come from files.
+	Files bool `json:"files"`
 }
 
 // Report is how far a rotation is.
@@ -40,43 +47,6 @@ type Report struct {
 	Tables  []Table `json:"tables"`
 	// Needed are the versions of earlier keys that something needs, with what.
 	Needed map[string][]string `json:"needed"`
-}
-
-// KeyError names tables whose key is a token: their records would have other
-// names under another key, and so would the people.
-type KeyError struct{ Tables []string }
-
-func (e *KeyError) Error() string {
-	return fmt.Sprintf("the key of %s is a token, so that with another key of tokens its records would be others and people be linked anew: give the table a key of its own (`key` in its sector file), read it anew, and then rotate", strings.Join(e.Tables, ", "))
-}
-
-// Check refuses sources whose tables cannot be moved to another key. A table
-// whose sector file declares no key has its primary key, which ClickHouse shows:
-// its rows are in that order.
-func Check(ctx context.Context, conn driver.Conn, sources []Source) error {
-	var tokens []string
-	for _, s := range sources {
-		for i := range s.Sector.Tables {
-			t := &s.Sector.Tables[i]
-			key := t.Key
-			if len(key) == 0 {
-				var err error
-				if key, err = sorted(ctx, conn, s.Sector.Sector+"_"+t.Name); err != nil {
-					return fmt.Errorf("table %s.%s of source %s: %w", t.Schema, t.Name, s.Name, err)
-				}
-			}
-			for k := range t.Columns {
-				c := &t.Columns[k]
-				if c.TokenDomain() != "" && (slices.Contains(key, c.Name) || slices.Contains(key, avro.SafeName(c.Name))) {
-					tokens = append(tokens, s.Name+"."+t.Name)
-				}
-			}
-		}
-	}
-	if len(tokens) > 0 {
-		return &KeyError{Tables: slices.Compact(tokens)}
-	}
-	return nil
 }
 
 // sorted gives the columns by which silver orders a data set's rows, which are
@@ -108,40 +78,74 @@ func Look(ctx context.Context, conn driver.Conn, version uint8, sources []Source
 	}
 	for _, s := range sources {
 		for i := range s.Sector.Tables {
-			described := &s.Sector.Tables[i]
-			var columns []string
-			for k := range described.Columns {
-				if c := &described.Columns[k]; c.TokenDomain() != "" {
-					columns = append(columns, avro.SafeName(c.Name))
-				}
-			}
-			if len(columns) == 0 {
-				continue
-			}
-			t := Table{Source: s.Name, Table: described.Schema + "." + described.Name}
-			var err error
-			if t.Rows, err = versions(ctx, conn, s.Sector.Sector+"_"+described.Name, s.Name, columns); err != nil {
+			t, ok, err := look(ctx, conn, s, &s.Sector.Tables[i])
+			if err != nil {
 				return r, fmt.Errorf("table %s of source %s: %w", t.Table, s.Name, err)
 			}
+			if !ok {
+				continue
+			}
+			t.Behind = t.Unnamed > 0
 			for v := range t.Rows {
 				if v != now {
 					t.Behind = true
-					need(v, s.Name+"."+described.Name)
+					need(v, s.Name+"."+s.Sector.Tables[i].Name)
 				}
 			}
 			r.Tables = append(r.Tables, t)
 		}
 	}
-	for _, v := range ledger.TokenVersions() {
-		need(strings.TrimPrefix(v, "t"), "erased people, who are known by tokens of it alone")
+	for _, name := range ledger.TokenVersions() {
+		if version, ok := strings.CutPrefix(name, "t"); ok {
+			need(version, "erased people, who are known by tokens of it alone")
+		}
 	}
 	return r, nil
 }
 
-// versions counts the living rows of a source by the key's version of their
-// tokens.
+// look counts a table's rows; ok is false for one that has no tokens which move.
+func look(ctx context.Context, conn driver.Conn, s Source, described *sectors.Table) (t Table, ok bool, err error) {
+	t = Table{Source: s.Name, Table: described.Schema + "." + described.Name, Files: s.Files}
+	if !slices.ContainsFunc(described.Columns, func(c sectors.Column) bool { return c.TokenDomain() != "" }) {
+		return t, false, nil
+	}
+	dataset := s.Sector.Sector + "_" + described.Name
+	// Without a word of the key in the file, silver shows it: rows are in its order.
+	key := described.Key
+	if len(key) == 0 {
+		if key, err = sorted(ctx, conn, dataset); err != nil {
+			return t, false, err
+		}
+	}
+	var moves, names []string
+	for i := range described.Columns {
+		c := &described.Columns[i]
+		switch safe := avro.SafeName(c.Name); {
+		case c.TokenDomain() == "":
+		case described.NamesRecord(c.Name, key) || slices.Contains(key, safe):
+			names = append(names, safe)
+		default:
+			moves = append(moves, safe)
+		}
+	}
+	if t.Rows, err = versions(ctx, conn, dataset, s.Name, moves); err != nil {
+		return t, false, err
+	}
+	left, err := versions(ctx, conn, dataset, s.Name, names)
+	for v, n := range left {
+		t.Rows[v] += n
+		t.Unnamed += n
+	}
+	return t, len(moves) > 0 || t.Unnamed > 0, err
+}
+
+// versions counts the living rows of a source by the version of the key that the
+// tokens ("t1_…") in some columns are of; those of the record key are not counted.
 func versions(ctx context.Context, conn driver.Conn, dataset, source string, columns []string) (counts map[string]uint64, err error) {
 	counts = map[string]uint64{}
+	if len(columns) == 0 {
+		return counts, nil
+	}
 	var there []string
 	rows, err := conn.Query(ctx, "SELECT name FROM system.columns WHERE database = 'silver' AND table = ?", dataset)
 	if err != nil {
