@@ -100,20 +100,25 @@ func leastRights(c config.Config, p principals) ([]topic.ACL, error) {
 			id = file.TransactionalID(s.Name)
 		}
 		allow(p.connector, topic.ACLTransactionalID, id, "Write", "Describe")
+		allow(p.matcher, topic.ACLTransactionalID, id, "Write", "Describe") // an erasure ends the connector's session
 		for _, t := range s.Described.Tables {
 			name := topic.Public(s.Name, t.Schema, t.Name)
 			allow(p.sink, topic.ACLTopic, name, read...)
 			allow(p.analyst, topic.ACLTopic, name, read...)
 			allow(p.sink, topic.ACLTopic, topic.DeadLetter(name), "Write", "Describe", "Create")
+			vault := topic.Vault(s.Name, t.Schema, t.Name)
+			for _, letters := range []string{topic.DeadLetter(name), topic.DeadLetter(vault)} { // an erasure empties them
+				allow(p.matcher, topic.ACLTopic, letters, append(slices.Clone(write), "Read", "Delete")...)
+			}
 			if t.Vault() {
-				vault := topic.Vault(s.Name, t.Schema, t.Name)
 				allow(p.matcher, topic.ACLTopic, vault, "Read", "Describe", "DescribeConfigs")
-				allow(p.matcher, topic.ACLTopic, topic.DeadLetter(vault), write...)
+				allow(p.matcher, topic.ACLTopic, vault, "Write") // tombstones, over who is erased
 			}
 		}
 	}
 	under(p.matcher, topic.ACLTopic, "identity.", "Read", "Write", "Describe", "DescribeConfigs")
 	allow(p.matcher, topic.ACLTransactionalID, "hopluu-matcher", "Write", "Describe")
+	under(p.matcher, topic.ACLTransactionalID, "hopluu-eraser", "Write", "Describe")
 	for _, name := range []string{topic.IdentityLink, topic.IdentityReview, topic.IdentityEvent, topic.IdentityAudit} {
 		allow(p.sink, topic.ACLTopic, name, read...)
 		allow(p.sink, topic.ACLTopic, topic.DeadLetter(name), "Write", "Describe", "Create")
@@ -122,6 +127,8 @@ func leastRights(c config.Config, p principals) ([]topic.ACL, error) {
 	under(p.analyst, topic.ACLGroup, "analyst-", read...)
 	allow(p.sink, topic.ACLGroup, c.Sink.Group, read...)
 	under(p.sink, topic.ACLTransactionalID, c.Sink.Group+".dlq.", "Write", "Describe")
+	allow(p.sink, topic.ACLTransactionalID, c.Sink.Group+".erasure", "Write", "Describe")
+	allow(p.sink, topic.ACLTopic, topic.IdentityErasure, "Write")
 	// What is paused, who is erased, what was done: of every stage.
 	for _, who := range []string{p.connector, p.matcher, p.sink} {
 		allow(who, topic.ACLTopic, pause.Topic, read...)

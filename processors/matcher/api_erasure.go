@@ -60,7 +60,7 @@ type LiftSaidJSON struct {
 	ApprovedBy string    `json:"approved_by,omitempty"`
 }
 
-// StepJSON is a step of an erasure: matcher, vault, capture/<source>,
+// StepJSON is a step of an erasure: matcher, vault, letters, capture/<source>,
 // clickhouse/<group>, and lift/<source>.
 type StepJSON struct {
 	Step  string    `json:"step"`
@@ -73,7 +73,7 @@ func (m *Matcher) stepsOf(e *erasure.Erasure) (steps []string) {
 	each := erasure.StepCapture
 	switch {
 	case e.Holds():
-		steps = []string{erasure.StepMatcher, erasure.StepVault}
+		steps = []string{erasure.StepMatcher, erasure.StepVault, erasure.StepLetters}
 		if m.config.SinkGroup != "" {
 			steps = append(steps, erasure.StepClickHouse+m.config.SinkGroup)
 		}

@@ -407,6 +407,9 @@ func (m *Matcher) applyRecord(ctx context.Context, rec *topic.Record) error {
 		if !isUndecodable(err) {
 			return err
 		}
+		if l != nil && m.decoder.decodeKey(ctx, l, rec.Key, &msg) == nil && m.erased.ledger.Record(msg.raw.ID) {
+			return nil // P12: nor is it a dead letter
+		}
 		// P3: it is kept with the reason, and told; the others flow.
 		m.log.Error("message cannot be decoded: it is in the dead letters", "topic", rec.Topic, "partition", rec.ID, "offset", rec.Offset,
 			"dead_letters", topic.DeadLetter(rec.Topic), "error", err)

@@ -100,8 +100,13 @@ type Step struct {
 // The steps of an erasure. That of a source's connector and of a sink's group
 // end with a name: "capture/health", "clickhouse/hopluu-sink".
 const (
-	StepMatcher    = "matcher"
-	StepVault      = "vault"
+	StepMatcher = "matcher"
+	StepVault   = "vault"
+	// StepLetters is that of the topics of dead letters.
+	StepLetters = "letters"
+	// StepLogs is that of the logs that name many people: identity.event,
+	// identity.audit and hopluu.audit.
+	StepLogs       = "logs"
 	StepCapture    = "capture/"
 	StepClickHouse = "clickhouse/"
 	// StepLift is StepCapture of an erasure that was lifted.
@@ -112,6 +117,7 @@ const (
 const (
 	FoundVault      = "vault"      // the tokens
 	FoundClickHouse = "clickhouse" // the records through which others speak
+	FoundLetters    = "letters"    // the same, of what never was more than a dead letter
 )
 
 // The keys of the topic begin so; the first goes on with the erasure's id, the

@@ -16,7 +16,7 @@ const (
 
 // ACL allows a principal, "User:connector", operations on a resource, from any
 // host. The operations have kafka-acls.sh's names: Read, Write, Create, Describe,
-// DescribeConfigs.
+// Delete (of records too), DescribeConfigs.
 type ACL struct {
 	Principal  string   `json:"principal"`
 	Resource   string   `json:"resource"`
@@ -30,7 +30,7 @@ var aclResources = map[string]kafka.ResourceType{
 }
 
 var aclOperations = map[string]kafka.ACLOperationType{
-	"Read": kafka.ACLOperationTypeRead, "Write": kafka.ACLOperationTypeWrite, "Create": kafka.ACLOperationTypeCreate,
+	"Read": kafka.ACLOperationTypeRead, "Write": kafka.ACLOperationTypeWrite, "Create": kafka.ACLOperationTypeCreate, "Delete": kafka.ACLOperationTypeDelete,
 	"Describe": kafka.ACLOperationTypeDescribe, "DescribeConfigs": kafka.ACLOperationTypeDescribeConfigs,
 }
 

@@ -44,6 +44,9 @@ type Eraser struct {
 	// After is called when a step of an erasure is done, with its number from 1:
 	// for tests, which stop there. It may be nil.
 	After func(step int)
+	// Copied is called before what dead letters were is deleted: for tests, whose
+	// error ends it there. It may be nil.
+	Copied func() error
 
 	keys map[uint32]*keyReader
 	rows map[rowSchema]*rowReader
@@ -122,6 +125,7 @@ func (e *Eraser) erase(ctx context.Context, id string) error {
 			return e.fence(ctx, l, id, erasure.StepCapture)
 		},
 		e.emptyVault,
+		e.emptyLetters,
 	} {
 		ledger, _, err := feed.Read(ctx, e.Kafka)
 		if err == nil {

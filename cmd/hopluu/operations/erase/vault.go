@@ -233,8 +233,8 @@ func (e *Eraser) numbers(ctx context.Context, l lane, rec *topic.Record, fn func
 			for i, c := range r.envelope.Columns() {
 				for k := range l.table.Columns {
 					d := &l.table.Columns[k]
-					plain := avro.SafeName(d.Name)
-					if (c.Name == plain && c.Type.Logical != "hopluu.token" || c.Name == plain+"_plain") &&
+					name := avro.SafeName(d.Name)
+					if (c.Name == name && c.Type.Logical != "hopluu.token" || c.Name == name+"_plain") &&
 						d.Match != "" && slices.Contains(connectors.Personal, d.Identifier) {
 						r.numbers[i] = d.Identifier
 					}
@@ -251,13 +251,17 @@ func (e *Eraser) numbers(ctx context.Context, l lane, rec *topic.Record, fn func
 		if cell.Null {
 			continue
 		}
-		plain := cell.B
-		if kind := r.envelope.Columns()[i].Type.Kind; kind == avro.Int || kind == avro.Long {
-			plain = strconv.AppendInt(nil, cell.N, 10)
-		}
-		if canonical := token.AppendCanonical(nil, domain, plain); len(canonical) > 0 {
+		if canonical := token.AppendCanonical(nil, domain, plain(cell, r.envelope.Columns()[i].Type.Kind)); len(canonical) > 0 {
 			fn(number{domain, string(canonical)})
 		}
 	}
 	return nil
+}
+
+// plain is a number as it was typed.
+func plain(cell *avro.Cell, kind avro.Kind) []byte {
+	if kind == avro.Int || kind == avro.Long {
+		return strconv.AppendInt(nil, cell.N, 10)
+	}
+	return cell.B
 }
