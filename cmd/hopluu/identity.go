@@ -76,8 +76,9 @@ brought together.
 ` + inputHelp + `
 
 With --train the weights are found from the files themselves, without labels, and
---save-model keeps them with a report of the training; the same files and seed give
-the same weights, in whatever order the rows stand.
+--save-model keeps them with a report of the training, under a version of their own
+(city-3+1f0c9a2b); the same files and seed give the same weights, in whatever order the
+rows stand. 'hopluu identity diff' says what they would change.
 
 The links say the match weight in bits (log2 of the odds): link at the model's link
 threshold or above, review between that and its review threshold.`,
@@ -160,6 +161,9 @@ func (a *app) linkFiles(ctx context.Context, m *linkage.Model, inputs []string, 
 		result.Training = m.Report
 		took(&result.Seconds.Train)
 		if saveModel != "" {
+			if err := m.Stamp(); err != nil {
+				return result, fmt.Errorf("model: %w", err)
+			}
 			text, err := m.Marshal()
 			if err != nil {
 				return result, fmt.Errorf("model: %w", err)

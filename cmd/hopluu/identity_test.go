@@ -77,6 +77,27 @@ func TestIdentityLinkTrains(t *testing.T) {
 	require.NoError(t, err)
 	_, err = hopluuIdentity(t, "link", "--model", model, "--input", records, "--output", filepath.Join(dir, "links.csv"))
 	require.NoError(t, err)
+
+	// It is another model than the one that it was made of, and the same training
+	// gives the same, also when it is trained again.
+	built, err := linkage.Described("city")
+	require.NoError(t, err)
+	trained, err := loadModel(model)
+	require.NoError(t, err)
+	require.Regexp(t, `^`+built.Version+`\+[0-9a-f]{8}$`, trained.Version)
+	again := filepath.Join(dir, "again.yaml")
+	_, err = hopluuIdentity(t, "link", "--model", "city", "--input", records, "--output", filepath.Join(dir, "links.csv"), "--train", "--save-model", again)
+	require.NoError(t, err)
+	other, err := loadModel(again)
+	require.NoError(t, err)
+	require.Equal(t, trained.Version, other.Version)
+	require.NoError(t, os.WriteFile(records, []byte(identityRecords+"5,tax,,,,Lê Văn Sáu,1970-02-03,male,,26743,9 Pasteur\n"), 0o600))
+	_, err = hopluuIdentity(t, "link", "--model", model, "--input", records, "--output", filepath.Join(dir, "links.csv"), "--train", "--save-model", again)
+	require.NoError(t, err)
+	other, err = loadModel(again)
+	require.NoError(t, err)
+	require.Regexp(t, `^`+built.Version+`\+[0-9a-f]{8}$`, other.Version)
+	require.NotEqual(t, trained.Version, other.Version)
 }
 
 // What a new model would move is told, and nothing is written.

@@ -80,7 +80,9 @@ def prepare(path):
     out["born"] = df.birth_date.where(df.birth_date != "", None)
     out["birth_year"] = out.born.str[:4]
     out["sex"] = df.sex.where(df.sex != "", None)
-    out["ward"] = df.ward_code.where(df.ward_code != "", None)
+    # A code of before the reform of 1 July 2025 names another place.
+    of = df.ward_code.where(df.updated_at >= "2025-07-01", df.ward_code + " before")
+    out["ward"] = of.where(df.ward_code != "", None)
     out["address"] = df.address.map(lambda a: re.sub(r"[^\w]+", " ", toneless(canonical(a)).replace("so ", "").replace(" duong ", " ")).strip() or None)
     return out.astype(object).where(out.notna(), None)
 
