@@ -113,6 +113,9 @@ func lookAt(ctx context.Context, c config.Config, s source, contents bool) sourc
 	if err != nil {
 		found.Source = s.Name
 		fault := postgres.Finding{Level: postgres.Fault, What: oneLine(err)}
+		if postgres.Away(err) {
+			fault.Check = postgres.Unreachable
+		}
 		var unmended *postgres.ConfigError
 		if errors.As(err, &unmended) && unmended.Refused != "" {
 			fault.Advice = fmt.Sprintf("if there is no such role yet: 'hopluu connector enable %s' makes it, and 'hopluu connector check %s --admin postgres://…' looks before that", s.Name, s.Name)

@@ -37,9 +37,10 @@ sector file, or is marked by 'hopluu connector resnapshot', is read while the
 stream of the others goes on. SIGHUP has the configuration and the sector files
 read again: after 'hopluu connector enable' for a new table, kill -HUP is all.
 
-At start everything is checked as 'hopluu connector check' does; a fault ends it
-with 2. Later a server that goes away is waited for. A source that a person must
-mend is no longer captured while the others are; /readyz says which and why.`,
+At start everything is checked as 'hopluu connector check' does; a fault that a person
+must mend ends it with 2. A server that is away, at the start or later, is waited
+for: the log and /readyz say so, and the other sources are captured meanwhile. A
+source that a person must mend later is no longer captured while the others are.`,
 		Example: `  hopluu connector run
   hopluu connector run health tax --http :9464
   curl -s localhost:9464/readyz`,
@@ -51,7 +52,9 @@ mend is no longer captured while the others are; /readyz says which and why.`,
 				check: func(ctx context.Context, c config.Config) (err error) {
 					sources, err := reachable(c, args)
 					for _, s := range sources {
-						err = errors.Join(err, sourceFaults(ctx, c, s))
+						if fault := sourceFaults(ctx, c, s); refusedSource(fault) {
+							err = errors.Join(err, fault)
+						}
 					}
 					if err != nil {
 						return err
@@ -81,7 +84,7 @@ mend is no longer captured while the others are; /readyz says which and why.`,
 	return command
 }
 
-func runConnectors(ctx context.Context, c config.Config, names []string, log *slog.Logger) (err error) {
+func runConnectors(ctx context.Context, c config.Config, names []string, log *slog.Logger) error {
 	sources, err := reachable(c, names)
 	if err != nil {
 		return err
@@ -105,61 +108,87 @@ func runConnectors(ctx context.Context, c config.Config, names []string, log *sl
 	if !ring.Seals() {
 		log.Warn("vault.key_file is not set: identifiers are plain in the vault topics, which Kafka's ACLs alone keep")
 	}
-	kafka, err := dialKafka(ctx, c)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, kafka.Close()) }()
-	schemas, err := dialRegistry(ctx, c)
-	if err != nil {
-		return err
-	}
-	cluster, topics, err := checkCluster(ctx, kafka, c.Topics, sourceTopics(c, sources))
-	if err != nil {
-		return err
-	}
-	keys, err := keyFaults(ctx, c, kafka, sources)
-	if err != nil {
-		return err
-	}
-	if err := refusal("connector check", append(keys, append(cluster, summary(topics)...)...)); err != nil {
-		return err
-	}
-	metrics := newMetrics()
-	watcher, err := watchPauses(ctx, kafka, log, metrics)
-	if err != nil {
-		return err
-	}
-	terminal := term.IsTerminal(int(os.Stderr.Fd()))
-	var all []capturing
-	var drawn []*connectors.Connector
-	for _, s := range sources {
-		if err := sourceFaults(ctx, c, s); err != nil {
+	return staged(ctx, c.HTTP.Listen, log, func(ctx context.Context, st *stage) (err error) {
+		kafka, err := reachKafka(ctx, c, st.until)
+		if err != nil {
 			return err
 		}
-		if s.files() {
-			settings := fileConfig(c, s)
-			settings.OldTokens, settings.Records, settings.Vault = clones(oldTokens), records.Clone(), ring
-			settings.Kafka, settings.Registry, settings.Tokens, settings.Log, settings.Metrics = kafka, schemas, tokens.Clone(), log, metrics
-			connector := file.New(settings)
-			all = append(all, holding(watcher, capturing{s.Name, connector.Ready, connector.Run}, connector.Rest))
-			continue
+		defer func() { err = errors.Join(err, kafka.Close()) }()
+		schemas, err := reachRegistry(ctx, c, st.until)
+		if err != nil {
+			return err
 		}
-		connector := connectors.New(connectors.Config{
-			Source: s.Name, DSN: s.DSN, Slot: s.Slot, Publication: s.Publication, Sector: s.Described,
-			Kafka: kafka, Registry: schemas, Tokens: tokens.Clone(), OldTokens: clones(oldTokens), Records: records.Clone(), Vault: ring, Topics: topicSettings(c),
-			MaxRowBytes: c.MaxRowBytes, SpoolDir: c.SpoolDir, Budget: c.Budget(),
-			Transactions: s.Transactions, Messages: s.Messages, Origin: s.Origin, Heartbeat: s.Heartbeat,
-			PrimaryDSN: s.PrimaryDSN, Failover: s.Failover, Log: log, QuietProgress: terminal,
-			Snapshot: connectors.Load{Connections: c.Snapshot.Connections, RowsPerSecond: c.Snapshot.RowsPerSecond}, Metrics: metrics,
+		var keys []postgres.Finding
+		err = st.kafkaAnswers(ctx, func(ctx context.Context) (err error) {
+			keys, err = keyFaults(ctx, c, kafka, sources)
+			return err
 		})
-		all = append(all, holding(watcher, capturing{s.Name, connector.Ready, connector.Run}, connector.Rest))
-		drawn = append(drawn, connector)
+		if err == nil {
+			err = refusal("connector check", keys)
+		}
+		if err != nil {
+			return err
+		}
+		if err := st.fits(ctx, kafka, c.Topics, sourceTopics(c, sources), "connector check"); err != nil {
+			return err
+		}
+		watcher, err := st.pauses(ctx, kafka)
+		if err != nil {
+			return err
+		}
+		terminal := term.IsTerminal(int(os.Stderr.Fd()))
+		var all []capturing
+		var drawn []*connectors.Connector
+		for _, s := range sources {
+			away := sourceFaults(ctx, c, s)
+			if refusedSource(away) {
+				return away
+			}
+			var one capturing
+			var rest func(context.Context, pause.Pause)
+			if s.files() {
+				settings := fileConfig(c, s)
+				settings.OldTokens, settings.Records, settings.Vault = clones(oldTokens), records.Clone(), ring
+				settings.Kafka, settings.Registry, settings.Tokens, settings.Log, settings.Metrics = kafka, schemas, tokens.Clone(), log, st.metrics
+				connector := file.New(settings)
+				one, rest = capturing{s.Name, connector.Ready, connector.Run}, connector.Rest
+			} else {
+				connector := connectors.New(connectors.Config{
+					Source: s.Name, DSN: s.DSN, Slot: s.Slot, Publication: s.Publication, Sector: s.Described,
+					Kafka: kafka, Registry: schemas, Tokens: tokens.Clone(), OldTokens: clones(oldTokens), Records: records.Clone(), Vault: ring, Topics: topicSettings(c),
+					MaxRowBytes: c.MaxRowBytes, SpoolDir: c.SpoolDir, Budget: c.Budget(),
+					Transactions: s.Transactions, Messages: s.Messages, Origin: s.Origin, Heartbeat: s.Heartbeat,
+					PrimaryDSN: s.PrimaryDSN, Failover: s.Failover, Log: log, QuietProgress: terminal,
+					Snapshot: connectors.Load{Connections: c.Snapshot.Connections, RowsPerSecond: c.Snapshot.RowsPerSecond}, Metrics: st.metrics,
+				})
+				one, rest = capturing{s.Name, connector.Ready, connector.Run}, connector.Rest
+				drawn = append(drawn, connector)
+			}
+			if away != nil {
+				one.run = st.whenThere(c, s, one.run)
+			}
+			all = append(all, holding(watcher, one, rest))
+		}
+		if terminal {
+			defer drawSnapshots(os.Stderr, drawn)()
+		}
+		return st.work(ctx, service{kafka: kafka, ready: readyAll(all), run: runAll(all, log)})
+	})
+}
+
+// whenThere waits for a source that was away when the others began, looks at it as
+// at them, and captures it.
+func (s *stage) whenThere(c config.Config, source source, run func(context.Context) error) func(context.Context) error {
+	return func(ctx context.Context) error {
+		err := s.until(ctx, "source "+source.Name, refusedSource, func(ctx context.Context) error { return sourceFaults(ctx, c, source) })
+		switch {
+		case ctx.Err() != nil:
+			return nil // as connectors end
+		case err != nil:
+			return err
+		}
+		return run(ctx)
 	}
-	if terminal {
-		defer drawSnapshots(os.Stderr, drawn)()
-	}
-	return serve(ctx, c.HTTP.Listen, log, metrics, service{kafka: kafka, ready: readyAll(all), run: runAll(all, log)})
 }
 
 // clones are tokenizers for another goroutine.
@@ -170,7 +199,20 @@ func clones(all []*token.Tokenizer) (out []*token.Tokenizer) {
 	return out
 }
 
-// sourceFaults refuses a source with which capture could not begin.
+// awayError is of a source that could not be looked at, but may be there later.
+type awayError struct{ err error }
+
+func (e *awayError) Error() string { return e.err.Error() }
+func (e *awayError) Unwrap() error { return e.err }
+
+// refusedSource tells whether waiting does not mend what stands against a source.
+func refusedSource(err error) bool {
+	var away *awayError
+	return err != nil && !errors.As(err, &away)
+}
+
+// sourceFaults refuses a source with which capture could not begin; an *awayError
+// is of one that is not there.
 func sourceFaults(ctx context.Context, c config.Config, s source) error {
 	report := lookAt(ctx, c, s, false)
 	if ctx.Err() != nil {
@@ -180,7 +222,11 @@ func sourceFaults(ctx context.Context, c config.Config, s source) error {
 	// may be marked to be read anew, or wal.policy may say so.
 	findings := slices.DeleteFunc(report.Findings, func(f postgres.Finding) bool { return f.Check == postgres.SlotLost })
 	if err := refusal("connector check "+s.Name, findings); err != nil {
-		return fmt.Errorf("source %s: %w", s.Name, err)
+		err = fmt.Errorf("source %s: %w", s.Name, err)
+		if bad := faults(findings); slices.ContainsFunc(bad, func(f postgres.Finding) bool { return f.Check == postgres.Unreachable }) {
+			return &awayError{err}
+		}
+		return err
 	}
 	return nil
 }

@@ -62,7 +62,7 @@ It needs kafka.brokers and registry.url, and in Kafka the right to read the vaul
 	return command
 }
 
-func runProcessor(ctx context.Context, c config.Config, log *slog.Logger) (err error) {
+func runProcessor(ctx context.Context, c config.Config, log *slog.Logger) error {
 	set, err := loadSectors(c)
 	if err != nil {
 		return err
@@ -75,53 +75,55 @@ func runProcessor(ctx context.Context, c config.Config, log *slog.Logger) (err e
 	if err != nil {
 		return err
 	}
-	kafka, err := dialKafka(ctx, c)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, kafka.Close()) }()
-	schemas, err := dialRegistry(ctx, c)
-	if err != nil {
-		return err
-	}
-	specs := topicSettings(c).IdentitySpecs()
-	cluster, topics, err := checkCluster(ctx, kafka, c.Topics, specs)
-	if err != nil {
-		return err
-	}
-	if err := refusal("topics check", append(cluster, summary(topics)...)); err != nil {
-		return err
-	}
-	if _, err := kafka.Ensure(ctx, specs...); err != nil {
-		return err
-	}
-	metrics := newMetrics()
-	watcher, err := watchPauses(ctx, kafka, log, metrics)
-	if err != nil {
-		return err
-	}
 	var refs []matcher.SourceRef
 	for _, s := range sources {
 		refs = append(refs, matcher.SourceRef{Name: s.Name, Sector: s.Sector})
 	}
-	work := &holdable{watcher: watcher, target: pause.Processor, metrics: metrics, begin: func(metrics prometheus.Registerer) (round, error) {
-		m, err := matcher.New(matcher.Config{
-			Kafka: kafka, Registry: schemas, Sectors: set, Sources: refs,
-			TransactionalID: "hopluu-matcher", Log: log, Metrics: metrics,
-			Reviewers: reviewers(c.Identity), TwoPersons: c.Identity.TwoPerson, SinkGroup: c.Sink.Group, Vault: ring,
-		})
+	return staged(ctx, c.HTTP.Listen, log, func(ctx context.Context, s *stage) (err error) {
+		kafka, err := reachKafka(ctx, c, s.until)
 		if err != nil {
-			return round{}, err
+			return err
 		}
-		return round{ready: m.Ready, run: m.Run, api: m.Handler()}, nil
-	}}
-	// It goes on while the matcher is paused: who is to be erased does not wait.
-	eraser, err := newEraser(c, kafka, schemas, ring, sources, log)
-	if err != nil {
-		return err
-	}
-	return serve(ctx, c.HTTP.Listen, log, metrics, service{kafka: kafka, ready: work.ready, run: both(work.run, eraser.Run), api: work})
+		defer func() { err = errors.Join(err, kafka.Close()) }()
+		schemas, err := reachRegistry(ctx, c, s.until)
+		if err != nil {
+			return err
+		}
+		specs := topicSettings(c).IdentitySpecs()
+		if err := s.fits(ctx, kafka, c.Topics, specs, "topics check"); err != nil {
+			return err
+		}
+		if err := s.kafkaAnswers(ctx, func(ctx context.Context) error { _, err := kafka.Ensure(ctx, specs...); return err }); err != nil {
+			return err
+		}
+		watcher, err := s.pauses(ctx, kafka)
+		if err != nil {
+			return err
+		}
+		work := &holdable{watcher: watcher, target: pause.Processor, metrics: s.metrics, begin: func(metrics prometheus.Registerer) (round, error) {
+			m, err := matcher.New(matcher.Config{
+				Kafka: kafka, Registry: schemas, Sectors: set, Sources: refs,
+				TransactionalID: "hopluu-matcher", Log: log, Metrics: metrics,
+				Reviewers: reviewers(c.Identity), TwoPersons: c.Identity.TwoPerson, SinkGroup: c.Sink.Group, Vault: ring,
+			})
+			if err != nil {
+				return round{}, err
+			}
+			// It builds its state anew from the topics each time.
+			run := func(ctx context.Context) error { return s.anew(ctx, "the matcher", passing, m.Run) }
+			return round{ready: m.Ready, run: run, api: m.Handler()}, nil
+		}}
+		// It goes on while the matcher is paused: who is to be erased does not wait.
+		eraser, err := newEraser(c, kafka, schemas, ring, sources, log)
+		if err != nil {
+			return err
+		}
+		return s.work(ctx, service{kafka: kafka, ready: work.ready, run: both(work.run, eraser.Run), api: work})
+	})
 }
+
+// passing tells whether what ended a stage's work may be over when it begins anew.
+func passing(err error) bool { return topic.Passing(err) || registry.Passing(err) }
 
 // reviewers are those of the configuration, whose check has read their tokens.
 func reviewers(c config.Identity) []matcher.Reviewer {

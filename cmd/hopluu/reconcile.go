@@ -127,7 +127,7 @@ func inDatabases(c config.Config, names []string) (databases []source, files []s
 // reconcileAll compares the chosen sources; settings says how, and is completed
 // with the connections.
 func reconcileAll(ctx context.Context, c config.Config, names []string, settings reconcile.Config) (all []reconcile.Result, err error) {
-	sources, done, err := reconciled(ctx, c, names, &settings)
+	sources, done, err := reconciled(ctx, c, names, &settings, brief)
 	if err != nil {
 		return nil, err
 	}
@@ -150,7 +150,7 @@ func reconcileAll(ctx context.Context, c config.Config, names []string, settings
 
 // reconciled gives the chosen sources, and completes settings with the
 // connections, which done closes.
-func reconciled(ctx context.Context, c config.Config, names []string, settings *reconcile.Config) (all []reconcile.Source, done func() error, err error) {
+func reconciled(ctx context.Context, c config.Config, names []string, settings *reconcile.Config, asked patience) (all []reconcile.Source, done func() error, err error) {
 	sources, _, err := inDatabases(c, names)
 	if err != nil {
 		return nil, nil, err
@@ -171,10 +171,10 @@ func reconciled(ctx context.Context, c config.Config, names []string, settings *
 	if err != nil {
 		return nil, nil, err
 	}
-	if settings.ClickHouse, err = dialClickHouse(ctx, options); err != nil {
+	if settings.ClickHouse, err = reachClickHouse(ctx, options, asked); err != nil {
 		return nil, nil, err
 	}
-	if settings.Kafka, err = dialKafka(ctx, c); err != nil {
+	if settings.Kafka, err = reachKafka(ctx, c, asked); err != nil {
 		return nil, nil, errors.Join(err, settings.ClickHouse.Close())
 	}
 	settings.Group = c.Sink.Group

@@ -37,31 +37,32 @@ func (a *app) reconcileOn(cmd *cobra.Command, names []string, how watching) erro
 			_, _, err := inDatabases(c, names)
 			return err
 		},
-		run: func(ctx context.Context, c config.Config, log *slog.Logger) (err error) {
+		run: func(ctx context.Context, c config.Config, log *slog.Logger) error {
 			if err := tellFiles(cmd.ErrOrStderr(), c, names); err != nil {
 				return err
 			}
-			settings := reconcile.Config{CatchUp: how.catchUp}
-			sources, done, err := reconciled(ctx, c, names, &settings)
-			if err != nil {
-				return err
-			}
-			defer func() { err = errors.Join(err, done()) }()
-			metrics := newMetrics()
-			watch := reconcile.NewWatch(reconcile.WatchConfig{
-				Config: settings, Sources: sources, Budget: reconcile.Budget{Share: c.Reconcile.Share, RowsPerSecond: c.Reconcile.RowsPerSecond},
-				Every: c.Reconcile.Every, Rounds: how.rounds,
-				Repair: c.Reconcile.Repair, RepairKeys: c.Reconcile.RepairKeys,
-				Repaired: func(ctx context.Context, p *reconcile.Plan, began time.Time, err error) {
-					a.recordRepair(ctx, c, p, began, err)
-				},
-				Log: log, Metrics: metrics,
+			return staged(ctx, c.HTTP.Listen, log, func(ctx context.Context, s *stage) (err error) {
+				settings := reconcile.Config{CatchUp: how.catchUp}
+				sources, done, err := reconciled(ctx, c, names, &settings, s.until)
+				if err != nil {
+					return err
+				}
+				defer func() { err = errors.Join(err, done()) }()
+				watch := reconcile.NewWatch(reconcile.WatchConfig{
+					Config: settings, Sources: sources, Budget: reconcile.Budget{Share: c.Reconcile.Share, RowsPerSecond: c.Reconcile.RowsPerSecond},
+					Every: c.Reconcile.Every, Rounds: how.rounds,
+					Repair: c.Reconcile.Repair, RepairKeys: c.Reconcile.RepairKeys,
+					Repaired: func(ctx context.Context, p *reconcile.Plan, began time.Time, err error) {
+						a.recordRepair(ctx, c, p, began, err)
+					},
+					Log: log, Metrics: s.metrics,
+				})
+				return s.work(ctx, service{kafka: settings.Kafka, ready: watch.Ready, run: func(ctx context.Context) error {
+					var err error
+					found, err = watch.Run(ctx)
+					return err
+				}})
 			})
-			return serve(ctx, c.HTTP.Listen, log, metrics, service{kafka: settings.Kafka, ready: watch.Ready, run: func(ctx context.Context) error {
-				var err error
-				found, err = watch.Run(ctx)
-				return err
-			}})
 		},
 	})
 	if err != nil || len(found) == 0 {

@@ -67,7 +67,7 @@ what reconcile needs, and the connector and the sink running.`,
 				}
 				defer fmt.Fprint(os.Stderr, "\r\x1b[K")
 			}
-			sources, done, err := reconciled(cmd.Context(), c, args, &r.settings)
+			sources, done, err := reconciled(cmd.Context(), c, args, &r.settings, brief)
 			if err != nil {
 				return err
 			}

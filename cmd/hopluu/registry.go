@@ -54,7 +54,7 @@ It needs kafka.brokers. Several may run; the one that started last takes writes.
 	return command
 }
 
-func runRegistry(ctx context.Context, c config.Config, log *slog.Logger) (err error) {
+func runRegistry(ctx context.Context, c config.Config, log *slog.Logger) error {
 	// Before the topic is taken over from a registry that may run.
 	listener, err := net.Listen("tcp", c.Registry.Listen)
 	if err != nil {
@@ -62,29 +62,32 @@ func runRegistry(ctx context.Context, c config.Config, log *slog.Logger) (err er
 	}
 	// Serving closes it; an end before that does so here.
 	defer func() { _ = listener.Close() }()
-	kafka, err := dialKafka(ctx, c)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, kafka.Close()) }()
-	cluster, topics, err := checkCluster(ctx, kafka, c.Topics, []topic.Spec{{
-		Name: "_schemas", Partitions: 1, Replication: c.Topics.Replication, Config: map[string]string{"cleanup.policy": "compact"},
-	}})
-	if err != nil {
-		return err
-	}
-	if err := refusal("topics check", append(cluster, summary(topics)...)); err != nil {
-		return err
-	}
-	server, err := registry.NewServer(ctx, kafka, registry.ServerConfig{Replication: c.Topics.Replication, Log: log})
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, server.Close()) }()
-	return serve(ctx, c.HTTP.Listen, log, newMetrics(), service{kafka: kafka, ready: server.Ready, run: func(ctx context.Context) error {
-		log.Info("serving the schema registry", "address", listener.Addr().String())
-		return serveREST(ctx, listener, server)
-	}})
+	return staged(ctx, c.HTTP.Listen, log, func(ctx context.Context, s *stage) (err error) {
+		kafka, err := reachKafka(ctx, c, s.until)
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, kafka.Close()) }()
+		err = s.fits(ctx, kafka, c.Topics, []topic.Spec{{
+			Name: "_schemas", Partitions: 1, Replication: c.Topics.Replication, Config: map[string]string{"cleanup.policy": "compact"},
+		}}, "topics check")
+		if err != nil {
+			return err
+		}
+		var server *registry.Server
+		err = s.kafkaAnswers(ctx, func(ctx context.Context) (err error) {
+			server, err = registry.NewServer(ctx, kafka, registry.ServerConfig{Replication: c.Topics.Replication, Log: log})
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, server.Close()) }()
+		return s.work(ctx, service{kafka: kafka, ready: server.Ready, run: func(ctx context.Context) error {
+			log.Info("serving the schema registry", "address", listener.Addr().String())
+			return serveREST(ctx, listener, server)
+		}})
+	})
 }
 
 func serveREST(ctx context.Context, listener net.Listener, handler http.Handler) error {

@@ -438,7 +438,7 @@ func (a *app) withReplays(ctx context.Context, asJSON bool, do func(context.Cont
 	if err != nil {
 		return err
 	}
-	settings, done, err := sinkConfig(ctx, c, log)
+	settings, done, err := sinkConfig(ctx, c, log, brief)
 	if err != nil {
 		return err
 	}
@@ -474,7 +474,7 @@ func replayLine(p replay.Progress) string {
 }
 
 // sinkConfig is the sink's configuration with its connections, which done closes.
-func sinkConfig(ctx context.Context, c config.Config, log *slog.Logger) (settings clickhouse.Config, done func() error, err error) {
+func sinkConfig(ctx context.Context, c config.Config, log *slog.Logger, asked patience) (settings clickhouse.Config, done func() error, err error) {
 	set, err := loadSectors(c)
 	if err != nil {
 		return settings, nil, err
@@ -487,7 +487,7 @@ func sinkConfig(ctx context.Context, c config.Config, log *slog.Logger) (setting
 	if err != nil {
 		return settings, nil, err
 	}
-	if err := pingClickHouse(ctx, options); err != nil {
+	if err := awaitClickHouse(ctx, options, asked); err != nil {
 		return settings, nil, err
 	}
 	shards, err := clickhouseShards(c)
@@ -495,15 +495,15 @@ func sinkConfig(ctx context.Context, c config.Config, log *slog.Logger) (setting
 		return settings, nil, err
 	}
 	for i, shard := range shards {
-		if err := pingClickHouse(ctx, shard); err != nil {
+		if err := awaitClickHouse(ctx, shard, asked); err != nil {
 			return settings, nil, fmt.Errorf("shard %d of cluster %s: %w", i+1, c.ClickHouse.Cluster, err)
 		}
 	}
-	kafka, err := dialKafka(ctx, c)
+	kafka, err := reachKafka(ctx, c, asked)
 	if err != nil {
 		return settings, nil, err
 	}
-	schemas, err := dialRegistry(ctx, c)
+	schemas, err := reachRegistry(ctx, c, asked)
 	if err != nil {
 		return settings, nil, errors.Join(err, kafka.Close())
 	}

@@ -1,15 +1,18 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/hopluu/hopluu/cmd/hopluu/config"
+	"github.com/hopluu/hopluu/connectors/postgres"
 	"github.com/hopluu/hopluu/schemas/pause"
 	"github.com/hopluu/hopluu/schemas/topic"
 	"github.com/prometheus/client_golang/prometheus"
@@ -23,15 +26,6 @@ func newMetrics() *prometheus.Registry {
 	r := prometheus.NewRegistry()
 	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return r
-}
-
-// watchPauses watches what operators hold still, and shows it in the metrics.
-func watchPauses(ctx context.Context, kafka *topic.Client, log *slog.Logger, metrics *prometheus.Registry) (*pause.Watcher, error) {
-	watcher, err := pause.Watch(ctx, kafka, log)
-	if err != nil {
-		return nil, err
-	}
-	return watcher, metrics.Register(watcher)
 }
 
 // httpFlag is --http, over http.listen.
@@ -74,7 +68,7 @@ func watchKafka(ctx context.Context, kafka *topic.Client, log *slog.Logger) {
 	}
 }
 
-// service is a long-running subcommand's work beside its HTTP side.
+// service is a long-running subcommand's work, once it has what it needs.
 type service struct {
 	kafka *topic.Client
 	ready func() error
@@ -83,43 +77,108 @@ type service struct {
 	api http.Handler
 }
 
-// serve runs a long-running subcommand beside its HTTP side: /metrics,
-// /healthz (the process lives) and /readyz (the work goes on). It ends when the
-// work ends.
-func serve(ctx context.Context, listen string, log *slog.Logger, metrics *prometheus.Registry, s service) error {
-	watched, cancel := context.WithCancel(ctx)
-	defer cancel()
-	go watchKafka(watched, s.kafka, log)
+// stage is a long-running subcommand beside its HTTP side.
+type stage struct {
+	*waiting
+	log     *slog.Logger
+	metrics *prometheus.Registry
+	now     atomic.Pointer[service] // nil until the work begins
+}
+
+// staged runs a long-running subcommand beside its HTTP side: /metrics, /healthz
+// (the process lives) and /readyz (the work goes on), which are there from the
+// beginning, while begin waits for what it needs. It ends when begin does, which
+// ends with stage.work.
+func staged(ctx context.Context, listen string, log *slog.Logger, begin func(context.Context, *stage) error) error {
+	s := &stage{waiting: newWaiting(log), log: log, metrics: newMetrics()}
 	if listen == "" {
-		return s.run(ctx)
+		return begin(ctx, s)
 	}
 	listener, err := net.Listen("tcp", listen)
 	if err != nil {
 		return fmt.Errorf("http.listen: %w: choose another address with --http or HOPLUU_HTTP_LISTEN", err)
 	}
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}))
+	mux.Handle("GET /metrics", promhttp.HandlerFor(s.metrics, promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, "ok") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
-		if err := errors.Join(s.ready(), s.kafka.Trouble(troubleAfter)); err != nil {
+		if err := s.ready(); err != nil {
 			answer(w, http.StatusServiceUnavailable, oneLine(err))
 			return
 		}
 		answer(w, http.StatusOK, "ready")
 	})
-	if s.api != nil {
-		mux.Handle("/identity/", s.api)
-	}
+	mux.HandleFunc("/identity/", func(w http.ResponseWriter, r *http.Request) {
+		switch now := s.now.Load(); {
+		case now == nil:
+			answer(w, http.StatusServiceUnavailable, oneLine(s.ready()))
+		case now.api == nil:
+			http.NotFound(w, r)
+		default:
+			now.api.ServeHTTP(w, r)
+		}
+	})
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
 	log.Info("serving metrics and health", "address", listener.Addr().String())
-	err = s.run(ctx)
+	err = begin(ctx, s)
 	closeErr := server.Close()
 	if serveErr := <-served; !errors.Is(serveErr, http.ErrServerClosed) {
 		closeErr = errors.Join(closeErr, serveErr)
 	}
 	return errors.Join(err, closeErr)
+}
+
+// ready is nil when the work goes on and waits for nothing.
+func (s *stage) ready() error {
+	now := s.now.Load()
+	if now == nil {
+		return cmp.Or(s.waiting.ready(), errors.New("starting"))
+	}
+	return errors.Join(s.waiting.ready(), now.ready(), now.kafka.Trouble(troubleAfter))
+}
+
+// work does the work, until it or the context ends.
+func (s *stage) work(ctx context.Context, now service) error {
+	watched, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go watchKafka(watched, now.kafka, s.log)
+	s.now.Store(&now)
+	defer s.now.Store(nil)
+	return now.run(ctx)
+}
+
+// kafkaAnswers does what asks Kafka at the start, and waits while it is away.
+func (s *stage) kafkaAnswers(ctx context.Context, ask func(context.Context) error) error {
+	return s.until(ctx, "Kafka", func(err error) bool { return !topic.Passing(err) }, ask)
+}
+
+// pauses watches what operators hold still, and shows it in the metrics.
+func (s *stage) pauses(ctx context.Context, kafka *topic.Client) (watcher *pause.Watcher, err error) {
+	err = s.kafkaAnswers(ctx, func(ctx context.Context) (err error) {
+		watcher, err = pause.Watch(ctx, kafka, s.log)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return watcher, s.metrics.Register(watcher)
+}
+
+// fits refuses a cluster or topics that cannot keep events as the configuration
+// asks; command lists what is wrong.
+func (s *stage) fits(ctx context.Context, kafka *topic.Client, c config.Topics, specs []topic.Spec, command string) error {
+	var cluster []postgres.Finding
+	var topics []topicFinding
+	err := s.kafkaAnswers(ctx, func(ctx context.Context) (err error) {
+		cluster, topics, err = checkCluster(ctx, kafka, c, specs)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return refusal(command, append(cluster, summary(topics)...))
 }
 
 func answer(w http.ResponseWriter, status int, text string) {

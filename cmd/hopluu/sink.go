@@ -44,29 +44,30 @@ It needs kafka.brokers, registry.url and clickhouse.dsn.`,
 	return command
 }
 
-func runSink(ctx context.Context, c config.Config, log *slog.Logger) (err error) {
-	settings, done, err := sinkConfig(ctx, c, log)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, done()) }()
-	metrics := newMetrics()
-	watcher, err := watchPauses(ctx, settings.Kafka, log, metrics)
-	if err != nil {
-		return err
-	}
-	settings.Held = func(dataset string) bool {
-		p, _ := watcher.Of(pause.Dataset(c.Sink.Group, dataset))
-		return p != nil
-	}
-	work := &holdable{watcher: watcher, target: pause.Sink(c.Sink.Group), metrics: metrics, begin: func(metrics prometheus.Registerer) (round, error) {
-		settings := settings
-		settings.Metrics = metrics
-		sink, err := clickhouse.New(settings)
+func runSink(ctx context.Context, c config.Config, log *slog.Logger) error {
+	return staged(ctx, c.HTTP.Listen, log, func(ctx context.Context, s *stage) (err error) {
+		settings, done, err := sinkConfig(ctx, c, log, s.until)
 		if err != nil {
-			return round{}, err
+			return err
 		}
-		return round{ready: sink.Ready, run: sink.Run}, nil
-	}}
-	return serve(ctx, c.HTTP.Listen, log, metrics, service{kafka: settings.Kafka, ready: work.ready, run: work.run})
+		defer func() { err = errors.Join(err, done()) }()
+		watcher, err := s.pauses(ctx, settings.Kafka)
+		if err != nil {
+			return err
+		}
+		settings.Held = func(dataset string) bool {
+			p, _ := watcher.Of(pause.Dataset(c.Sink.Group, dataset))
+			return p != nil
+		}
+		work := &holdable{watcher: watcher, target: pause.Sink(c.Sink.Group), metrics: s.metrics, begin: func(metrics prometheus.Registerer) (round, error) {
+			settings := settings
+			settings.Metrics = metrics
+			sink, err := clickhouse.New(settings)
+			if err != nil {
+				return round{}, err
+			}
+			return round{ready: sink.Ready, run: sink.Run}, nil
+		}}
+		return s.work(ctx, service{kafka: settings.Kafka, ready: work.ready, run: work.run})
+	})
 }

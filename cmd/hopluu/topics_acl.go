@@ -117,7 +117,9 @@ func leastRights(c config.Config, p principals) ([]topic.ACL, error) {
 		}
 	}
 	under(p.matcher, topic.ACLTopic, "identity.", "Read", "Write", "Describe", "DescribeConfigs")
-	allow(p.matcher, topic.ACLTransactionalID, "hopluu-matcher", "Write", "Describe")
+	// Several share the work as one group, each share with a producer of its own.
+	under(p.matcher, topic.ACLTransactionalID, "hopluu-matcher", "Write", "Describe")
+	allow(p.matcher, topic.ACLGroup, "hopluu-matcher", read...)
 	under(p.matcher, topic.ACLTransactionalID, "hopluu-eraser", "Write", "Describe")
 	for _, name := range []string{topic.IdentityLink, topic.IdentityReview, topic.IdentityEvent, topic.IdentityAudit} {
 		allow(p.sink, topic.ACLTopic, name, read...)

@@ -56,7 +56,24 @@ func answers(ctx context.Context, ask func(context.Context) error) error {
 	return err
 }
 
+// patience is how a server is asked at the start of a command: a stage waits for
+// it (waiting.until), everybody else is told that it is away.
+type patience func(ctx context.Context, what string, refused func(error) bool, ask func(context.Context) error) error
+
+// brief asks for as long as a server takes to start; it is a patience.
+func brief(ctx context.Context, _ string, _ func(error) bool, ask func(context.Context) error) error {
+	return answers(ctx, ask)
+}
+
+// dialKafka asks once: those who show how things are say at once that it is away.
 func dialKafka(ctx context.Context, c config.Config) (*topic.Client, error) {
+	return reachKafka(ctx, c, func(ctx context.Context, _ string, _ func(error) bool, ask func(context.Context) error) error {
+		return ask(ctx)
+	})
+}
+
+// reachKafka gives a client of the cluster, which answered.
+func reachKafka(ctx context.Context, c config.Config, asked patience) (client *topic.Client, err error) {
 	kafka := topic.Config{Brokers: c.Kafka.Brokers, ClientID: "hopluu"}
 	if c.Kafka.SASL.Mechanism != "" {
 		kafka.SASL = &topic.SASL{Mechanism: c.Kafka.SASL.Mechanism, Username: c.Kafka.SASL.User, Password: c.Kafka.SASL.Password}
@@ -64,13 +81,15 @@ func dialKafka(ctx context.Context, c config.Config) (*topic.Client, error) {
 	if c.Kafka.Compression == "zstd" {
 		kafka.Compression = topic.Zstd
 	}
-	var err error
 	if kafka.TLS, err = kafkaTLS(c.Kafka.TLS); err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, startBound)
-	defer cancel()
-	client, err := topic.Dial(ctx, kafka)
+	err = asked(ctx, "Kafka", topic.Refused, func(ctx context.Context) (err error) {
+		ctx, cancel := context.WithTimeout(ctx, startBound)
+		defer cancel()
+		client, err = topic.Dial(ctx, kafka)
+		return err
+	})
 	if err != nil {
 		return nil, fmt.Errorf("kafka.brokers: %w", err)
 	}
@@ -98,11 +117,21 @@ func kafkaTLS(c config.TLS) (*tls.Config, error) {
 }
 
 func dialRegistry(ctx context.Context, c config.Config) (*registry.Client, error) {
+	return reachRegistry(ctx, c, brief)
+}
+
+// reachRegistry gives a client of the registry, which answered.
+func reachRegistry(ctx context.Context, c config.Config, asked patience) (*registry.Client, error) {
 	if c.Registry.URL == "" {
 		return nil, errors.New("registry.url is not set: give the schema registry's address, or start one with 'hopluu registry run'")
 	}
 	client := registry.New(c.Registry.URL)
-	if err := answers(ctx, client.Ping); err != nil {
+	err := asked(ctx, "the schema registry", client.Refused, func(ctx context.Context) error {
+		ctx, cancel := context.WithTimeout(ctx, startBound)
+		defer cancel()
+		return client.Ping(ctx)
+	})
+	if err != nil {
 		return nil, fmt.Errorf("registry.url: %w", err)
 	}
 	return client, nil
@@ -139,33 +168,55 @@ func clickhouseShards(c config.Config) ([]*clickhouse.Options, error) {
 // dialClickHouse opens a connection, and refuses a server that is not there or
 // does not let us in.
 func dialClickHouse(ctx context.Context, options *clickhouse.Options) (driver.Conn, error) {
+	return reachClickHouse(ctx, options, brief)
+}
+
+// reachClickHouse gives a connection to a server, which answered.
+func reachClickHouse(ctx context.Context, options *clickhouse.Options, asked patience) (driver.Conn, error) {
 	conn, err := clickhouse.Open(options)
 	if err != nil {
 		return nil, fmt.Errorf("clickhouse.dsn: %w", err)
 	}
-	if err := answers(ctx, conn.Ping); err != nil {
+	err = asked(ctx, "ClickHouse", refusedByClickHouse, func(ctx context.Context) error {
+		ctx, cancel := context.WithTimeout(ctx, startBound)
+		defer cancel()
+		return conn.Ping(ctx)
+	})
+	if err != nil {
 		return nil, errors.Join(pingError(options, err), conn.Close())
 	}
 	return conn, nil
 }
 
-// pingClickHouse refuses a server as dialClickHouse does.
-func pingClickHouse(ctx context.Context, options *clickhouse.Options) error {
-	conn, err := dialClickHouse(ctx, options)
+// awaitClickHouse asks a server as reachClickHouse does.
+func awaitClickHouse(ctx context.Context, options *clickhouse.Options, asked patience) error {
+	conn, err := reachClickHouse(ctx, options, asked)
 	if err != nil {
 		return err
 	}
 	return conn.Close()
 }
 
-// ClickHouse's codes of a login that it refuses
+// ClickHouse's codes of what a person has to mend, beside unknownDatabase
 // (https://github.com/ClickHouse/ClickHouse/blob/master/src/Common/ErrorCodes.cpp).
 const (
 	unknownUser          = 192
 	wrongPassword        = 193
 	requiredPassword     = 194
+	accessDenied         = 497
 	authenticationFailed = 516
 )
+
+// refusedByClickHouse tells whether waiting does not mend the error of a ping.
+func refusedByClickHouse(err error) bool {
+	var exception *clickhouse.Exception
+	if errors.As(err, &exception) {
+		return slices.Contains([]int32{unknownDatabase, unknownUser, wrongPassword, requiredPassword, accessDenied, authenticationFailed}, exception.Code)
+	}
+	var certificate *tls.CertificateVerificationError
+	var plain tls.RecordHeaderError
+	return errors.As(err, &certificate) || errors.As(err, &plain)
+}
 
 func pingError(options *clickhouse.Options, err error) error {
 	addr := strings.Join(options.Addr, ", ")

@@ -48,6 +48,9 @@ func (k *checker) all(ctx context.Context) {
 	entries, err := k.place.List(ctx)
 	if err != nil {
 		k.add(postgres.Fault, "check the address, the credentials and the right to list and read", "%v", err)
+		if !Permanent(err) {
+			k.findings[len(k.findings)-1].Check = postgres.Unreachable
+		}
 		return
 	}
 	k.checkReports(ctx)

@@ -2,8 +2,12 @@ package postgres
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
+	"net"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -116,6 +120,10 @@ func connectError(host string, port uint16, database, user string, err error) er
 			return &ConfigError{Reason: fmt.Sprintf("%s: %s: set the right database in the source's dsn", where, pgErr.Message)}
 		}
 	}
+	var certificate *tls.CertificateVerificationError
+	if errors.As(err, &certificate) {
+		return &ConfigError{Reason: where + " shows a certificate that sslrootcert of the source's dsn does not vouch for: name the authority that signed it", Err: certificate}
+	}
 	return &unreachable{where, err}
 }
 
@@ -131,6 +139,24 @@ func (e *unreachable) Error() string {
 }
 
 func (e *unreachable) Unwrap() error { return e.err }
+
+// Away tells whether the server could not be reached, or went away meanwhile:
+// what is asked may be answered later.
+func Away(err error) bool {
+	var config *ConfigError
+	if errors.As(err, &config) {
+		return false
+	}
+	var pgErr *pgconn.PgError
+	if errors.As(err, &pgErr) {
+		// Connection exceptions, too many of them, and a server that starts or stops
+		// (https://www.postgresql.org/docs/current/errcodes-appendix.html).
+		return slices.Contains([]string{"08", "53"}, pgErr.Code[:min(2, len(pgErr.Code))]) || strings.HasPrefix(pgErr.Code, "57P")
+	}
+	var away *unreachable
+	var network net.Error
+	return errors.As(err, &away) || errors.As(err, &network) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, context.DeadlineExceeded)
+}
 
 // Mend gives a PostgreSQL error that only a person can mend as a *ConfigError
 // that says what to do, and every other error as it is.

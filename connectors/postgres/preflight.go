@@ -22,6 +22,10 @@ const (
 	Note    Level = "note"
 )
 
+// Unreachable is the Check of a source that could not be looked at because it was
+// away.
+const Unreachable = "unreachable"
+
 // Finding is one thing that preflight saw.
 type Finding struct {
 	Level Level `json:"level"`

@@ -99,4 +99,14 @@ func TestLeastRights(t *testing.T) {
 	_, err := reads("nobody", public)
 	require.ErrorContains(t, err, "uthoriz")
 	connector.stop(syscall.SIGTERM)
+
+	// A login that the broker refuses ends a stage at once; a broker that is away
+	// does not, and the matcher's rights are enough to share its work.
+	wrong := tree{"brokers": []string{login}, "sasl": tree{"mechanism": "PLAIN", "user": "matcher", "password": "secret-connector"}}
+	w.set("kafka", wrong)
+	for _, args := range [][]string{{"processor", "run"}, {"registry", "run"}, {"topics", "check"}} {
+		w.refused(args, "kafka.brokers", login, "SASL Authentication Failed")
+	}
+	wrong["sasl"].(tree)["password"] = "secret-matcher"
+	beforeItsBroker(t, w, broker)
 }

@@ -69,6 +69,8 @@ func TestWrongConfigurations(t *testing.T) {
 		http.Error(rw, "Code: 516. DB::Exception: default: Authentication failed: password is incorrect, or there is no user with such name. (AUTHENTICATION_FAILED)", http.StatusForbidden)
 	}))
 	t.Cleanup(house.Close)
+	stranger := httptest.NewTLSServer(http.NotFoundHandler()) // its certificate is signed by nobody
+	t.Cleanup(stranger.Close)
 	server, broker := harness.Postgres(t), harness.Kafka(t)
 	replica := harness.Postgres(t, harness.WithSetting("wal_level", "replica"))
 	registry := shared(t).registry()
@@ -103,20 +105,23 @@ func TestWrongConfigurations(t *testing.T) {
 		}, connector, []string{"column cccd of table public.patient", "tokens.record_key_file", "openssl rand"}},
 		"record key is the token key": {func(w *world) { w.set("tokens.record_key_file", filepath.Join(w.dir, "token.key")) }, connector, []string{"tokens.record_key_file holds a token key", "openssl rand"}},
 		"two record keys":             {func(w *world) { w.set("tokens.record_key", "ab") }, connector, []string{"tokens.record_key and tokens.record_key_file"}},
-		"no Kafka":                    {func(w *world) { w.set("kafka.brokers", []string{"127.0.0.1:1"}) }, connector, []string{"kafka.brokers", "127.0.0.1:1"}},
-		"no Kafka, processor":         {func(w *world) { w.set("kafka.brokers", []string{"127.0.0.1:1"}) }, processor, []string{"kafka.brokers", "127.0.0.1:1"}},
-		"no Kafka, registry":          {func(w *world) { w.set("kafka.brokers", []string{"127.0.0.1:1"}) }, []string{"registry", "run"}, []string{"kafka.brokers"}},
-		"no CA":                       {func(w *world) { w.set("kafka.tls", tree{"enabled": true, "ca_file": "/nonexistent"}) }, connector, []string{"kafka.tls.ca_file"}},
-		"no registry":                 {func(w *world) { w.set("registry.url", "http://127.0.0.1:1") }, connector, []string{"registry.url", "127.0.0.1:1"}},
-		"no registry, processor":      {func(w *world) { w.set("registry.url", nil) }, processor, []string{"registry.url", "hopluu registry run"}},
-		"registry is no URL":          {func(w *world) { w.set("registry.url", "127.0.0.1:8081") }, processor, []string{"registry.url"}},
-		"no ClickHouse":               {func(w *world) { w.set("clickhouse.dsn", "http://default:secret@127.0.0.1:1/default") }, sink, []string{"clickhouse.dsn", "127.0.0.1:1"}},
-		"no ClickHouse, native":       {func(w *world) { w.set("clickhouse.dsn", "clickhouse://default:secret@127.0.0.1:1/default") }, sink, []string{"clickhouse.dsn", "127.0.0.1:1"}},
-		"no clickhouse.dsn":           {func(w *world) { w.set("clickhouse.dsn", nil) }, sink, []string{"clickhouse.dsn", "HOPLUU_CLICKHOUSE_DSN"}},
+		"no Kafka":                    {func(w *world) { w.set("kafka.brokers", []string{"127.0.0.1:1"}) }, []string{"topics", "check"}, []string{"kafka.brokers", "127.0.0.1:1"}},
+		"unknown CA": {func(w *world) {
+			w.set("kafka", tree{"brokers": []string{stranger.Listener.Addr().String()}, "tls": tree{"enabled": true}})
+		}, processor, []string{"kafka.brokers", "certificate signed by unknown authority"}},
+		"ClickHouse's CA": {func(w *world) {
+			w.set("clickhouse.dsn", "https://default:secret@"+stranger.Listener.Addr().String()+"/default?secure=true")
+		}, sink, []string{"clickhouse.dsn", "certificate signed by unknown authority"}},
+		"no Kafka's address":     {func(w *world) { w.set("kafka.brokers", []string{"localhost"}) }, processor, []string{"kafka.brokers", "host:port"}},
+		"no CA":                  {func(w *world) { w.set("kafka.tls", tree{"enabled": true, "ca_file": "/nonexistent"}) }, connector, []string{"kafka.tls.ca_file"}},
+		"no registry, processor": {func(w *world) { w.set("registry.url", nil) }, processor, []string{"registry.url", "hopluu registry run"}},
+		"registry is no URL":     {func(w *world) { w.set("registry.url", "127.0.0.1:8081") }, processor, []string{"registry.url"}},
+		"no ClickHouse":          {func(w *world) { w.set("clickhouse.dsn", "http://default:secret@127.0.0.1:1/default") }, []string{"reconcile"}, []string{"clickhouse.dsn", "127.0.0.1:1"}},
+		"no ClickHouse, native":  {func(w *world) { w.set("clickhouse.dsn", "clickhouse://default:secret@127.0.0.1:1/default") }, []string{"reconcile"}, []string{"clickhouse.dsn", "127.0.0.1:1"}},
+		"no clickhouse.dsn":      {func(w *world) { w.set("clickhouse.dsn", nil) }, sink, []string{"clickhouse.dsn", "HOPLUU_CLICKHOUSE_DSN"}},
 		"ClickHouse's password": {func(w *world) {
 			w.set("clickhouse.dsn", strings.Replace(house.URL, "http://", "http://leader:secret@", 1))
 		}, sink, []string{"clickhouse.dsn", "leader", "password"}},
-		"no PostgreSQL":         {func(w *world) { w.setSource("dsn", "postgres://a:secret@127.0.0.1:1/d") }, connector, []string{"127.0.0.1:1/d", "dsn"}},
 		"PostgreSQL's password": {func(w *world) { w.setSource("dsn", strings.Replace(w.admin, "postgres:", "postgres:wrong", 1)) }, connector, []string{"postgres", "password", "dsn"}},
 		"no such database":      {func(w *world) { w.setSource("dsn", strings.Replace(w.admin, "/"+w.source, "/elsewhere", 1)) }, connector, []string{"elsewhere", "dsn"}},
 		"not enabled":           {func(w *world) { w.setSource("dsn", w.admin) }, connector, []string{"publication", "hopluu connector enable"}},

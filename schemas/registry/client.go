@@ -2,6 +2,7 @@ package registry
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net/http"
@@ -169,4 +170,22 @@ func (c *Client) Ping(ctx context.Context) error {
 
 func (c *Client) wrap(err error) error {
 	return fmt.Errorf("schema registry %s: %w", c.url, err)
+}
+
+// Refused tells whether the registry's address or login is not right, or whether
+// it is no registry that answers there: waiting does not mend that.
+func (c *Client) Refused(err error) bool {
+	var answer *sr.ResponseError
+	if errors.As(err, &answer) {
+		return answer.StatusCode < http.StatusInternalServerError && answer.StatusCode != http.StatusTooManyRequests
+	}
+	var certificate *tls.CertificateVerificationError
+	var plain tls.RecordHeaderError
+	return c.failure != nil || errors.As(err, &certificate) || errors.As(err, &plain)
+}
+
+// Passing tells whether a registry answered that it cannot at the moment.
+func Passing(err error) bool {
+	var answer *sr.ResponseError
+	return errors.As(err, &answer) && answer.StatusCode >= http.StatusInternalServerError
 }

@@ -2,6 +2,8 @@ package topic
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -113,4 +115,36 @@ func retriable(err error) bool {
 		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.ErrClosedPipe) || errors.Is(err, net.ErrClosed) ||
 		errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) ||
 		errors.Is(err, context.DeadlineExceeded)
+}
+
+// Refused tells whether a broker, or what it showed of itself, is not as the
+// configuration says: a login or a right that it refuses, a certificate of an
+// unknown authority, no encryption where some was asked for. Waiting does not
+// mend that.
+func Refused(err error) bool {
+	var code kafka.Error
+	if errors.As(err, &code) {
+		switch code {
+		case kafka.SASLAuthenticationFailed, kafka.UnsupportedSASLMechanism, kafka.IllegalSASLState, kafka.UnsupportedVersion,
+			kafka.TopicAuthorizationFailed, kafka.GroupAuthorizationFailed, kafka.ClusterAuthorizationFailed, kafka.TransactionalIDAuthorizationFailed:
+			return true
+		}
+		return false
+	}
+	var certificate *tls.CertificateVerificationError
+	var authority x509.UnknownAuthorityError
+	var host x509.HostnameError
+	var invalid x509.CertificateInvalidError
+	var plain tls.RecordHeaderError
+	return errors.As(err, &certificate) || errors.As(err, &authority) || errors.As(err, &host) || errors.As(err, &invalid) || errors.As(err, &plain)
+}
+
+// Passing tells whether what failed may work later, begun anew: the broker was
+// away for longer than a call waits, or another took the work over meanwhile.
+func Passing(err error) bool {
+	if Refused(err) {
+		return false
+	}
+	return retriable(err) || rejoins(err) || fenced(err) ||
+		errors.Is(err, ErrFenced) || errors.Is(err, ErrCommitUnknown) || errors.Is(err, ErrMustAbort) || errors.Is(err, ErrGenerationEnded)
 }
