@@ -126,7 +126,10 @@ func (c *Connector) session(ctx context.Context) (err error) {
 	if err := CheckTokens(s.ledger, s.tokenizers()); err != nil {
 		return &postgres.ConfigError{Reason: err.Error()}
 	}
-	if err := s.noteKeys(ctx, own.keys, len(naming) > 0); err != nil {
+	if err := own.keys.CheckErased(s.Source, s.Records, naming, s.ledger); err != nil {
+		return &postgres.ConfigError{Reason: err.Error()}
+	}
+	if err := s.noteKeys(ctx, own.keys); err != nil {
 		return err
 	}
 	s.takeStock()

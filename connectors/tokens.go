@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/hopluu/hopluu/connectors/postgres"
+	"github.com/hopluu/hopluu/schemas/erasure"
 	"github.com/hopluu/hopluu/schemas/sectors"
 	"github.com/hopluu/hopluu/schemas/token"
 	"github.com/hopluu/hopluu/schemas/topic"
@@ -105,7 +106,7 @@ type Fingerprints struct {
 	Version uint8 `json:"version,omitempty"`
 	// Tokens has each token key by its version.
 	Tokens map[uint8]string `json:"tokens,omitempty"`
-	// Record is of the record key that records are named with; empty when none is.
+	// Record is of the record key; empty when there was none.
 	Record string `json:"record,omitempty"`
 }
 
@@ -140,20 +141,37 @@ func (f Fingerprints) CheckRecord(source string, records *token.Tokenizer, named
 	return fmt.Errorf("the record key (tokens.record_key_file, tokens.record_version) is not the one that records of source %s in %s are named with: put that key back; or, to name them anew, which links them anew, %s", source, strings.Join(named, ", "), mend)
 }
 
+// CheckErased refuses another record key than the one of before, where people are
+// erased by what that one made: they would come back (P12). naming are the tables
+// whose records it names.
+func (f Fingerprints) CheckErased(source string, records *token.Tokenizer, naming map[string][]string, ledger *erasure.Ledger) error {
+	if f.Record == "" || records != nil && f.Record == records.Fingerprint() {
+		return nil
+	}
+	erased := slices.ContainsFunc(ledger.TokenVersions(), func(name string) bool { return strings.HasPrefix(name, "k") })
+	for table := range naming {
+		_, name, _ := strings.Cut(table, ".")
+		erased = erased || slices.ContainsFunc(ledger.Records(), func(record string) bool { return strings.HasPrefix(record, source+"."+name+":") })
+	}
+	if !erased {
+		return nil
+	}
+	return fmt.Errorf("the record key (tokens.record_key_file, tokens.record_version) is not the one that source %s was captured with, and people are erased by tokens of that one, who would come back: put that key back", source)
+}
+
 // Same tells whether both are of the same keys.
 func (f Fingerprints) Same(o Fingerprints) bool {
 	return f.Version == o.Version && f.Record == o.Record && maps.Equal(f.Tokens, o.Tokens)
 }
 
-// With is what is kept after a start with these keys; naming tells that records
-// are named with tokens.
-func (f Fingerprints) With(tokens, records *token.Tokenizer, old []*token.Tokenizer, naming bool) Fingerprints {
+// With is what is kept after a start with these keys.
+func (f Fingerprints) With(tokens, records *token.Tokenizer, old []*token.Tokenizer) Fingerprints {
 	now := Fingerprints{Version: tokens.Version(), Tokens: map[uint8]string{}, Record: f.Record}
 	maps.Copy(now.Tokens, f.Tokens)
 	for _, t := range append([]*token.Tokenizer{tokens}, old...) {
 		now.Tokens[t.Version()] = t.Fingerprint()
 	}
-	if naming && records != nil {
+	if records != nil {
 		now.Record = records.Fingerprint()
 	}
 	return now
@@ -187,8 +205,8 @@ func (s *session) sameKeys(of state, naming map[string][]string) error {
 }
 
 // noteKeys writes down which keys tokens are made with, before there is one.
-func (s *session) noteKeys(ctx context.Context, before Fingerprints, naming bool) error {
-	now := before.With(s.Tokens, s.Records, s.OldTokens, naming)
+func (s *session) noteKeys(ctx context.Context, before Fingerprints) error {
+	now := before.With(s.Tokens, s.Records, s.OldTokens)
 	if now.Same(before) {
 		return nil
 	}

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/hopluu/hopluu/schemas/erasure"
 	"github.com/hopluu/hopluu/schemas/sectors"
 	"github.com/hopluu/hopluu/schemas/token"
 	"github.com/stretchr/testify/require"
@@ -55,17 +56,17 @@ func TestP11KeysAreThoseOfBefore(t *testing.T) {
 	}
 	var none Fingerprints
 	require.NoError(t, none.Check("health", one, nil))
-	first := none.With(one, records, nil, false)
-	require.Empty(t, first.Record, "no record is named with it: it may still be changed")
+	first := none.With(one, nil, nil)
+	require.Empty(t, first.Record)
 	require.ErrorContains(t, first.Check("health", other(1), nil), "the token key (tokens.key_file) is not the one of version 1 that source health was captured with")
 	require.ErrorContains(t, first.Check("health", two, []*token.Tokenizer{other(1)}), "the key of version 1 under tokens.old is not the one")
 	require.NoError(t, first.Check("health", two, []*token.Tokenizer{one}))
 
-	second := first.With(two, records, []*token.Tokenizer{one}, true)
+	second := first.With(two, records, []*token.Tokenizer{one})
 	require.ErrorContains(t, second.Check("health", one, []*token.Tokenizer{two}), "tokens.version is 1, but source health has tokens of version 2")
-	third := second.With(tokenizerOf(t, 3), records, nil, true)
+	third := second.With(tokenizerOf(t, 3), records, nil)
 	require.ErrorContains(t, third.Check("health", tokenizerOf(t, 3), []*token.Tokenizer{other(1)}), "version 1", "one that was put aside is still known")
-	require.True(t, third.Same(third.With(tokenizerOf(t, 3), records, nil, true)))
+	require.True(t, third.Same(third.With(tokenizerOf(t, 3), records, nil)))
 	require.False(t, third.Same(second))
 
 	foreign, err := token.NewRecord(token.Key{Version: 1, Secret: []byte(strings.Repeat("f", 32))})
@@ -75,6 +76,17 @@ func TestP11KeysAreThoseOfBefore(t *testing.T) {
 	require.ErrorContains(t, third.CheckRecord("health", foreign, []string{"public.card"}, "run x"), "run x")
 	require.NoError(t, third.CheckRecord("health", foreign, nil, ""), "nothing is named with it")
 	require.ErrorContains(t, first.CheckRecord("health", records, []string{"public.card"}, "run x"), "from before there was a record key")
+
+	// P12: who is erased by what the record key made must stay known.
+	naming := map[string][]string{"public.card": {"card_no"}}
+	for _, l := range []*erasure.Ledger{ledgerOf(t, nil, "health.card:k1_x"), ledgerOf(t, []string{"k1_x"}, "health.patient:1")} {
+		require.NoError(t, third.CheckErased("health", records, naming, l))
+		require.NoError(t, none.CheckErased("health", records, naming, l))
+		require.ErrorContains(t, third.CheckErased("health", foreign, naming, l), "who would come back: put that key back")
+		require.Error(t, third.CheckErased("health", nil, naming, l))
+	}
+	require.NoError(t, third.CheckErased("health", foreign, naming, ledgerOf(t, []string{"t1_x"}, "health.cards:k1_x", "tax.card:k1_x")))
+	require.NoError(t, third.CheckErased("health", foreign, naming, erasure.New()))
 
 	kept, err := json.Marshal(third)
 	require.NoError(t, err)

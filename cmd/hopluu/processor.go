@@ -146,6 +146,10 @@ func newEraser(c config.Config, kafka *topic.Client, schemas *registry.Client, r
 		}
 		settings.Tokens = tokens
 	}
+	var err error
+	if settings.Records, err = recordTokenizer(c); err != nil {
+		return nil, err
+	}
 	for _, s := range sources {
 		settings.Sources = append(settings.Sources, erase.Source{Name: s.Name, Sector: s.Described, Files: s.files()})
 	}

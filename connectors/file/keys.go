@@ -69,7 +69,10 @@ func (s *session) checkKeys(ctx context.Context) error {
 	if err := s.keys.CheckRecord(s.Source, s.Records, named, "take the files in under another source name"); err != nil {
 		return &ConfigError{err.Error()}
 	}
-	now := s.keys.With(s.Tokens, s.Records, s.OldTokens, len(naming) > 0)
+	if err := s.keys.CheckErased(s.Source, s.Records, naming, s.ledger); err != nil {
+		return &ConfigError{err.Error()}
+	}
+	now := s.keys.With(s.Tokens, s.Records, s.OldTokens)
 	if now.Same(s.keys) {
 		return nil
 	}

@@ -289,8 +289,19 @@ func TestFilesFromFolderToSilver(t *testing.T) {
 	require.Contains(t, compared.stderr, "not compared: "+d.source+", of files")
 	require.True(t, parse[struct{ OK bool }](t, d.good("topics", "check", "--json")).OK)
 
-	// A table whose key is changed waits, and says so.
+	// P11: a key file that was mixed up is found, whatever the source's kind.
 	connector.stop(syscall.SIGTERM)
+	d.write("token.key", strings.Repeat("6d", 32))
+	checked := d.run("connector", "check")
+	require.Equal(t, 1, checked.code)
+	for _, source := range []string{d.source, d.world.source} {
+		require.Contains(t, checked.stdout, "is not the one of version 1 that source "+source+" was captured with")
+	}
+	d.refused([]string{"connector", "run"}, "is not the one of version 1", "put that key back")
+	d.write("token.key", strings.Repeat("6b", 32))
+	require.Zero(t, d.run("identity", "rotate").code, "no other key was ever in force")
+
+	// A table whose key is changed waits, and says so.
 	tables := d.config["sources"].([]any)[1].(tree)["tables"].([]any)
 	tables[1].(tree)["key"] = []string{"cccd", "full_name"}
 	connector = d.start("connector", "run")

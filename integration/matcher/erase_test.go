@@ -47,7 +47,9 @@ func (r *rig) plain(name string) (all string) {
 func (r *rig) eraser() *erase.Eraser {
 	tokens, err := token.New(token.Key{Version: 1, Secret: []byte(strings.Repeat("k", 32))})
 	require.NoError(r.t, err)
-	c := erase.Config{Kafka: r.kafka, Registry: r.schemas, Tokens: tokens, Log: slog.New(slog.NewTextHandler(r.t.Output(), nil))}
+	records, err := token.NewRecord(token.Key{Version: 1, Secret: []byte(strings.Repeat("r", 32))})
+	require.NoError(r.t, err)
+	c := erase.Config{Kafka: r.kafka, Registry: r.schemas, Tokens: tokens, Records: records, Log: slog.New(slog.NewTextHandler(r.t.Output(), nil))}
 	for _, name := range []string{"population", "health"} {
 		sector, ok := r.set.Sector(name)
 		require.True(r.t, ok)
@@ -136,6 +138,13 @@ func TestP12ErasedInTheMatcherAndTheVault(t *testing.T) {
 		return nil
 	})
 	require.Equal(t, []string{"clickhouse/sink", "capture/health_bv115"}, open)
+	ledger, _, err := feed.Read(t.Context(), r.kafka)
+	require.NoError(t, err)
+	_, tokens := ledger.Names(approved.ID)
+	require.Len(t, tokens, 2)
+	for _, number := range tokens {
+		require.True(t, strings.HasPrefix(number, "k1_"), "known by a key that is not rotated, so that no other has to be kept: %s", number)
+	}
 	vault := r.plain(topic.Vault("population", "public", "citizen")) + r.plain(topic.Vault("health", "public", "patient"))
 	require.NotContains(t, vault, "079085001234")
 	require.NotContains(t, vault, "Văn An")

@@ -31,8 +31,9 @@ type Config struct {
 	Kafka    *topic.Client
 	Registry *registry.Client
 	Sources  []Source
-	// Tokens makes the tokens of people's numbers.
-	Tokens *token.Tokenizer
+	// Records makes the tokens of people's numbers, for a key that is not rotated
+	// needs no other to be kept for them; without a record key (nil) Tokens does.
+	Tokens, Records *token.Tokenizer
 	// Vault opens what connectors sealed; nil when they seal nothing.
 	Vault *seal.Ring
 	Log   *slog.Logger

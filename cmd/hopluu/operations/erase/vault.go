@@ -1,6 +1,7 @@
 package erase
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -46,7 +47,8 @@ func (e *Eraser) findNumbers(ctx context.Context, ledger *erasure.Ledger, id str
 	if _, open := ledger.More(id, erasure.FoundVault, 0, nil, nil); !open {
 		return nil
 	}
-	if e.Tokens == nil {
+	tokenizer := cmp.Or(e.Records, e.Tokens)
+	if tokenizer == nil {
 		return errors.New("tokens.key_file is not set where 'hopluu processor run' runs, and without the key a row with the person's number could come back under another key: set it there")
 	}
 	records, _ := ledger.Names(id)
@@ -77,7 +79,7 @@ func (e *Eraser) findNumbers(ctx context.Context, ledger *erasure.Ledger, id str
 	}
 	var tokens []string
 	for n := range found {
-		if t := e.Tokens.Append(nil, n.domain, []byte(n.canonical)); !others[n] && len(t) > 0 {
+		if t := tokenizer.Append(nil, n.domain, []byte(n.canonical)); !others[n] && len(t) > 0 {
 			tokens = append(tokens, string(t))
 		}
 	}
