@@ -170,6 +170,7 @@ func (m *Matcher) reset() (err error) {
 	if m.engine, err = linkage.NewEngine(m.model, m.known); err != nil {
 		return err
 	}
+	m.engine.GoOn = func() error { return m.turn.goesOn() }
 	m.desk.reset(m.engine)
 	m.letters.met = nil
 	m.positions, m.stable = map[topic.Partition]int64{}, map[topic.Partition]int64{}

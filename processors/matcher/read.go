@@ -190,6 +190,9 @@ func (m *Matcher) restore(ctx context.Context, missing []string) error {
 	last := map[string]*lane{}       // records of absent topics that have a link
 	decided := map[string]struct{}{} // records whose link is what a person said
 	err = m.config.Kafka.ReadAll(ctx, topic.IdentityLink, func(rec topic.Record) error {
+		if err := m.turn.goesOn(); err != nil {
+			return err
+		}
 		l, withdrawn, err := links.read(&rec)
 		if err != nil {
 			return fmt.Errorf("%s, offset %d: the message is no link of this program (%w): delete topic identity.link and create it anew, the matcher fills it again", rec.Partition, rec.Offset, err)
@@ -339,10 +342,8 @@ func (m *Matcher) readOn(ctx context.Context, targets map[topic.Partition]int64)
 			m.held = append(beyond, m.held...)
 			return nil
 		}
-		select {
-		case <-m.turn.gen.Done():
-			return errTurnOver
-		default:
+		if err := m.turn.goesOn(); err != nil {
+			return err
 		}
 		batches, err := m.poll(ctx, false, time.Time{})
 		if err != nil {

@@ -47,6 +47,18 @@ type other struct {
 // errTurnOver ends the work of a turn: the group shares out anew.
 var errTurnOver = errors.New("the group shares out its work anew")
 
+// goesOn is errTurnOver when the group shares out anew. What is long asks it now
+// and then: the group gives up a member that does not come in half a minute, and
+// with a city that takes longer two would throw each other out for ever.
+func (t *turn) goesOn() error {
+	select {
+	case <-t.gen.Done():
+		return errTurnOver
+	default:
+		return nil
+	}
+}
+
 const (
 	// edgesInOne bounds a transaction of edges: each is true without the others.
 	edgesInOne = 20_000
@@ -247,6 +259,9 @@ func (m *Matcher) readEdges(ctx context.Context, t *turn) error {
 		return fmt.Errorf("matcher: %w", err)
 	}
 	err = m.readTo(ctx, positions, ends, func(b *topic.Batch) error {
+		if err := t.goesOn(); err != nil {
+			return err
+		}
 		for i := range b.Records {
 			if err := m.takeEdge(ctx, &b.Records[i]); err != nil {
 				return err

@@ -23,6 +23,10 @@ import (
 // It needs about 0.7 KB a record. A text that no record has any more, and where
 // a record was deleted, is remembered until the engine is made anew.
 type Engine struct {
+	// GoOn, which may be nil, is asked in each round of Compare, of about a second
+	// at most, whether to go on. Its error ends Compare.
+	GoOn func() error
+
 	t     *Table // its texts; it holds no records
 	model *compiled
 	live  *live

@@ -99,11 +99,16 @@ func (e *Engine) Share(shares int, ours []int) error {
 }
 
 // Compare tells of each edge of our shares that is other than it was told, or
-// was taken, before. When the function fails the engine no longer knows what is
-// told: Share begins anew.
+// was taken, before. When the function or GoOn fails the engine no longer knows
+// what is told: Share begins anew.
 func (e *Engine) Compare(changed func(*EdgeChange) error) error {
 	l := &e.log
 	flush := func() error {
+		if e.GoOn != nil {
+			if err := e.GoOn(); err != nil {
+				return err
+			}
+		}
 		for i := range l.out {
 			if err := changed(&l.out[i]); err != nil {
 				return err

@@ -1,6 +1,7 @@
 package linkage
 
 import (
+	"errors"
 	"maps"
 	"math/rand/v2"
 	"slices"
@@ -86,13 +87,18 @@ func (s *stages) take(x *instance, share, n int) {
 	}
 }
 
-func (s *stages) compare(x *instance) {
-	require.NoError(s.t, x.engine.Compare(func(c *EdgeChange) error {
+// tell takes what an instance tells of edges.
+func (s *stages) tell(x *instance) func(*EdgeChange) error {
+	return func(c *EdgeChange) error {
 		require.Contains(s.t, x.ours, c.Share)
 		require.Less(s.t, c.A, c.B)
 		s.edges[c.Share] = append(s.edges[c.Share], *c)
 		return nil
-	}))
+	}
+}
+
+func (s *stages) compare(x *instance) {
+	require.NoError(s.t, x.engine.Compare(s.tell(x)))
 	if !x.solves {
 		x.engine.Rest()
 	}
@@ -106,6 +112,12 @@ func (s *stages) step(m *Model) {
 		s.rebalance()
 	case n == 1: // SIGKILL: what it knew is gone, what it told is not
 		s.instances[slices.Index(s.instances, x)] = s.start(m)
+		s.rebalance()
+	case n == 2: // the group shares out anew while it compares
+		over := errors.New("over")
+		x.engine.GoOn = func() error { return over }
+		require.ErrorIs(s.t, x.engine.Compare(s.tell(x)), over)
+		x.engine.GoOn = nil
 		s.rebalance()
 	case n < 25 && x.read < len(x.order):
 		s.log[x.order[x.read]].apply(x.engine)
