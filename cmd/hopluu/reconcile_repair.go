@@ -27,7 +27,7 @@ func (a *app) reconcileRepair() *cobra.Command {
 	var tables []string
 	var catchUp time.Duration
 	command := &cobra.Command{
-		Use:   "repair [SOURCE...] [--table SCHEMA.TABLE] [--yes]",
+		Use:   "repair [SOURCE...] [--table [SOURCE.]SCHEMA.TABLE] [--yes]",
 		Short: "Have the rows that differ read anew from their source",
 		Long: `Compare, and say of each key that differs what would be done about it; with --yes do
 it, wait until it has landed, and compare these keys again.
@@ -48,7 +48,7 @@ written twice.
 Exits with 0 when there is nothing left to repair, with 1 when there is. It needs
 what reconcile needs, and the connector and the sink running.`,
 		Example: `  hopluu reconcile repair                       # what would be done
-  hopluu reconcile repair health --table public.patient --yes
+  hopluu reconcile repair health --table health.public.patient --yes
   hopluu reconcile repair --json | jq '.[].keys | length'`,
 		ValidArgsFunction: a.completeSources(false),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -85,7 +85,7 @@ what reconcile needs, and the connector and the sink running.`,
 	flags.BoolVar(&yes, "yes", false, "do it; without it only say what would be done")
 	flags.BoolVar(&asJSON, "json", false, "print the plan as JSON")
 	flags.IntVar(&limit, "limit", repairLimit, "refuse a table of which more keys differ: find out why first")
-	flags.StringSliceVar(&tables, "table", nil, "only this table, as schema.table; may be given several times")
+	flags.StringSliceVar(&tables, "table", nil, "only this table, as source.schema.table, or schema.table of every source that has it; may be given several times")
 	flags.DurationVar(&catchUp, "catch-up", reconcile.DefaultCatchUp, "how long connector and sink may take")
 	return command
 }
@@ -101,18 +101,40 @@ type repairing struct {
 	plans    []reconcile.Plan
 }
 
+// ofSource is schema.table of a source's table that is named so, or with the
+// source before it; "" when the source has none.
+func ofSource(s reconcile.Source, name string) string {
+	parts := strings.Split(name, ".")
+	if len(parts) == 3 && parts[0] == s.Name {
+		parts = parts[1:]
+	}
+	if len(parts) != 2 {
+		return ""
+	}
+	t, ok := s.Sector.Table(parts[1])
+	if !ok || t.Schema != parts[0] {
+		return ""
+	}
+	return parts[0] + "." + parts[1]
+}
+
 func (r *repairing) plan(ctx context.Context) error {
 	for _, name := range r.tables {
-		if !slices.ContainsFunc(r.sources, func(s reconcile.Source) bool {
-			schema, table, _ := strings.Cut(name, ".")
-			t, ok := s.Sector.Table(table)
-			return ok && t.Schema == schema
-		}) {
-			return fmt.Errorf("--table %s: none of the sources has it: write it as schema.table", name)
+		if !slices.ContainsFunc(r.sources, func(s reconcile.Source) bool { return ofSource(s, name) != "" }) {
+			return fmt.Errorf("--table %s: none of the sources has it: write it as source.schema.table, such as health.public.patient", name)
 		}
 	}
 	for _, s := range r.sources {
-		plans, err := reconcile.PlanRepair(ctx, r.settings, s, r.limit, r.tables...)
+		var tables []string
+		for _, name := range r.tables {
+			if of := ofSource(s, name); of != "" {
+				tables = append(tables, of)
+			}
+		}
+		if len(r.tables) > 0 && len(tables) == 0 {
+			continue
+		}
+		plans, err := reconcile.PlanRepair(ctx, r.settings, s, r.limit, tables...)
 		if err != nil {
 			return err
 		}

@@ -128,6 +128,9 @@ func printPlan(w io.Writer, p *replay.Plan) error {
 	if p.Bronze.Oldest != nil {
 		fmt.Fprintf(&b, ", the oldest of %s", p.Bronze.Oldest.Local().Format(time.DateTime))
 	}
+	if p.Bronze.WholeSince != nil {
+		fmt.Fprintf(&b, ", every event of those that landed since %s", p.Bronze.WholeSince.Local().Format(time.DateTime))
+	}
 	fmt.Fprintf(&b, "; TTL: %s\n", cmp.Or(p.Bronze.TTL, "none, it is kept for good"))
 	for _, advice := range p.Advice {
 		b.WriteString(advice + "\n")

@@ -16,7 +16,8 @@ import (
 )
 
 // principals are who runs what, as Kafka names them.
-type principals struct{ connector, matcher, sink, analyst, operator string }
+// The custodian is nobody unless it is named.
+type principals struct{ connector, matcher, sink, analyst, operator, custodian string }
 
 func (a *app) topicsACL() *cobra.Command {
 	var p principals
@@ -27,8 +28,11 @@ func (a *app) topicsACL() *cobra.Command {
 		Long: `Print, as a script for kafka-acls.sh, the least rights that the stages need, each
 under a user of its own: the connectors write their topics and no other, the matcher
 alone reads the vault, the sink reads what it lands, analysts read the public topics,
-operators what their commands need. No stage may make topics but the sink its dead
-letters: 'hopluu topics create' makes them, under a user who may.
+operators what their commands need. No stage may make topics but its dead letters:
+'hopluu topics create' makes them, under a user who may.
+
+Backups, and what restores them, read and write every topic, the vault too: they are
+the administrator's, or of a user that --custodian names.
 
 With --run the rights are given over the protocol, by the user of kafka.sasl. Nothing
 is taken away: what the users had before they keep.`,
@@ -51,7 +55,7 @@ is taken away: what the users had before they keep.`,
 				return printACLs(cmd.OutOrStdout(), acls)
 			}
 			return a.withTopics(cmd.Context(), func(kafka *topic.Client, c config.Config, _ []topic.Spec) error {
-				return a.audited(cmd, args, c, []string{p.connector, p.matcher, p.sink, p.analyst, p.operator}, func(func(...string)) error {
+				return a.audited(cmd, args, c, []string{p.connector, p.matcher, p.sink, p.analyst, p.operator, p.custodian}, func(func(...string)) error {
 					if err := kafka.Allow(cmd.Context(), acls...); err != nil {
 						return err
 					}
@@ -67,13 +71,15 @@ is taken away: what the users had before they keep.`,
 	flags.StringVar(&p.sink, "sink", "User:hopluu-sink", "who runs the sinks")
 	flags.StringVar(&p.analyst, "analyst", "User:hopluu-analyst", "who reads the public topics")
 	flags.StringVar(&p.operator, "operator", "User:hopluu-operator", "who gives the commands")
+	flags.StringVar(&p.custodian, "custodian", "", "who backs up, restores and recovers, and so reads the vault, too (default nobody: the administrator does)")
 	flags.BoolVar(&run, "run", false, "give the rights instead of printing the script")
 	flags.BoolVar(&asJSON, "json", false, "print the rights as JSON")
 	return command
 }
 
 // leastRights are what each principal needs for what it does, and no more. The
-// vault is read by the matcher alone (P11).
+// vault is read by the matcher alone (P11), and by who backs it up, when that is
+// asked for.
 func leastRights(c config.Config, p principals) ([]topic.ACL, error) {
 	sources, err := loadSources(c)
 	if err != nil {
@@ -105,14 +111,19 @@ func leastRights(c config.Config, p principals) ([]topic.ACL, error) {
 			name := topic.Public(s.Name, t.Schema, t.Name)
 			allow(p.sink, topic.ACLTopic, name, read...)
 			allow(p.analyst, topic.ACLTopic, name, read...)
+			// reconcile and replay read them; what a replay cannot apply is a dead
+			// letter as the sink's is.
+			allow(p.operator, topic.ACLTopic, name, read...)
+			allow(p.operator, topic.ACLTopic, topic.DeadLetter(name), "Write", "Describe", "Create")
 			allow(p.sink, topic.ACLTopic, topic.DeadLetter(name), "Write", "Describe", "Create")
 			vault := topic.Vault(s.Name, t.Schema, t.Name)
 			for _, letters := range []string{topic.DeadLetter(name), topic.DeadLetter(vault)} { // an erasure empties them
 				allow(p.matcher, topic.ACLTopic, letters, append(slices.Clone(write), "Read", "Delete")...)
 			}
 			if t.Vault() {
-				allow(p.matcher, topic.ACLTopic, vault, "Read", "Describe", "DescribeConfigs")
-				allow(p.matcher, topic.ACLTopic, vault, "Write") // tombstones, over who is erased
+				// It writes tombstones of who is erased, and makes the topic of its letters.
+				allow(p.matcher, topic.ACLTopic, vault, "Read", "Write", "Describe", "DescribeConfigs")
+				allow(p.matcher, topic.ACLTopic, topic.DeadLetter(vault), "Create")
 			}
 		}
 	}
@@ -121,14 +132,18 @@ func leastRights(c config.Config, p principals) ([]topic.ACL, error) {
 	under(p.matcher, topic.ACLTransactionalID, "hopluu-matcher", "Write", "Describe")
 	allow(p.matcher, topic.ACLGroup, "hopluu-matcher", read...)
 	under(p.matcher, topic.ACLTransactionalID, "hopluu-eraser", "Write", "Describe")
+	allow(p.matcher, topic.ACLGroup, c.Sink.Group, "Describe")
 	for _, name := range []string{topic.IdentityLink, topic.IdentityReview, topic.IdentityEvent, topic.IdentityAudit} {
 		allow(p.sink, topic.ACLTopic, name, read...)
+		allow(p.operator, topic.ACLTopic, name, read...)
 		allow(p.sink, topic.ACLTopic, topic.DeadLetter(name), "Write", "Describe", "Create")
 	}
 	allow(p.analyst, topic.ACLTopic, topic.IdentityLink, read...)
 	under(p.analyst, topic.ACLGroup, "analyst-", read...)
 	allow(p.sink, topic.ACLGroup, c.Sink.Group, read...)
-	under(p.sink, topic.ACLTransactionalID, c.Sink.Group+".dlq.", "Write", "Describe")
+	for _, who := range []string{p.sink, p.operator} {
+		under(who, topic.ACLTransactionalID, c.Sink.Group+".dlq.", "Write", "Describe")
+	}
 	allow(p.sink, topic.ACLTransactionalID, c.Sink.Group+".erasure", "Write", "Describe")
 	allow(p.sink, topic.ACLTopic, topic.IdentityErasure, "Write")
 	// What is paused, who is erased, what was done: of every stage.
@@ -141,7 +156,14 @@ func leastRights(c config.Config, p principals) ([]topic.ACL, error) {
 	under(p.operator, topic.ACLTopic, "hopluu.", "Read", "Write", "Create", "Describe", "DescribeConfigs")
 	under(p.operator, topic.ACLTransactionalID, "hopluu-", "Write", "Describe")
 	allow(p.operator, topic.ACLTopic, "*", "Describe", "DescribeConfigs")
+	allow(p.operator, topic.ACLTopic, topic.IdentityErasure, "Read", "Write", "Describe", "DescribeConfigs")
 	allow(p.operator, topic.ACLGroup, c.Sink.Group, read...)
+	allow(p.operator, topic.ACLGroup, "*", "Describe") // how far others are
+	if p.custodian != "" {
+		allow(p.custodian, topic.ACLTopic, "*", "Read", "Write", "Create", "Describe", "DescribeConfigs")
+		allow(p.custodian, topic.ACLGroup, "*", read...)
+		under(p.custodian, topic.ACLTransactionalID, "hopluu-", "Write", "Describe")
+	}
 	slices.SortStableFunc(all, func(a, b topic.ACL) int {
 		return cmp.Or(cmp.Compare(a.Principal, b.Principal), cmp.Compare(a.Resource, b.Resource), cmp.Compare(a.Name, b.Name))
 	})

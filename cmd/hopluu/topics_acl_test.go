@@ -18,7 +18,7 @@ func TestOnlyTheMatcherReadsTheVault(t *testing.T) {
 	require.NoError(t, os.WriteFile(path, []byte(config.Example), 0o600))
 	c, err := config.Load(path)
 	require.NoError(t, err)
-	acls, err := leastRights(c, principals{"User:connector", "User:matcher", "User:sink", "User:analyst", "User:operator"})
+	acls, err := leastRights(c, principals{connector: "User:connector", matcher: "User:matcher", sink: "User:sink", analyst: "User:analyst", operator: "User:operator"})
 	require.NoError(t, err)
 	read := 0
 	for _, a := range acls {

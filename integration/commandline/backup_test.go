@@ -17,8 +17,6 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 	"github.com/hopluu/hopluu/integration/harness"
-	"github.com/hopluu/hopluu/schemas/erasure"
-	"github.com/hopluu/hopluu/schemas/erasure/feed"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -308,13 +306,10 @@ func (d *drill) damaged(dir, name string) {
 	d.refused([]string{"backup", "--to", filepath.Join(d.dir, "elsewhere")}, "backups.allowed_path")
 }
 
-// erase has a record erased, as the command does.
+// erase has a record erased.
 func (d *drill) erase(record string) {
 	d.t.Helper()
-	e := erasure.Erasure{ID: "e1", Version: 1, Records: []string{d.source + "." + record}, Reason: "asked", By: "an", At: time.Now().UnixMilli()}
-	key, value, err := e.Message()
-	require.NoError(d.t, err)
-	require.NoError(d.t, feed.Write(d.t.Context(), d.kafka(), "test-erasure", e.At, feed.Message{Key: key, Value: value}))
+	eraseRecord(d.t, d.kafka(), d.source+"."+record)
 }
 
 // The registry's schemas are gone, and come back under the ids that events bear.

@@ -101,7 +101,7 @@ func (c *city) inTheBackground(t *testing.T) {
 
 	// A person has the row read anew: shown first, done with --yes, and recorded.
 	repair := func(code int, args ...string) string {
-		stdout, stderr, got, err := harness.Hopluu(t).Run(ctx, append([]string{"reconcile", "repair", sector, "--table", permits, "--catch-up", within.String(), "-c", c.stack.ConfigPath}, args...))
+		stdout, stderr, got, err := harness.Hopluu(t).Run(ctx, append([]string{"reconcile", "repair", sector, "--table", sector + "." + permits, "--catch-up", within.String(), "-c", c.stack.ConfigPath}, args...))
 		require.NoError(t, err)
 		require.Equal(t, code, got, "%s\n%s", stdout, stderr)
 		return stdout

@@ -2,7 +2,9 @@ package sink
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -85,6 +87,37 @@ func TestBronzeKeepsWhatIsNeeded(t *testing.T) {
 	})
 	f.committed()
 	require.NoError(t, second.stop())
+
+	// What is let go has a price, and the plan of a replay tells it.
+	plan := func(args ...string) (p struct {
+		Partitions []struct {
+			First       int64
+			BronzeStart int64 `json:"bronze_start"`
+			BronzeWhole int64 `json:"bronze_whole"`
+			Held        string
+		}
+		Bronze struct {
+			WholeSince *time.Time `json:"whole_since"`
+		}
+		Advice []string
+	}) {
+		stdout, stderr, code := w.hopluu(append([]string{"replay", "plan", "--topic", f.topic, "--from", "earliest", "--json"}, args...)...)
+		require.Zero(t, code, stderr)
+		require.NoError(t, json.Unmarshal([]byte(stdout), &p))
+		return p
+	}
+	of := plan("--from-bronze")
+	require.NotNil(t, of.Bronze.WholeSince)
+	require.Len(t, of.Partitions, 1)
+	require.Equal(t, "thinned", of.Partitions[0].Held)
+	require.Greater(t, of.Partitions[0].BronzeWhole, of.Partitions[0].BronzeStart)
+	require.Contains(t, strings.Join(of.Advice, "\n"), "of older ones the last of each record")
+	require.NotContains(t, strings.Join(of.Advice, "\n"), "cannot be made from bronze")
+	cut := plan("--from-bronze", "--to", fmt.Sprint(of.Partitions[0].First+1))
+	require.Contains(t, strings.Join(cut.Advice, "\n"), "cannot be made from bronze")
+	whole := plan()
+	require.Equal(t, "topic", whole.Partitions[0].Held, "Kafka still has them")
+	require.NotContains(t, strings.Join(whole.Advice, "\n"), "of older ones")
 
 	// Silver is written again of what Kafka has; bronze stays as it is.
 	require.NoError(t, w.conn.Exec(t.Context(), "TRUNCATE TABLE silver."+dataset))

@@ -70,7 +70,8 @@ func (r *Roles) Wanted(ctx context.Context) ([]access.Grant, error) {
 }
 
 // Plan gives the statements that bring the server to what is wanted now, and
-// whether any role of ours is there already.
+// whether any role of ours is there already. A user who may not see roles sees
+// none: all statements are given then.
 func (r *Roles) Plan(ctx context.Context) (changes []access.Change, there bool, err error) {
 	wanted, err := r.Wanted(ctx)
 	if err != nil {
@@ -83,6 +84,9 @@ func (r *Roles) Plan(ctx context.Context) (changes []access.Change, there bool, 
 		names = append(names, name)
 		return err
 	})
+	if code(err) == codeAccessDenied {
+		return access.Plan(r.sectors, wanted, nil, nil), false, nil
+	}
 	if err != nil {
 		return nil, false, err
 	}
@@ -134,7 +138,7 @@ func rolesError(c access.Change, err error) error {
 	case codeReadonlyAccess, codeNoAccessStore:
 		return fmt.Errorf("this ClickHouse keeps no roles (one machine's engine does not; a server does with a writable user_directories): %w", err)
 	case codeAccessDenied:
-		return fmt.Errorf("%s: the user of clickhouse.dsn needs CREATE ROLE, ROLE ADMIN, and SELECT on bronze, silver, gold and ops WITH GRANT OPTION, or give these statements as one who has them: %w", c.Role, err)
+		return fmt.Errorf("%s: the user of clickhouse.dsn needs CREATE ROLE, ROLE ADMIN, and SELECT on bronze, silver, gold and ops WITH GRANT OPTION, or give the plan to one who has them; the engine of one machine keeps no roles: %w", c.Role, err)
 	}
 	return fmt.Errorf("%s: %w", c.Statement, err)
 }

@@ -105,6 +105,10 @@ func Servers(ctx context.Context, c StackConfig) (*Stack, error) {
 	if err := os.MkdirAll(c.Dir, 0o755); err != nil {
 		return nil, err
 	}
+	var err error
+	if s.Dir, err = filepath.Abs(c.Dir); err != nil { // ClickHouse's engine and hopluu backup name the same folder
+		return nil, err
+	}
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.SetLimit(3)
 	group.Go(func() (err error) {
@@ -117,7 +121,7 @@ func Servers(ctx context.Context, c StackConfig) (*Stack, error) {
 	})
 	group.Go(func() (err error) {
 		s.step("ClickHouse's engine")
-		s.house, err = embedded.StartClickHouse(groupCtx, embedded.ClickHouseConfig{Parts: c.Parts, Bin: c.Bin, Dir: filepath.Join(c.Dir, "clickhouse"), Port: c.Ports.ClickHouse, Log: c.Log})
+		s.house, err = embedded.StartClickHouse(groupCtx, embedded.ClickHouseConfig{Parts: c.Parts, Bin: c.Bin, Dir: filepath.Join(c.Dir, "clickhouse"), Port: c.Ports.ClickHouse, Backups: s.backups(), Log: c.Log})
 		if err == nil {
 			s.keep("clickhouse", s.house.Process)
 		}
@@ -143,7 +147,7 @@ func Servers(ctx context.Context, c StackConfig) (*Stack, error) {
 			return prepareDatabase(groupCtx, db, sector)
 		})
 	}
-	err := group.Wait()
+	err = group.Wait()
 	if err == nil {
 		err = s.configure()
 	}
@@ -155,6 +159,9 @@ func Servers(ctx context.Context, c StackConfig) (*Stack, error) {
 	}
 	return s, nil
 }
+
+// backups is the folder that backups are written to, by ClickHouse's engine, too.
+func (s *Stack) backups() string { return filepath.Join(s.Dir, "backups") }
 
 // prepareDatabase makes the sector's database and tables.
 func prepareDatabase(ctx context.Context, db *embedded.Postgres, sector string) (err error) {
@@ -222,6 +229,10 @@ func (s *Stack) configure() error {
 	if _, err := secret(vaultFile); err != nil {
 		return err
 	}
+	backupFile := filepath.Join(s.Dir, "backup.key")
+	if _, err := secret(backupFile); err != nil {
+		return err
+	}
 	registryPort, err := keepPort(filepath.Join(s.Dir, "registry.port"), s.Ports.Registry)
 	if err != nil {
 		return err
@@ -233,6 +244,7 @@ func (s *Stack) configure() error {
 	c.Registry.URL = "http://" + c.Registry.Listen
 	c.ClickHouse.DSN = "http://default@" + s.house.Addr + "/default"
 	c.Tokens.KeyFile, c.Tokens.RecordKeyFile, c.Vault.KeyFile = keyFile, recordFile, vaultFile
+	c.Backup = config.Backup{To: s.backups(), KeyFile: backupFile}
 	c.Topics = config.Topics{Partitions: 2, Replication: 1, MinInsyncReplicas: 1}
 	c.HTTP.Listen = ""
 	c.Sources = nil

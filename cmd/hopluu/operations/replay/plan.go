@@ -10,6 +10,7 @@ import (
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
+	"github.com/hopluu/hopluu/schemas/topic"
 	"github.com/hopluu/hopluu/sinks"
 	"github.com/hopluu/hopluu/sinks/clickhouse"
 	"github.com/hopluu/hopluu/sinks/clickhouse/tables"
@@ -19,7 +20,9 @@ import (
 const (
 	inTopic  = "topic"
 	inBronze = "bronze"
-	gone     = "gone"
+	// thinned: bronze has of some of its records only the last event.
+	thinned = "thinned"
+	gone    = "gone"
 )
 
 // Plan is what a replay would do.
@@ -49,10 +52,13 @@ type Part struct {
 	Span
 	Events int64 `json:"events"`
 	// What the topic holds, and from where on bronze does, -1 for nothing.
-	TopicStart  int64  `json:"topic_start"`
-	TopicEnd    int64  `json:"topic_end"`
-	BronzeStart int64  `json:"bronze_start"`
-	Held        string `json:"held"` // topic, bronze or gone
+	TopicStart  int64 `json:"topic_start"`
+	TopicEnd    int64 `json:"topic_end"`
+	BronzeStart int64 `json:"bronze_start"`
+	// BronzeWhole is from where on bronze has every event of the partition; it is
+	// BronzeStart unless sink.bronze_retention has let some go.
+	BronzeWhole int64  `json:"bronze_whole"`
+	Held        string `json:"held"` // topic, bronze, thinned or gone
 }
 
 // Bronze is what keeping bronze costs, and what its TTL does.
@@ -61,6 +67,9 @@ type Bronze struct {
 	Bytes  int64      `json:"bytes"` // on disk
 	Oldest *time.Time `json:"oldest"`
 	TTL    string     `json:"ttl"` // an expression, empty for none
+	// WholeSince is when what landed is in bronze without exception; before it, it
+	// has the last event of each record. Nil when it has all that ever landed.
+	WholeSince *time.Time `json:"whole_since"`
 	// Unbuildable are the rows of silver whose last event bronze has no more.
 	Unbuildable int64 `json:"unbuildable"`
 	// Incomplete are records of the range with values that an update did not send
@@ -97,9 +106,9 @@ func (o *Operator) Plan(ctx context.Context, r Request) (*Plan, error) {
 	}
 	p := &Plan{Dataset: dataset, Topics: topics, Available: true, Partitions: []Part{}, Views: []string{}, Indicators: []Indicator{}, Advice: []string{}}
 	for i, s := range spans {
-		part := Part{Span: s, Events: s.End - s.First, TopicStart: list[i].start, TopicEnd: list[i].end, BronzeStart: -1, Held: gone}
+		part := Part{Span: s, Events: s.End - s.First, TopicStart: list[i].start, TopicEnd: list[i].end, BronzeStart: -1, BronzeWhole: -1, Held: gone}
 		if list[i].bronze.rows > 0 {
-			part.BronzeStart = list[i].bronze.first
+			part.BronzeStart, part.BronzeWhole = list[i].bronze.first, list[i].bronze.first
 		}
 		switch {
 		case s.First >= list[i].start:
@@ -115,12 +124,62 @@ func (o *Operator) Plan(ctx context.Context, r Request) (*Plan, error) {
 			p.Advice = append(p.Advice, strings.TrimSpace(line))
 		}
 	}
-	for _, do := range []func(context.Context, Request, *Plan) error{o.planBronze, o.planRate, o.planFigures} {
+	for _, do := range []func(context.Context, Request, *Plan) error{o.planWhole, o.planBronze, o.planRate, o.planFigures} {
 		if err := do(ctx, r, p); err != nil {
 			return nil, err
 		}
 	}
 	return p, nil
+}
+
+// planWhole says since when, and from which offset on, bronze has every event, and
+// what that makes impossible: the price of its retention.
+func (o *Operator) planWhole(ctx context.Context, r Request, p *Plan) error {
+	since, ok, err := clickhouse.WholeSince(ctx, o.ClickHouse, p.Dataset)
+	if err != nil || !ok {
+		return err
+	}
+	since = since.UTC().Truncate(time.Microsecond)
+	p.Bronze.WholeSince = &since
+	// An event that landed before it may be gone, whatever offsets below it are left.
+	whole := map[topic.Partition]int64{}
+	landed := "_ingested_at >= toDateTime64(" + quote(since.Format("2006-01-02 15:04:05.000000")) + ", 6, 'UTC')"
+	err = o.query(ctx, "SELECT _topic, _partition, if(countIf("+landed+") > 0, minIf(_offset, "+landed+"), max(_offset) + 1) FROM "+tables.Qualified(tables.Bronze, p.Dataset)+" GROUP BY _topic, _partition", func(rows driver.Rows) error {
+		var at topic.Partition
+		var offset int64
+		err := rows.Scan(&at.Topic, &at.ID, &offset)
+		whole[at] = offset
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	var from, lost []string
+	for i := range p.Partitions {
+		s := &p.Partitions[i]
+		if at, ok := whole[s.of()]; ok {
+			s.BronzeWhole = max(at, s.BronzeStart)
+		}
+		if s.First >= s.End || s.First >= s.BronzeWhole || !r.Bronze && s.Held != inBronze {
+			continue
+		}
+		if s.Held == inBronze || r.Bronze && s.BronzeStart >= 0 {
+			s.Held = thinned
+		}
+		from = append(from, fmt.Sprintf("%s from %d", s.of(), s.BronzeWhole))
+		if s.End < s.BronzeWhole {
+			lost = append(lost, fmt.Sprintf("%s before %d", s.of(), s.End))
+		}
+	}
+	if len(from) == 0 {
+		return nil
+	}
+	p.Advice = append(p.Advice, fmt.Sprintf("bronze has every event that landed since %s (%s), and of older ones the last of each record: read from it, rows end as their sources have them, but events between are not applied one by one, and what the history says of earlier times is not complete",
+		since.Local().Format(time.DateTime), strings.Join(from, ", ")))
+	if len(lost) > 0 {
+		p.Advice = append(p.Advice, fmt.Sprintf("rows as they were at the end of the range (%s) cannot be made from bronze: records that changed after it have no event left before it; end the range later, or %s", strings.Join(lost, ", "), resnapshot))
+	}
+	return nil
 }
 
 var ttlClause = regexp.MustCompile(`\bTTL (.+?)(?: SETTINGS |$)`)
