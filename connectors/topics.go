@@ -109,8 +109,10 @@ func (t Topics) IdentitySpecs() []topic.Spec {
 		t.spec(topic.IdentityDecision, 1, map[string]string{"cleanup.policy": "compact"}),
 		t.deadLetterSpec(topic.DeadLetter(topic.IdentityDecision)),
 		t.spec(topic.IdentityReview, 1, map[string]string{"cleanup.policy": "compact"}),
-		t.spec(topic.IdentityAudit, 1, map[string]string{"cleanup.policy": "delete", "retention.ms": "-1"}),
-		t.spec(topic.IdentityEvent, 1, map[string]string{"cleanup.policy": "delete", "retention.ms": "-1"}),
+		// Every line has a key of its own: an erasure replaces those that name
+		// the person, and compaction takes what was there (P12).
+		t.spec(topic.IdentityAudit, 1, map[string]string{"cleanup.policy": "compact"}),
+		t.spec(topic.IdentityEvent, 1, map[string]string{"cleanup.policy": "compact"}),
 		// A decision is an operator's action, too.
 		t.AuditSpec(),
 	}

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -16,6 +17,7 @@ import (
 	"github.com/hopluu/hopluu/integration/harness"
 	"github.com/hopluu/hopluu/processors/identity"
 	"github.com/hopluu/hopluu/processors/matcher"
+	"github.com/hopluu/hopluu/schemas/audit"
 	"github.com/hopluu/hopluu/schemas/erasure"
 	"github.com/hopluu/hopluu/schemas/erasure/feed"
 	"github.com/hopluu/hopluu/schemas/event"
@@ -41,6 +43,29 @@ func (r *rig) plain(name string) (all string) {
 		all += value
 	}
 	return all
+}
+
+// namesNobody waits until no topic, as compaction would leave it, has a word of
+// erased records; what was decided and who looked is there all the same.
+func (r *rig) namesNobody(id string, records ...string) {
+	r.t.Helper()
+	harness.Eventually(r.t, within, func(context.Context) error {
+		for _, name := range []string{topic.IdentityEdge, topic.IdentityLink, topic.IdentityEvent, topic.IdentityDecision, topic.IdentityReview, topic.IdentityAudit, topic.Audit} {
+			left := r.plain(name)
+			for _, record := range records {
+				if strings.Contains(left, record) {
+					return fmt.Errorf("%s still has a word of %s", name, record)
+				}
+			}
+		}
+		return nil
+	})
+	require.Contains(r.t, r.plain(topic.IdentityAudit), erasure.InItsPlace(id))
+	recorded, err := audit.Read(r.t.Context(), r.kafka, time.Time{})
+	require.NoError(r.t, err)
+	require.True(r.t, slices.ContainsFunc(recorded, func(e audit.Entry) bool {
+		return e.Command == "identity erase" && e.Who == "binh" && slices.Contains(e.Args, "asked in writing") && slices.Contains(e.Touched, "erasure "+id)
+	}), "who erased, when and why: %+v", recorded)
 }
 
 // eraser is what runs beside the matcher.
@@ -79,6 +104,7 @@ func TestP12ErasedInTheMatcherAndTheVault(t *testing.T) {
 	r.isPerson(patient, citizen)
 	a.say("an", patient, other, "different")
 	a.say("binh", patient, other, "different")
+	require.Contains(t, r.plain(topic.IdentityEdge)+r.plain(topic.IdentityEvent)+r.plain(topic.IdentityAudit), patient)
 	person := identity.PersonOf(citizen).String()
 
 	a.erase("mai", person, http.StatusForbidden)
@@ -132,8 +158,8 @@ func TestP12ErasedInTheMatcherAndTheVault(t *testing.T) {
 			return fmt.Errorf("%d %s %v", status, told, all)
 		}
 		require.Equal(t, 2, all[0].Numbers, "the CCCD and the CMND; the insurance number is somebody else's too")
-		if open = all[0].Open; slices.Contains(open, "matcher") || slices.Contains(open, "vault") {
-			return fmt.Errorf("still stand: %v", open)
+		if open = all[0].Open; len(open) > 2 { // logs wait for the matcher's word
+			return errors.Join(fmt.Errorf("still stand: %v", open), e.Step(ctx))
 		}
 		return nil
 	})
@@ -145,6 +171,7 @@ func TestP12ErasedInTheMatcherAndTheVault(t *testing.T) {
 	for _, number := range tokens {
 		require.True(t, strings.HasPrefix(number, "k1_"), "known by a key that is not rotated, so that no other has to be kept: %s", number)
 	}
+	r.namesNobody(approved.ID, citizen, patient)
 	vault := r.plain(topic.Vault("population", "public", "citizen")) + r.plain(topic.Vault("health", "public", "patient"))
 	require.NotContains(t, vault, "079085001234")
 	require.NotContains(t, vault, "Văn An")

@@ -359,13 +359,9 @@ func (r *rig) happened(person string, holds func(map[string]string) bool) {
 		var seen []map[string]string
 		found := false
 		err := r.kafka.ReadAll(ctx, topic.IdentityEvent, func(rec topic.Record) error {
-			key, err := r.flat(ctx, rec.Key)
-			if err != nil {
-				return err
-			}
 			value, err := r.flat(ctx, rec.Value)
 			seen = append(seen, value)
-			found = found || key["person_id"] == person && err == nil && holds(value)
+			found = found || strings.Contains(value["before"], `"`+person+`"`) && err == nil && holds(value)
 			return err
 		})
 		if err == nil && !found {

@@ -168,3 +168,60 @@ func TestIdentityLogsLand(t *testing.T) {
 	}
 	w.expect("SELECT uniqExact(offset) FROM ops.erased_offset WHERE topic = 'identity.event'", "(4)")
 }
+
+// P12: a log's message that an erasure replaced, under the same key, is no second
+// row beside that of the first, on its way or landed; it is the row where the first
+// was never read. A tombstone is no row.
+func TestP12ReplacedMessagesOfLogsLandOnce(t *testing.T) {
+	w := newWorldOn(t, &sectors.Set{}, harness.Kafka(t, harness.Own()), harness.Own())
+	w.ledger()
+	events := w.linker().teller()
+	key, err := avro.CompileFlat(topic.IdentityEvent, "Key", []avro.FlatField{{Name: "event", Type: "string", Nullable: true}})
+	require.NoError(t, err)
+	keyID, err := w.registry.Register(t.Context(), topic.IdentityEvent+"-key", key.Schema())
+	require.NoError(t, err)
+	one, two, three := members{"p1", []string{"h.patient:1"}}, members{"p2", []string{"h.patient:2"}}, members{"p3", []string{"h.patient:3"}}
+	all := members{"p1", []string{"h.patient:1", "h.patient:2", "h.patient:3"}}
+	part := topic.Partition{Topic: topic.IdentityEvent}
+	send := func(id string, value []byte, headers ...topic.Header) {
+		wire, err := key.Append(nil, keyID, []avro.Cell{{B: []byte(id)}})
+		require.NoError(t, err)
+		require.NoError(t, events.producer.Add(t.Context(), part, wire, value, time.Now().UnixMilli(), headers...))
+	}
+	value := func(before, after []members) []byte {
+		cells := []avro.Cell{{B: []byte("merge")}}
+		for _, side := range []any{before, after, []string{}} {
+			written, err := json.Marshal(side)
+			require.NoError(t, err)
+			cells = append(cells, avro.Cell{B: written})
+		}
+		wire, err := events.value.Append(nil, events.valueID, append(cells, avro.Cell{B: []byte("m1")}))
+		require.NoError(t, err)
+		return wire
+	}
+	thinned := topic.Header{Key: erasure.HeaderThinned, Value: []byte("1")}
+	whole, left := value([]members{one, two, three}, []members{all}), value([]members{one, three}, []members{{"p1", []string{"h.patient:1", "h.patient:3"}}})
+	send("landed", whole) // 0
+	send("under way", whole)
+	send("under way", left, thinned) // 2
+	send("never read", left, thinned)
+	send("gone", whole) // 4
+	send("gone", nil, thinned)
+	require.NoError(t, events.producer.Commit(t.Context()))
+	r := w.run()
+	w.expect("SELECT _record, _offset FROM bronze.identity_event ORDER BY _offset", "('landed',0)", "('under way',1)", "('never read',3)", "('gone',4)")
+	send("landed", left, thinned)
+	send("never read", left, thinned)
+	send("last", whole)
+	require.NoError(t, events.producer.Commit(t.Context()))
+	want := []string{"('landed',0)", "('under way',1)", "('never read',3)", "('gone',4)", "('last',9)"}
+	w.expect("SELECT _record, _offset FROM bronze.identity_event ORDER BY _offset", want...)
+	require.NoError(t, r.stop())
+
+	// Read again from the beginning, by another group.
+	w.group = harness.Name("again")
+	w.run()
+	send("end", whole)
+	require.NoError(t, events.producer.Commit(t.Context()))
+	w.expect("SELECT _record, _offset FROM bronze.identity_event ORDER BY _offset", append(want, "('end',11)")...)
+}

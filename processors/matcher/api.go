@@ -235,7 +235,7 @@ func (m *Matcher) reviewer(r *http.Request) (*Reviewer, error) {
 
 // acting has something done with the desk, and notes who did it with the
 // outcome that it gives. What is refused is noted too.
-func (m *Matcher) acting(r *http.Request, who *Reviewer, x act, do func(context.Context, *desk) (outcome string, err error), after func(*desk)) error {
+func (m *Matcher) acting(r *http.Request, who *Reviewer, x *act, do func(context.Context, *desk) (outcome string, err error), after func(*desk)) error {
 	ctx, cancel := context.WithTimeout(r.Context(), askBound)
 	defer cancel()
 	x.at, x.who, x.remote = time.Now().UnixMilli(), who.Name, r.RemoteAddr
@@ -246,7 +246,7 @@ func (m *Matcher) acting(r *http.Request, who *Reviewer, x act, do func(context.
 		if errors.As(err, &ends) {
 			return err
 		}
-		noted := x
+		noted := *x
 		noted.outcome, refused = outcome, err
 		if err != nil {
 			noted.outcome, noted.reason = "refused", err.Error()
@@ -280,7 +280,7 @@ func (m *Matcher) list(r *http.Request, who *Reviewer) (any, error) {
 	}
 	rule := r.URL.Query().Get("rule")
 	var out ListJSON
-	err = m.acting(r, who, act{action: "list"}, func(_ context.Context, d *desk) (string, error) {
+	err = m.acting(r, who, &act{action: "list"}, func(_ context.Context, d *desk) (string, error) {
 		out = d.list(rule, offset, limit)
 		out.You = who.Name
 		return "shown", nil
@@ -370,7 +370,7 @@ func (d *desk) decisionJSON(e *review.Entry) DecisionJSON {
 func (m *Matcher) pair(r *http.Request, who *Reviewer) (any, error) {
 	a, b := r.URL.Query().Get("a"), r.URL.Query().Get("b")
 	var out PairJSON
-	err := m.acting(r, who, act{action: "show", a: a, b: b, personal: who.Personal}, func(_ context.Context, d *desk) (string, error) {
+	err := m.acting(r, who, &act{action: "show", a: a, b: b, personal: who.Personal}, func(_ context.Context, d *desk) (string, error) {
 		if err := d.mustKnow(a, b); err != nil {
 			return "", err
 		}
@@ -430,7 +430,7 @@ func (d *desk) recordJSON(id string, personal bool) RecordJSON {
 
 func (m *Matcher) decided(r *http.Request, who *Reviewer) (any, error) {
 	out := []DecisionJSON{}
-	err := m.acting(r, who, act{action: "decisions"}, func(_ context.Context, d *desk) (string, error) {
+	err := m.acting(r, who, &act{action: "decisions"}, func(_ context.Context, d *desk) (string, error) {
 		for _, e := range d.book.All() {
 			out = append(out, d.decisionJSON(&e))
 		}
@@ -461,7 +461,7 @@ func (m *Matcher) decide(r *http.Request, who *Reviewer) (any, error) {
 	}
 	x := act{action: "decide", a: said.A, b: said.B, verdict: said.Verdict, reason: strings.TrimSpace(said.Reason)}
 	var out SaidJSON
-	err := m.acting(r, who, x, func(ctx context.Context, d *desk) (string, error) {
+	err := m.acting(r, who, &x, func(ctx context.Context, d *desk) (string, error) {
 		if !who.Decides {
 			return "", refuse(http.StatusForbidden, "%s may look but not decide: 'decides: true' in identity.reviewers allows it", who.Name)
 		}

@@ -60,7 +60,7 @@ type LiftSaidJSON struct {
 	ApprovedBy string    `json:"approved_by,omitempty"`
 }
 
-// StepJSON is a step of an erasure: matcher, vault, letters, capture/<source>,
+// StepJSON is a step of an erasure: matcher, vault, letters, logs, capture/<source>,
 // clickhouse/<group>, and lift/<source>.
 type StepJSON struct {
 	Step  string    `json:"step"`
@@ -73,7 +73,7 @@ func (m *Matcher) stepsOf(e *erasure.Erasure) (steps []string) {
 	each := erasure.StepCapture
 	switch {
 	case e.Holds():
-		steps = []string{erasure.StepMatcher, erasure.StepVault, erasure.StepLetters}
+		steps = []string{erasure.StepMatcher, erasure.StepVault, erasure.StepLetters, erasure.StepLogs}
 		if m.config.SinkGroup != "" {
 			steps = append(steps, erasure.StepClickHouse+m.config.SinkGroup)
 		}
@@ -117,7 +117,7 @@ func (m *Matcher) erasureJSON(e *erasure.Erasure) ErasureJSON {
 
 func (m *Matcher) erasures(r *http.Request, who *Reviewer) (any, error) {
 	out := []ErasureJSON{}
-	err := m.acting(r, who, act{action: "erasures"}, func(ctx context.Context, _ *desk) (string, error) {
+	err := m.acting(r, who, &act{action: "erasures"}, func(ctx context.Context, _ *desk) (string, error) {
 		if _, err := m.readLedger(ctx); err != nil {
 			return "", err
 		}
@@ -156,7 +156,7 @@ func (m *Matcher) erase(r *http.Request, who *Reviewer) (any, error) {
 	if said.Show {
 		x.action = "show-erasure"
 	}
-	err := m.acting(r, who, x, func(ctx context.Context, d *desk) (string, error) {
+	err := m.acting(r, who, &x, func(ctx context.Context, d *desk) (string, error) {
 		if err := mayErase(who); err != nil {
 			return "", err
 		}
@@ -183,6 +183,12 @@ func (m *Matcher) erase(r *http.Request, who *Reviewer) (any, error) {
 		}
 		asked := erasure.Erasure{ID: strings.ToLower(rand.Text()[:16]), Person: person, Records: records}
 		e, outcome, err := erasure.Say(known, asked, erasure.Statement{Reason: reason, By: who.Name, At: time.Now().UnixMilli()}, m.config.TwoPersons)
+		if err == nil {
+			x.verdict = e.ID
+			if !e.Pending {
+				x.a = erasure.InItsPlace(e.ID) // P12: the audit stays, and names nobody
+			}
+		}
 		return m.sayErasure(ctx, &e, outcome, err, &out)
 	}, nil)
 	return &out, err
@@ -210,7 +216,7 @@ func (m *Matcher) lift(r *http.Request, who *Reviewer) (any, error) {
 		return nil, err
 	}
 	var out ErasureJSON
-	err := m.acting(r, who, act{action: "lift-erasure", verdict: said.ID, reason: strings.TrimSpace(said.Reason)}, func(ctx context.Context, _ *desk) (string, error) {
+	err := m.acting(r, who, &act{action: "lift-erasure", verdict: said.ID, reason: strings.TrimSpace(said.Reason)}, func(ctx context.Context, _ *desk) (string, error) {
 		if err := mayErase(who); err != nil {
 			return "", err
 		}

@@ -2,6 +2,7 @@ package matcher
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"strings"
@@ -63,6 +64,11 @@ var reviewValue = []avro.FlatField{
 	{Name: "model_version", Type: "string", Doc: "The version of the model that asks"},
 }
 
+// auditKey is the key of identity.audit, which is compacted: each line has its own.
+var auditKey = []avro.FlatField{
+	{Name: "line", Type: "string", Doc: "The line's own id, by which an erasure replaces it"},
+}
+
 // auditValue are the fields of identity.audit: what people did here.
 var auditValue = []avro.FlatField{
 	{Name: "at", Type: "long", Doc: "When, in milliseconds since 1970-01-01 UTC"},
@@ -121,7 +127,7 @@ func openDesk(ctx context.Context, kafka *topic.Client, schemas *registry.Client
 	if out.queue, err = openFlat(ctx, kafka, schemas, topic.IdentityReview, pairKey, reviewValue); err != nil {
 		return nil, err
 	}
-	out.audit, err = openFlat(ctx, kafka, schemas, topic.IdentityAudit, nil, auditValue)
+	out.audit, err = openFlat(ctx, kafka, schemas, topic.IdentityAudit, auditKey, auditValue)
 	return out, err
 }
 
@@ -365,15 +371,17 @@ type act struct {
 	at                                    int64
 	who, action, outcome, verdict, reason string
 	a, b, remote                          string
+	line                                  string // in identity.audit
 	personal                              bool
 }
 
 func (d *desk) note(ctx context.Context, x *act) error {
-	err := d.audit.add(ctx, d.producer, nil, []avro.Cell{
+	x.line = rand.Text()
+	err := d.audit.add(ctx, d.producer, []avro.Cell{text(x.line)}, []avro.Cell{
 		number(x.at), text(x.who), text(x.action), text(x.outcome), optional(x.a), optional(x.b),
 		optional(x.verdict), optional(x.reason), boolean(x.personal), text(x.remote),
 	}, x.at)
-	if err == nil && x.action == "decide" {
+	if err == nil && (x.action == "decide" || x.action == "erase" || x.action == "lift-erasure") {
 		err = audit.Add(ctx, d.producer, x.entry())
 	}
 	if err != nil {
@@ -382,15 +390,19 @@ func (d *desk) note(ctx context.Context, x *act) error {
 	return nil
 }
 
-// entry is the act as the record of all operators' actions has it. The names of
-// the records in it are keys of sector databases: a number that may be a
-// person's is kept out (P11).
+// entry is the act as the record of all operators' actions has it. It names nobody,
+// but the line of identity.audit that does, until an erasure (P11, P12).
 func (x *act) entry() audit.Entry {
 	at := time.UnixMilli(x.at).UTC()
 	e := audit.Entry{
 		ID: audit.NewID(), At: at, Ended: at, Who: x.who, User: x.who + "@" + x.remote, Command: "identity decide",
 		Args: []string{x.verdict, audit.Numberless(x.reason)}, Outcome: audit.Done,
-		Touched: []string{"record " + audit.Numberless(x.a), "record " + audit.Numberless(x.b), "outcome " + x.outcome},
+		Touched: []string{"line " + x.line + " of identity.audit", "outcome " + x.outcome},
+	}
+	if x.action != "decide" {
+		// Who it was the ledger says.
+		e.Command = map[string]string{"erase": "identity erase", "lift-erasure": "identity lift"}[x.action]
+		e.Args, e.Touched = []string{audit.Numberless(x.reason)}, []string{"erasure " + x.verdict, "outcome " + x.outcome}
 	}
 	if x.outcome == "refused" {
 		e.Outcome, e.Error = audit.Failed, audit.Numberless(x.reason)

@@ -2,21 +2,24 @@ package matcher
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
 
 	"github.com/hopluu/hopluu/processors/identity"
 	"github.com/hopluu/hopluu/processors/identity/linkage"
 	"github.com/hopluu/hopluu/schemas/avro"
+	"github.com/hopluu/hopluu/schemas/erasure"
 	"github.com/hopluu/hopluu/schemas/registry"
 	"github.com/hopluu/hopluu/schemas/topic"
 )
 
 // eventKey and eventValue are the fields of identity.event, a log that is kept:
-// which records were one person, before and after each merge and split.
+// which records were one person, before and after each merge and split. It is
+// compacted, each event under a key of its own.
 var (
 	eventKey = []avro.FlatField{
-		{Name: "person_id", Type: "string", Doc: "The first person that the records were of before"},
+		{Name: "event", Type: "string", Nullable: true, Doc: "The event's own id, by which an erasure replaces it"},
 	}
 	eventValue = []avro.FlatField{
 		{Name: "kind", Type: "string", Doc: "merge: several persons became one; split: one became several; move: several became several others"},
@@ -67,26 +70,35 @@ type personRecords struct {
 	Records []string `json:"records"`
 }
 
-// add writes an event; millis is its time, that of the source (P6).
-func (w *eventWriter) add(ctx context.Context, e *linkage.Event, millis int64) error {
+// add writes an event, without who is erased (P12); millis is its time, that of
+// the source (P6).
+func (w *eventWriter) add(ctx context.Context, e *linkage.Event, millis int64, erased func(record string) bool) error {
 	causes := e.Causes
 	if causes == nil {
 		causes = []string{}
 	}
-	cells := []avro.Cell{text(e.Kind)}
-	for _, part := range []any{people(e.Node, e.Before), people(e.Node, e.After), causes} {
-		written, err := json.Marshal(part)
+	said := erasure.LogEvent{Kind: e.Kind}
+	for _, part := range []struct {
+		of   any
+		into *string
+	}{{people(e.Node, e.Before), &said.Before}, {people(e.Node, e.After), &said.After}, {causes, &said.Causes}} {
+		written, err := json.Marshal(part.of)
 		if err != nil {
 			return err
 		}
-		cells = append(cells, avro.Cell{B: written})
+		*part.into = string(written)
 	}
-	cells = append(cells, text(e.Model))
-	var err error
-	if w.keyBuf, err = w.key.Append(w.keyBuf[:0], w.keyID, []avro.Cell{text(e.Node.NodeID(e.Before[0].Person))}); err != nil {
+	left, changed, stays, err := said.Without(erased)
+	if err != nil || !stays {
 		return err
 	}
-	if w.valueBuf, err = w.value.Append(w.valueBuf[:0], w.valueID, cells); err != nil {
+	if changed {
+		said = left
+	}
+	if w.keyBuf, err = w.key.Append(w.keyBuf[:0], w.keyID, []avro.Cell{text(rand.Text())}); err != nil {
+		return err
+	}
+	if w.valueBuf, err = w.value.Append(w.valueBuf[:0], w.valueID, []avro.Cell{text(said.Kind), text(said.Before), text(said.After), text(said.Causes), text(e.Model)}); err != nil {
 		return err
 	}
 	part := topic.Partition{Topic: topic.IdentityEvent, ID: topic.PartitionFor(w.keyBuf, w.partitions)}

@@ -213,7 +213,7 @@ func (m *Matcher) publish(ctx context.Context) error {
 		return m.links.add(ctx, c, millis)
 	}, func(e *linkage.Event) error {
 		m.metrics.happened(e)
-		return m.events.add(ctx, e, millis)
+		return m.events.add(ctx, e, millis, m.desk.isErased)
 	})
 	if err != nil {
 		return fmt.Errorf("matcher: links cannot be written: %w", err)

@@ -264,6 +264,9 @@ func (b *batch) addFlat(ctx context.Context, p *part, r *topic.Record, key []avr
 		Record: s.record, Op: event.Update, Position: event.Position{Epoch: s.incarnations[r.Topic], LSN: event.LSN(r.Offset + 1)},
 		CommitMicros: r.TimestampMs * 1000, Offset: r.Offset,
 	}
+	if r.Value == nil && isLog(p.route.dataset) {
+		return nil // of an event of which nothing stayed: its row is the sweep's
+	}
 	if r.Value == nil {
 		meta.Op, meta.Deleted = event.Delete, true
 		mapping, err := b.lane.table.Map(keyOnly(key))
@@ -286,8 +289,13 @@ func (b *batch) addFlat(ctx context.Context, p *part, r *topic.Record, key []avr
 	if s.cells, err = v.record.Decode(payload, s.cells); err != nil {
 		return &badRecord{err, id}
 	}
-	if err := b.forget(p, v.columns, s.cells, &meta); err != nil {
+	if err := b.forget(p, v.columns, s.cells); err != nil {
 		return err
+	}
+	if isLog(p.route.dataset) {
+		if there, err := b.thinned(ctx, r); there || err != nil {
+			return err
+		}
 	}
 	return b.append(p, v, s.cells, &meta, id)
 }

@@ -42,6 +42,7 @@ type eraser struct {
 }
 
 func newEraser(s *store) *eraser {
+	s.logged.all = map[*batch]map[string]bool{}
 	e := &eraser{store: s, wake: make(chan struct{}, 1), end: -1, begun: map[*batch]*erasure.Ledger{}}
 	e.ledger.Store(erasure.New())
 	return e
@@ -61,6 +62,9 @@ func (e *eraser) resume(ctx context.Context) error {
 	e.mu.Lock()
 	clear(e.begun)
 	e.mu.Unlock()
+	e.store.logged.mu.Lock()
+	clear(e.store.logged.all)
+	e.store.logged.mu.Unlock()
 	if err := e.reload(ctx); err != nil {
 		return err
 	}
@@ -104,6 +108,7 @@ func (e *eraser) begin(b *batch) {
 
 // ended notes that a batch is written, or given up.
 func (e *eraser) ended(b *batch) {
+	e.store.logged.landed(b)
 	e.mu.Lock()
 	delete(e.begun, b)
 	e.mu.Unlock()

@@ -2,114 +2,22 @@ package clickhouse
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
 	"github.com/hopluu/hopluu/schemas/avro"
 	"github.com/hopluu/hopluu/schemas/erasure"
+	"github.com/hopluu/hopluu/schemas/topic"
 	"github.com/hopluu/hopluu/sinks/clickhouse/tables"
 )
 
-// The logs of the matcher name many people in one row. Such a row does not go
-// with one of them: the history of the others would have a hole. The erased
-// records are taken out of it, by the same rule when the message is read and when
-// the row is there already (P12).
-
-// logEvent is a row of identity_event.
-type logEvent struct{ kind, before, after, causes string }
-
-// logPerson is a person in it.
-type logPerson struct {
-	Person  string   `json:"person_id"`
-	Records []string `json:"records"`
-}
-
-// without gives the event as the others lived it: without the erased records,
-// and the persons who had no other. first is its first person. When nothing
-// became of anybody else it does not stay. A person with somebody else's records
-// keeps the id, by which these were linked and are found in the history of links.
-func (e logEvent) without(erased func(record string) bool) (left logEvent, first string, changed, stays bool, err error) {
-	var before, after []logPerson
-	var causes []string
-	for _, part := range []struct {
-		text string
-		into any
-	}{{e.before, &before}, {e.after, &after}, {e.causes, &causes}} {
-		if err := json.Unmarshal([]byte(part.text), part.into); err != nil {
-			return e, "", false, true, fmt.Errorf("its records cannot be told, so neither whether one is erased: %w", err)
-		}
-	}
-	of := func(record string) bool {
-		gone := erased(record)
-		changed = changed || gone
-		return gone
-	}
-	for _, side := range []*[]logPerson{&before, &after} {
-		for i := range *side {
-			(*side)[i].Records = slices.DeleteFunc((*side)[i].Records, of)
-		}
-	}
-	causes = slices.DeleteFunc(causes, of)
-	if !changed {
-		return e, "", false, true, nil
-	}
-	nobody := func(p logPerson) bool { return len(p.Records) == 0 }
-	before, after = slices.DeleteFunc(before, nobody), slices.DeleteFunc(after, nobody)
-	switch {
-	case slices.Equal(groups(before, after), groups(after, before)):
-		return left, "", true, false, nil
-	case len(after) == 1:
-		left.kind = "merge"
-	case len(before) == 1:
-		left.kind = "split"
-	default:
-		left.kind = "move"
-	}
-	for _, part := range []struct {
-		into *string
-		of   any
-	}{{&left.before, before}, {&left.after, after}, {&left.causes, causes}} {
-		written, err := json.Marshal(part.of)
-		if err != nil {
-			return e, "", false, true, err
-		}
-		*part.into = string(written)
-	}
-	return left, before[0].Person, true, true, nil
-}
-
-// groups are the records of each person that the other side has as well, in
-// order: with the same ones on both sides nobody was merged or split.
-func groups(side, other []logPerson) (all []string) {
-	known := map[string]bool{}
-	for _, p := range other {
-		for _, r := range p.Records {
-			known[r] = true
-		}
-	}
-	for _, p := range side {
-		records := slices.DeleteFunc(slices.Clone(p.Records), func(r string) bool { return !known[r] })
-		if len(records) > 0 {
-			slices.Sort(records)
-			all = append(all, strings.Join(records, "\x00"))
-		}
-	}
-	slices.Sort(all)
-	return all
-}
-
-// inItsPlace stands in the audit where a name of an erased person stood: who
-// looked, when and what was decided is kept, and the ledger, which few may read,
-// says whose erasure it was.
-func inItsPlace(id string) string { return "erased:" + id }
-
 // forget takes erased records out of a message of one of the matcher's logs. It
-// is errErased when nothing of it stays. The row has the name of its first person.
-func (b *batch) forget(p *part, columns []avro.Column, cells []avro.Cell, meta *tables.Meta) error {
+// is errErased when nothing of it stays.
+func (b *batch) forget(p *part, columns []avro.Column, cells []avro.Cell) error {
 	ledger := b.store.eraser.ledger.Load()
 	if ledger.Empty() {
 		return nil
@@ -127,27 +35,81 @@ func (b *batch) forget(p *part, columns []avro.Column, cells []avro.Cell, meta *
 		if kind == nil || before == nil || after == nil || causes == nil {
 			return nil // another version's, which has no records where these have
 		}
-		e := logEvent{string(kind.B), string(before.B), string(after.B), string(causes.B)}
-		left, first, changed, stays, err := e.without(func(r string) bool { return ledger.Record([]byte(r)) })
+		e := erasure.LogEvent{Kind: string(kind.B), Before: string(before.B), After: string(after.B), Causes: string(causes.B)}
+		left, changed, stays, err := e.Without(func(r string) bool { return ledger.Record([]byte(r)) })
 		switch {
 		case err != nil:
 			return &badRecord{reason: err}
 		case !stays:
 			return errErased
 		case changed:
-			kind.B, before.B, after.B, causes.B = []byte(left.kind), []byte(left.before), []byte(left.after), []byte(left.causes)
-			meta.Record = []byte(first)
+			kind.B, before.B, after.B, causes.B = []byte(left.Kind), []byte(left.Before), []byte(left.After), []byte(left.Causes)
 		}
 	case tables.IdentityAudit:
 		for _, name := range auditNames {
 			if c := cell(name); c != nil {
 				if id := ledger.ErasureOf(string(c.B)); id != "" {
-					c.B = []byte(inItsPlace(id))
+					c.B = []byte(erasure.InItsPlace(id))
 				}
 			}
 		}
 	}
 	return nil
+}
+
+// isLog tells that a data set is one of the matcher's logs.
+func isLog(dataset string) bool {
+	return dataset == tables.IdentityEvent || dataset == tables.IdentityAudit
+}
+
+// logged are the messages of logs, by their keys, that are on their way.
+type logged struct {
+	mu  sync.Mutex
+	all map[*batch]map[string]bool
+}
+
+// thinned tells whether a message of a log is there already. One that was written
+// once more without who is erased has the key of the first: that one's row has
+// lost the same, and stays at its offset, of which figures know that it restated
+// them. Only where nobody read the first before compaction took it, this is it.
+func (b *batch) thinned(ctx context.Context, r *topic.Record) (bool, error) {
+	s := b.store
+	name := string(s.record)
+	if name == "" {
+		return false, nil
+	}
+	again := slices.ContainsFunc(r.Headers, func(h topic.Header) bool { return h.Key == erasure.HeaderThinned })
+	s.logged.mu.Lock()
+	there := false
+	for _, names := range s.logged.all {
+		there = there || again && names[name]
+	}
+	if !there {
+		if s.logged.all[b] == nil {
+			s.logged.all[b] = map[string]bool{}
+		}
+		s.logged.all[b][name] = true
+	}
+	s.logged.mu.Unlock()
+	if there || !again {
+		return there, nil
+	}
+	err := s.health.Retry(ctx, "data set "+b.lane.dataset, func(ctx context.Context) error {
+		shard := s.shards.of(r.Partition)
+		if err := shard.sync(ctx, tables.Bronze, b.lane.dataset); err != nil {
+			return err
+		}
+		return shard.query(ctx, fmt.Sprintf("SELECT count() > 0 FROM %s WHERE _record = %s AND _topic = %s AND _partition = %d", tables.Qualified(tables.Bronze, b.lane.dataset), quote(name), quote(r.Topic), r.ID),
+			func(rows driver.Rows) error { return rows.Scan(&there) })
+	})
+	return there, err
+}
+
+// landed forgets the messages of a batch that is written, or given up.
+func (l *logged) landed(b *batch) {
+	l.mu.Lock()
+	delete(l.all, b)
+	l.mu.Unlock()
 }
 
 // auditNames are the columns of the audit that name records, or a person.
@@ -182,7 +144,7 @@ func (w sweeper) forgetLogs(ctx context.Context, ledger *erasure.Ledger, counts 
 	for chunk := range slices.Chunk(append(records, ledger.Persons()...), namesAtOnce) {
 		places := make([]string, len(chunk))
 		for i, r := range chunk {
-			places[i] = inItsPlace(ledger.ErasureOf(r))
+			places[i] = erasure.InItsPlace(ledger.ErasureOf(r))
 		}
 		list := quotedList(chunk)
 		var where, set []string
@@ -229,14 +191,14 @@ func (w sweeper) forgetEvents(ctx context.Context, ledger *erasure.Ledger, recor
 	const place = "concat(_topic, '/', toString(_partition), '/', toString(_offset))"
 	name := tables.Qualified(tables.Bronze, tables.IdentityEvent)
 	var gone, kept []string
-	var left [5][]string // kind, before, after, causes, _record
+	var left [4][]string // kind, before, after, causes
 	err := w.query(ctx, tables.Bronze, tables.IdentityEvent, "SELECT "+place+", ifNull(kind, ''), ifNull(before, ''), ifNull(after, ''), ifNull(causes, '') FROM "+name+" WHERE "+eventsOf(records), func(rows driver.Rows) error {
 		var at string
-		var e logEvent
-		if err := rows.Scan(&at, &e.kind, &e.before, &e.after, &e.causes); err != nil {
+		var e erasure.LogEvent
+		if err := rows.Scan(&at, &e.Kind, &e.Before, &e.After, &e.Causes); err != nil {
 			return err
 		}
-		l, first, changed, stays, err := e.without(func(r string) bool { return ledger.Record([]byte(r)) })
+		l, changed, stays, err := e.Without(func(r string) bool { return ledger.Record([]byte(r)) })
 		switch {
 		case err != nil:
 			return fmt.Errorf("the event %s of %s: %w", at, name, err)
@@ -244,7 +206,7 @@ func (w sweeper) forgetEvents(ctx context.Context, ledger *erasure.Ledger, recor
 			gone = append(gone, at)
 		case changed:
 			kept = append(kept, at)
-			for i, s := range []string{l.kind, l.before, l.after, l.causes, first} {
+			for i, s := range []string{l.Kind, l.Before, l.After, l.Causes} {
 				left[i] = append(left[i], s)
 			}
 		}
@@ -262,7 +224,7 @@ func (w sweeper) forgetEvents(ctx context.Context, ledger *erasure.Ledger, recor
 		to := min(from+atOnce, len(kept))
 		list := quotedList(kept[from:to])
 		var set []string
-		for i, c := range []string{"kind", "before", "after", "causes", "_record"} {
+		for i, c := range []string{"kind", "before", "after", "causes"} {
 			set = append(set, fmt.Sprintf("%s = [%s][indexOf([%s], %s)]", c, quotedList(left[i][from:to]), list, place))
 		}
 		if err := w.server.exec(ctx, "ALTER TABLE "+name+" UPDATE "+strings.Join(set, ", ")+" WHERE "+place+" IN ("+list+") SETTINGS mutations_sync = 2"); err != nil {

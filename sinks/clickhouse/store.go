@@ -38,6 +38,7 @@ type store struct {
 	metrics  *metrics
 	gold     *gold
 	eraser   *eraser
+	logged   logged
 	restater *restater
 	epoch    atomic.Uint32 // of the sink; part of every deduplication token
 	// into, of a replay, is the table that takes the rows instead of silver's,

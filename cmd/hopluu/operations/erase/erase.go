@@ -127,6 +127,7 @@ func (e *Eraser) erase(ctx context.Context, id string) error {
 		},
 		e.emptyVault,
 		e.emptyLetters,
+		e.forgetLogs,
 	} {
 		ledger, _, err := feed.Read(ctx, e.Kafka)
 		if err == nil {
