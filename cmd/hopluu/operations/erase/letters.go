@@ -373,8 +373,8 @@ func (j *judge) cells(columns []avro.Column, cells []avro.Cell) bool {
 			if j.token(cells[i].B) {
 				return true
 			}
-		case j.e.Tokens != nil:
-			if domain := j.number(c.Name); domain != "" && j.token(j.e.Tokens.Append(nil, domain, plain(&cells[i], c.Type.Kind))) {
+		default:
+			if domain := j.number(c.Name); domain != "" && j.token(j.e.tokenOf(domain, plain(&cells[i], c.Type.Kind))) {
 				return true
 			}
 		}

@@ -89,8 +89,8 @@ func (r *rawJudge) row(row event.Row, redacted []string) bool {
 		if known {
 			domain = described.TokenDomain()
 		}
-		if domain != "" && r.e.Tokens != nil && !slices.Contains(redacted, c.Name) {
-			text = string(r.e.Tokens.Append(nil, domain, row[i].Text))
+		if domain != "" && !slices.Contains(redacted, c.Name) {
+			text = string(r.e.tokenOf(domain, row[i].Text))
 		}
 		if p := table.Person; p != nil {
 			if p.Direct && known && slices.Contains(connectors.Personal, described.Identifier) && r.token([]byte(text)) {

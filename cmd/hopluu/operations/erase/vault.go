@@ -91,6 +91,16 @@ func (e *Eraser) findNumbers(ctx context.Context, ledger *erasure.Ledger, id str
 	return feed.Write(ctx, e.Kafka, ledgerID, time.Now().UnixMilli(), feed.Message{Key: key, Value: value})
 }
 
+// tokenOf is the token by which records are named and erased numbers are known;
+// nothing without a key.
+func (e *Eraser) tokenOf(domain string, plain []byte) []byte {
+	tokenizer := cmp.Or(e.Records, e.Tokens)
+	if tokenizer == nil {
+		return nil
+	}
+	return tokenizer.Append(nil, domain, plain)
+}
+
 // ofTable tells whether a record's name is one of a lane's.
 func ofTable(record string, l lane) bool {
 	prefix := l.source + "." + l.table.Name + ":"
