@@ -227,7 +227,7 @@ func (m *Matcher) begin(ctx context.Context, t *turn, missing []string) ([]strin
 		return missing, nil
 	}
 	if people, outgrown := m.engine.Outgrown(); outgrown {
-		m.log.Warn("the register has grown beyond the city that the model is for: train a model on this city", "people", people, "model_people", m.model.Live.People, "model", m.model.Version)
+		m.log.Warn("the register has grown beyond the city that the model is for: build the program with a model of a larger city, as docs/matching.md says", "people", people, "model_people", m.model.Live.People, "model", m.model.Version)
 	}
 	m.log.Info("records matched", "duration", time.Since(started).Round(time.Millisecond).String(), "partition_hash", m.engine.PartitionHash().String())
 	return missing, nil
