@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/hopluu/hopluu/cmd/hopluu/config"
+	"github.com/hopluu/hopluu/connectors"
 	"github.com/hopluu/hopluu/processors/matcher"
 	"github.com/hopluu/hopluu/schemas/erasure"
 	"github.com/hopluu/hopluu/schemas/erasure/feed"
@@ -141,8 +142,20 @@ func (a *app) showErasure(ctx context.Context, out io.Writer, shown *matcher.Era
 		return nil
 	}
 	c, _, err := a.load()
-	if err != nil || c.ClickHouse.DSN == "" {
+	if err != nil {
 		return err
+	}
+	sources, err := loadSources(c)
+	if err != nil {
+		return err
+	}
+	for _, place := range unreached(sources) {
+		if _, err := fmt.Fprintf(out, "  not reached: %s, where the person's number may stand in somebody else's row; see docs/erasure.md\n", place); err != nil {
+			return err
+		}
+	}
+	if c.ClickHouse.DSN == "" {
+		return nil
 	}
 	settings, err := ledgerSettings(c)
 	if err != nil {
@@ -158,6 +171,24 @@ func (a *app) showErasure(ctx context.Context, out io.Writer, shown *matcher.Era
 		}
 	}
 	return nil
+}
+
+// unreached are the columns with people's numbers of which the sector files do not
+// say that they are the row's own person's: erasing does not follow them.
+func unreached(sources []source) (places []string) {
+	for _, s := range sources {
+		for i := range s.Described.Tables {
+			t := &s.Described.Tables[i]
+			own := t.Person != nil && t.Person.Direct
+			for k := range t.Columns {
+				c := &t.Columns[k]
+				if slices.Contains(connectors.Personal, c.Identifier) && (!own || c.Match == "") {
+					places = append(places, s.Name+"."+t.Schema+"."+t.Name+" ("+c.Name+")")
+				}
+			}
+		}
+	}
+	return places
 }
 
 // waitErasure waits until no step is open, and tells of each that is done.

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/hopluu/hopluu/processors/matcher"
+	"github.com/hopluu/hopluu/schemas/sectors"
 )
 
 // fakeLedger answers as a matcher does of one person's erasure, whose steps are
@@ -110,4 +111,18 @@ func TestEraseWaitsForItsSteps(t *testing.T) {
 	out, err = erasing(t, f, "", "lift", "e1", "--reason", "back")
 	require.NoError(t, err)
 	require.Contains(t, out, "resnapshot")
+}
+
+// P12: where erasing does not follow a number, it is told.
+func TestEraseTellsWhatItDoesNotReach(t *testing.T) {
+	number := func(name, match string) sectors.Column {
+		return sectors.Column{Name: name, Identifier: sectors.CCCD, Match: match}
+	}
+	s := source{}
+	s.Name = "justice"
+	s.Described = sectors.Sector{Tables: []sectors.Table{
+		{Schema: "public", Name: "birth", Person: &sectors.Person{Direct: true}, Columns: []sectors.Column{number("cccd", "cccd"), number("mother_cccd", ""), {Name: "name"}}},
+		{Schema: "public", Name: "witness", Columns: []sectors.Column{number("cccd", "cccd"), {Name: "phone", Identifier: sectors.Phone}}},
+	}}
+	require.Equal(t, []string{"justice.public.birth (mother_cccd)", "justice.public.witness (cccd)"}, unreached([]source{s}))
 }

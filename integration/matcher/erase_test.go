@@ -113,6 +113,10 @@ func TestP12ErasedInTheMatcherAndTheVault(t *testing.T) {
 	status, _ := a.ask("an", http.MethodPost, "/identity/erasures", matcher.EraseJSON{Who: patient, Show: true}, &shown)
 	require.Equal(t, http.StatusOK, status)
 	require.Equal(t, []string{patient, citizen}, shown.Records)
+	for _, reason := range []string{"asked, CCCD 079085001234", "old CMND 024517348", "as " + patient + " asked", "as " + person + " asked", "k1_abcdefghijklmnopqrstuvwxyz asked"} {
+		status, told := a.ask("an", http.MethodPost, "/identity/erasures", matcher.EraseJSON{Who: person, Reason: reason}, &shown)
+		require.Equal(t, http.StatusUnprocessableEntity, status, "%s: %s", reason, told)
+	}
 	proposed := a.erase("an", person, http.StatusOK)
 	require.Equal(t, "proposed", proposed.Outcome)
 	a.erase("AN", patient, http.StatusUnauthorized)

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -181,6 +182,9 @@ func (m *Matcher) erase(r *http.Request, who *Reviewer) (any, error) {
 		if err != nil {
 			return "", err
 		}
+		if err := namesNobody(reason, person, records); err != nil {
+			return "", err
+		}
 		asked := erasure.Erasure{ID: strings.ToLower(rand.Text()[:16]), Person: person, Records: records}
 		e, outcome, err := erasure.Say(known, asked, erasure.Statement{Reason: reason, By: who.Name, At: time.Now().UnixMilli()}, m.config.TwoPersons)
 		if err == nil {
@@ -192,6 +196,23 @@ func (m *Matcher) erase(r *http.Request, who *Reviewer) (any, error) {
 		return m.sayErasure(ctx, &e, outcome, err, &out)
 	}, nil)
 	return &out, err
+}
+
+// tokenLike is a token of a number, of whatever key.
+var tokenLike = regexp.MustCompile(`\b[a-z]\d+_[A-Za-z2-7]{20,}`)
+
+// namesNobody refuses a reason that says who it is: it is kept for good, in the
+// ledger and in the audit (P12).
+func namesNobody(reason, person string, records []string) error {
+	for _, name := range append([]string{person}, records...) {
+		if name != "" && strings.Contains(reason, name) {
+			return refuse(http.StatusUnprocessableEntity, "the reason names the person or a record of theirs, and is kept when the person is not: say why, and leave out who")
+		}
+	}
+	if tokenLike.MatchString(reason) {
+		return refuse(http.StatusUnprocessableEntity, "the reason holds a token of a number, and is kept when the person is not: say why, and leave out who")
+	}
+	return nil
 }
 
 // findErasure finds the erasure of a person that is in force, or proposed.
