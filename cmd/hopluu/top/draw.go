@@ -69,6 +69,7 @@ func Draw(p Picture, s Style) []string {
 	if len(p.Pauses) > 0 {
 		section("TẠM DỪNG · PAUSED", s.pauses(p))
 	}
+	section("CẢNH BÁO · ALARMS", s.alarms(p))
 	section("NGUỒN · SOURCES", s.sources(p))
 	section("NHÓM TIÊU THỤ · CONSUMER GROUPS", s.groups(p))
 	if p.ClickHouse != "" {
@@ -80,6 +81,23 @@ func Draw(p Picture, s Style) []string {
 	}
 	section("TIẾN TRÌNH · PROCESSES", s.processes(p))
 	return lines
+}
+
+func (s Style) alarms(p Picture) []string {
+	all := p.Alarms()
+	if len(all) == 0 {
+		return []string{s.note(s.head, "không có · none")}
+	}
+	var rows [][]string
+	for _, a := range all {
+		rows = append(rows, []string{a.Kind, a.What, a.Why})
+	}
+	return lay([]column{{head: "loại/kind"}, {head: "ở đâu/what"}, {head: "vì sao/why"}}, rows, s.Width, s.head, func(i int, line string) string {
+		if all[i].Kind == Paused {
+			return s.wait(line)
+		}
+		return s.bad(line)
+	})
 }
 
 func (s Style) pauses(p Picture) []string {

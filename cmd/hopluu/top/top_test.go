@@ -1,6 +1,7 @@
 package top
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
@@ -135,6 +136,39 @@ func TestModel(t *testing.T) {
 	press('h')
 	require.Contains(t, text(), "trợ giúp này")
 	step(tea.KeyPressMsg{Code: tea.KeyEscape})
-	require.Contains(t, text(), "NGUỒN")
+	require.Contains(t, text(), "CẢNH BÁO")
 	require.Equal(t, fmt.Sprintf("%T", tea.QuitMsg{}), fmt.Sprintf("%T", press('q')()))
+}
+
+// What a person should look at is in one list, also for scripts.
+func TestAlarms(t *testing.T) {
+	p := picture()
+	p.ClickHouse = "connection refused"
+	p.Reconciled = append(p.Reconciled, Checked{Source: "tax", Table: "public.fee", At: at, OK: true, Error: "the topic is gone"})
+	want := []Alarm{
+		{Unreachable, "ClickHouse", "connection refused"},
+		{Unreachable, "tax", "the database does not answer"},
+		{Attention, "welfare", "streaming, 9.0 GiB of log kept"},
+		{Quarantined, "welfare", "public.fund"},
+		{DeadLetters, "health.public.patient", "3 open for 60 min: không đọc được: bad schema"},
+		{Differs, "tax.public.payment", "2 keys, 60.0 s ago"},
+		{Differs, "tax.public.fee", "not compared: the topic is gone"},
+		{Paused, "connector/tax", "by Trần Thị B for 60.0 s: thay đĩa"},
+	}
+	require.Equal(t, want, p.Alarms())
+	text, err := json.Marshal(p)
+	require.NoError(t, err)
+	var read struct {
+		Alarms []Alarm
+		Groups []Group
+	}
+	require.NoError(t, json.Unmarshal(text, &read))
+	require.Equal(t, want, read.Alarms)
+	require.Len(t, read.Groups, 1)
+
+	quiet := Picture{At: at, Sources: []Source{{Name: "health", State: "streaming"}}}
+	require.Empty(t, quiet.Alarms())
+	text, err = json.Marshal(quiet)
+	require.NoError(t, err)
+	require.Contains(t, string(text), `"alarms":[]`)
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/hopluu/hopluu/schemas/topic"
 	"github.com/hopluu/hopluu/sinks"
@@ -178,9 +179,12 @@ func (c *Config) restoreClickHouse(ctx context.Context, dir string, m *Manifest,
 	if err := c.keepLedger(ctx); err != nil {
 		return err
 	}
+	if err := c.quiet(ctx); err != nil {
+		return err
+	}
 	// Views first: they are made of the others.
 	for _, name := range []string{tables.Gold, tables.Silver, tables.Bronze, tables.Ops} {
-		if err := exec(ctx, c.ClickHouse, "DROP DATABASE IF EXISTS "+tables.Ident(name)); err != nil {
+		if err := c.drop(ctx, name); err != nil {
 			return err
 		}
 	}
@@ -196,6 +200,48 @@ func (c *Config) restoreClickHouse(ctx context.Context, dir string, m *Manifest,
 		report.ClickHouse = append(report.ClickHouse, p.Databases...)
 	}
 	return c.reopen(ctx)
+}
+
+const (
+	// quietBound is how long a BACKUP or RESTORE of a command that was killed may go
+	// on in the server. A DROP beside it would wait for it in silence.
+	quietBound = 10 * time.Minute
+	// dropBound is how long the drop of a database may take.
+	dropBound = 5 * time.Minute
+)
+
+// quiet waits until the server is at no other BACKUP or RESTORE.
+func (c *Config) quiet(ctx context.Context) error {
+	bound, cancel := context.WithTimeout(ctx, quietBound)
+	defer cancel()
+	for {
+		running, err := names(bound, c.ClickHouse, "SELECT toString(status) FROM system.backups WHERE status IN ('CREATING_BACKUP', 'RESTORING')")
+		if err == nil && len(running) == 0 {
+			return nil
+		}
+		if err != nil && bound.Err() == nil {
+			return err
+		}
+		c.progress("wait for another BACKUP or RESTORE", 0, 0)
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-bound.Done():
+			return fmt.Errorf("clickhouse: another BACKUP or RESTORE goes on since %s: wait for its end (SELECT * FROM system.backups), or end it with KILL QUERY, and give this command again", quietBound)
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
+}
+
+// drop drops a database, within dropBound.
+func (c *Config) drop(ctx context.Context, name string) error {
+	bound, cancel := context.WithTimeout(ctx, dropBound)
+	defer cancel()
+	err := exec(bound, c.ClickHouse, "DROP DATABASE IF EXISTS "+tables.Ident(name))
+	if err != nil && bound.Err() != nil && ctx.Err() == nil {
+		return fmt.Errorf("clickhouse did not drop %s within %s: something still reads it or writes to it (SELECT query FROM system.processes); end that, and give this command again: %w", name, dropBound, err)
+	}
+	return err
 }
 
 // reopen has ClickHouse open the restored tables anew. Restored parts bear the
