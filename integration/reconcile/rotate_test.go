@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -283,6 +284,13 @@ func (r *rig) refusesOtherKeys(s reconcile.Source, runs running, old *token.Toke
 	key, value, err := erased.Message()
 	require.NoError(t, err)
 	require.NoError(t, feed.Write(t.Context(), r.config.Kafka, harness.Name("says"), 1, feed.Message{Key: key, Value: value}))
+	// The sink keeps rows out until it has read that, too; its copy says that it has.
+	harness.Eventually(t, within, func(context.Context) error {
+		if len(texts(t, r.config.ClickHouse, "SELECT key FROM ops.erasure WHERE key = '"+string(key)+"' AND value LIKE '%registered anew%'")) == 0 {
+			return errors.New("the sink has not read the lift yet")
+		}
+		return nil
+	})
 	r.config.Records = other
 	r.connector(s, connectors.Load{})
 	harness.Eventually(t, within, func(context.Context) error {

@@ -210,6 +210,24 @@ func secret(path string) (string, error) {
 	return text, os.WriteFile(path, []byte(text), 0o600)
 }
 
+// keptTokens are the keys of tokens that the last start had, if somebody tried a
+// rotation: what was captured under a new key is not captured under the old one
+// again.
+func (s *Stack) keptTokens() (config.Tokens, error) {
+	c := config.Default()
+	data, err := os.ReadFile(filepath.Join(s.Dir, configFile))
+	if errors.Is(err, os.ErrNotExist) {
+		return c.Tokens, nil
+	}
+	if err == nil {
+		err = config.Decode(data, &c)
+	}
+	return c.Tokens, err
+}
+
+// configFile is the name of the configuration in the demonstration's folder.
+const configFile = "hopluu.yaml"
+
 // configure writes the configuration that all stages and the user's own calls
 // of hopluu read.
 func (s *Stack) configure() error {
@@ -243,7 +261,13 @@ func (s *Stack) configure() error {
 	c.Registry.Listen = "127.0.0.1:" + strconv.Itoa(registryPort)
 	c.Registry.URL = "http://" + c.Registry.Listen
 	c.ClickHouse.DSN = "http://default@" + s.house.Addr + "/default"
-	c.Tokens.KeyFile, c.Tokens.RecordKeyFile, c.Vault.KeyFile = keyFile, recordFile, vaultFile
+	if c.Tokens, err = s.keptTokens(); err != nil {
+		return err
+	}
+	if c.Tokens.KeyFile == "" {
+		c.Tokens.KeyFile = keyFile
+	}
+	c.Tokens.RecordKeyFile, c.Vault.KeyFile = recordFile, vaultFile
 	c.Backup = config.Backup{To: s.backups(), KeyFile: backupFile}
 	c.Topics = config.Topics{Partitions: 2, Replication: 1, MinInsyncReplicas: 1}
 	c.HTTP.Listen = ""
@@ -260,7 +284,7 @@ func (s *Stack) configure() error {
 	if err != nil {
 		return err
 	}
-	s.ConfigPath = filepath.Join(s.Dir, "hopluu.yaml")
+	s.ConfigPath = filepath.Join(s.Dir, configFile)
 	return os.WriteFile(s.ConfigPath, append([]byte("# Made by hopluu dev at every start.\n"), data...), 0o600)
 }
 
