@@ -151,6 +151,10 @@ func TestP11RotatedKeyMovesEveryRow(t *testing.T) {
 		if before = r.persons(s); len(before) != 58 {
 			return fmt.Errorf("%d of 58 records have a person: %v", len(before), before)
 		}
+		// The erased card's name came first, and so made the id of the person.
+		if of := fmt.Sprintf("%s.patient:21", s.Name); before[of] != identity.PersonOf(of).String() {
+			return fmt.Errorf("patient 21 has still the person that the erased card was: %v", before)
+		}
 		for n := 22; n <= 30; n++ {
 			if of := before[card(n)]; of == "" || of != before[fmt.Sprintf("%s.patient:%d", s.Name, n)] {
 				return fmt.Errorf("patient %d and card %s are not one yet: %v", n, card(n), before)
