@@ -51,7 +51,9 @@ func (a *app) audited(cmd *cobra.Command, args []string, c config.Config, touche
 		Command: commandName(cmd), Args: given, Touched: touched, Outcome: audit.Begun,
 	}
 	r.record(cmd.Context(), e)
-	err := do(func(more ...string) { e.Touched = append(e.Touched, more...) })
+	err := lineageOfAction(c, logger(c.Log), e.Command, func() []string { return e.Touched }, func() error {
+		return do(func(more ...string) { e.Touched = append(e.Touched, more...) })
+	})
 	e.Ended = time.Now().UTC().Truncate(time.Millisecond)
 	e.Outcome, e.Error = outcome(cmd.Context(), err)
 	e.Error = text(e.Error)
@@ -113,10 +115,11 @@ func commandName(cmd *cobra.Command) string {
 	return name
 }
 
-// underIdentity tells that the command is about people.
+// underIdentity tells that the command is about people: a trace asks for rows by
+// their values.
 func underIdentity(cmd *cobra.Command) bool {
 	for p := cmd; p != nil; p = p.Parent() {
-		if p.Name() == "identity" {
+		if p.Name() == "identity" || p.Name() == "trace" {
 			return true
 		}
 	}

@@ -136,6 +136,11 @@ func runConnectors(ctx context.Context, c config.Config, names []string, log *sl
 		if err != nil {
 			return err
 		}
+		told, err := lineagesOf(c, log, st.metrics)
+		if err != nil {
+			return err
+		}
+		defer told.close()
 		terminal := term.IsTerminal(int(os.Stderr.Fd()))
 		var all []capturing
 		var drawn []*connectors.Connector
@@ -167,7 +172,9 @@ func runConnectors(ctx context.Context, c config.Config, names []string, log *sl
 			if away != nil {
 				one.run = st.whenThere(c, s, one.run)
 			}
-			all = append(all, holding(watcher, one, rest))
+			one = holding(watcher, one, rest)
+			one.run = told.during(one.run, func(ctx context.Context) ([]flow, error) { return told.sourceFlow(ctx, c, schemas, s) })
+			all = append(all, one)
 		}
 		if terminal {
 			defer drawSnapshots(os.Stderr, drawn)()

@@ -118,7 +118,13 @@ func runProcessor(ctx context.Context, c config.Config, log *slog.Logger) error 
 		if err != nil {
 			return err
 		}
-		return s.work(ctx, service{kafka: kafka, ready: work.ready, run: both(work.run, eraser.Run), api: work})
+		told, err := lineagesOf(c, log, s.metrics)
+		if err != nil {
+			return err
+		}
+		defer told.close()
+		matching := told.during(work.run, func(context.Context) ([]flow, error) { return told.matcherFlow(c, sources), nil })
+		return s.work(ctx, service{kafka: kafka, ready: work.ready, run: both(matching, eraser.Run), api: work})
 	})
 }
 

@@ -68,6 +68,12 @@ func runSink(ctx context.Context, c config.Config, log *slog.Logger) error {
 			}
 			return round{ready: sink.Ready, run: sink.Run}, nil
 		}}
-		return s.work(ctx, service{kafka: settings.Kafka, ready: work.ready, run: work.run})
+		told, err := lineagesOf(c, log, s.metrics)
+		if err != nil {
+			return err
+		}
+		defer told.close()
+		landing := told.during(work.run, func(ctx context.Context) ([]flow, error) { return told.sinkFlows(ctx, c, settings) })
+		return s.work(ctx, service{kafka: settings.Kafka, ready: work.ready, run: landing})
 	})
 }

@@ -24,6 +24,10 @@ func TestLongRunningCommands(t *testing.T) {
 	w.set("clickhouse.dsn", "http://default@"+house.Addr+"/default")
 	token := sha256.Sum256([]byte("an's"))
 	w.set("identity", tree{"token": "an's", "reviewers": []any{tree{"name": "an", "token_sha256": hex.EncodeToString(token[:]), "decides": true}}})
+	// What they tell of lineage is advice: a server that answers no connector
+	// holds none.
+	told := newLineageServer(t)
+	w.set("openlineage", tree{"url": told.URL, "namespace": w.source})
 	registry := w.registry()
 	w.enable()
 	w.exec("INSERT INTO room SELECT n, n FROM generate_series(1, 100) n; INSERT INTO patient VALUES (1, '079085012345', 'Nguyễn Văn An')")
@@ -50,6 +54,7 @@ func TestLongRunningCommands(t *testing.T) {
 	w.refused([]string{"identity", "decide", "a:1", "b:1", "same", "--reason", "x"}, "there is no record", "identity.link")
 	w.set("identity.token", "binh's")
 	w.refused([]string{"identity", "decisions"}, "nobody has this token")
+	told.began(t, "connector."+w.source, "matcher", "sink")
 	// The readers before what they read from.
 	for i := len(stages) - 1; i >= 0; i-- {
 		signal := syscall.SIGTERM
@@ -61,6 +66,7 @@ func TestLongRunningCommands(t *testing.T) {
 		require.NotContains(t, stages[i].log(), "hopluu: ")
 	}
 	require.Contains(t, stages[1].log(), "stopped; the next start goes on from here")
+	told.told(t, w)
 }
 
 // A command that is stopped before it has begun ends as cleanly: one that runs

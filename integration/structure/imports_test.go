@@ -90,7 +90,7 @@ func TestLibrariesStayWhereTheyBelong(t *testing.T) {
 // pure packages decide and never do I/O: no context, clock, environment,
 // logger, file or network.
 var pure = []string{
-	"schemas/event", "schemas/avro", "schemas/token", "schemas/erasure", "schemas/seal", "schemas/topic/recordbatch",
+	"schemas/event", "schemas/avro", "schemas/lineage", "schemas/token", "schemas/erasure", "schemas/seal", "schemas/topic/recordbatch",
 	"connectors/postgres/pgoutput", "connectors/postgres/pgvalue", "connectors/postgres/copytext", "connectors/postgres/checkpoint", "connectors/postgres/walbudget",
 	"connectors/file/column", "connectors/file/diff", "connectors/file/sheet",
 	"processors/identity", "processors/identity/linkage", "processors/identity/review", "processors/identity/tablefile", "sinks/clickhouse/tables", "sinks/clickhouse/golden", "sinks/clickhouse/access", "sinks/clickhouse/cluster",

@@ -190,12 +190,31 @@ func (c *Config) checkRest() error {
 		return errors.New("sink.group is empty: name the consumer group")
 	case c.Sink.BatchRows < 1 || c.Sink.BatchBytes < 1 || c.Sink.BatchWait <= 0:
 		return errors.New("sink.batch_rows, sink.batch_bytes and sink.batch_wait must be positive")
+	case !c.OpenLineage.readable():
+		// An address that cannot be read may hold a password: it is not repeated.
+		return errors.New("openlineage.url cannot be read: write http://host:5000, https://host or file:///PATH")
+	case c.OpenLineage.Namespace == "" || c.OpenLineage.Every < time.Minute:
+		return errors.New("openlineage.namespace must not be empty, and openlineage.every at least 1m")
 	case !slices.Contains([]string{"debug", "info", "warn", "error"}, c.Log.Level):
 		return fmt.Errorf("log.level is %q: use debug, info, warn or error", c.Log.Level)
 	case !slices.Contains([]string{"text", "json"}, c.Log.Format):
 		return fmt.Errorf("log.format is %q: use text or json", c.Log.Format)
 	}
 	return nil
+}
+
+// readable tells whether the address is one, or none.
+func (o OpenLineage) readable() bool {
+	u, err := url.Parse(o.URL)
+	switch {
+	case err != nil:
+		return false
+	case o.URL == "":
+		return true
+	case u.Scheme == "file":
+		return u.Host == "" && path.IsAbs(u.Path)
+	}
+	return u.Host != "" && (u.Scheme == "http" || u.Scheme == "https")
 }
 
 // checkOld refuses old keys that cannot be told apart.

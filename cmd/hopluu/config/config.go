@@ -16,24 +16,25 @@ var Example string
 // Config is the whole configuration. A key's documentation is in example.yaml;
 // a test holds the two together.
 type Config struct {
-	Kafka         Kafka      `yaml:"kafka" envPrefix:"KAFKA_"`
-	Registry      Registry   `yaml:"registry" envPrefix:"REGISTRY_"`
-	ClickHouse    ClickHouse `yaml:"clickhouse" envPrefix:"CLICKHOUSE_"`
-	Tokens        Tokens     `yaml:"tokens" envPrefix:"TOKENS_"`
-	Vault         Vault      `yaml:"vault" envPrefix:"VAULT_"`
-	Topics        Topics     `yaml:"topics" envPrefix:"TOPICS_"`
-	Sink          Sink       `yaml:"sink" envPrefix:"SINK_"`
-	Reconcile     Reconcile  `yaml:"reconcile" envPrefix:"RECONCILE_"`
-	Backup        Backup     `yaml:"backup" envPrefix:"BACKUP_"`
-	Identity      Identity   `yaml:"identity" envPrefix:"IDENTITY_"`
-	Log           Log        `yaml:"log" envPrefix:"LOG_"`
-	HTTP          HTTP       `yaml:"http" envPrefix:"HTTP_"`
-	SingleMachine bool       `yaml:"single_machine" env:"SINGLE_MACHINE"`
-	SectorsDir    string     `yaml:"sectors_dir" env:"SECTORS_DIR"`
-	MaxRowBytes   int        `yaml:"max_row_bytes" env:"MAX_ROW_BYTES"`
-	SpoolDir      string     `yaml:"spool_dir" env:"SPOOL_DIR"`
-	WAL           WAL        `yaml:"wal" envPrefix:"WAL_"`
-	Snapshot      Snapshot   `yaml:"snapshot" envPrefix:"SNAPSHOT_"`
+	Kafka         Kafka       `yaml:"kafka" envPrefix:"KAFKA_"`
+	Registry      Registry    `yaml:"registry" envPrefix:"REGISTRY_"`
+	ClickHouse    ClickHouse  `yaml:"clickhouse" envPrefix:"CLICKHOUSE_"`
+	Tokens        Tokens      `yaml:"tokens" envPrefix:"TOKENS_"`
+	Vault         Vault       `yaml:"vault" envPrefix:"VAULT_"`
+	Topics        Topics      `yaml:"topics" envPrefix:"TOPICS_"`
+	Sink          Sink        `yaml:"sink" envPrefix:"SINK_"`
+	Reconcile     Reconcile   `yaml:"reconcile" envPrefix:"RECONCILE_"`
+	Backup        Backup      `yaml:"backup" envPrefix:"BACKUP_"`
+	Identity      Identity    `yaml:"identity" envPrefix:"IDENTITY_"`
+	OpenLineage   OpenLineage `yaml:"openlineage" envPrefix:"OPENLINEAGE_"`
+	Log           Log         `yaml:"log" envPrefix:"LOG_"`
+	HTTP          HTTP        `yaml:"http" envPrefix:"HTTP_"`
+	SingleMachine bool        `yaml:"single_machine" env:"SINGLE_MACHINE"`
+	SectorsDir    string      `yaml:"sectors_dir" env:"SECTORS_DIR"`
+	MaxRowBytes   int         `yaml:"max_row_bytes" env:"MAX_ROW_BYTES"`
+	SpoolDir      string      `yaml:"spool_dir" env:"SPOOL_DIR"`
+	WAL           WAL         `yaml:"wal" envPrefix:"WAL_"`
+	Snapshot      Snapshot    `yaml:"snapshot" envPrefix:"SNAPSHOT_"`
 	// Sources are overridden by HOPLUU_SOURCE_<NAME>_<KEY>.
 	Sources []Source `yaml:"sources"`
 }
@@ -192,6 +193,14 @@ func (r *Reviewer) Token() []byte {
 	return token
 }
 
+// OpenLineage is where events of lineage go; nowhere when URL is empty.
+type OpenLineage struct {
+	URL        string        `yaml:"url" env:"URL"`
+	Namespace  string        `yaml:"namespace" env:"NAMESPACE"`
+	APIKeyFile string        `yaml:"api_key_file" env:"API_KEY_FILE"`
+	Every      time.Duration `yaml:"every" env:"EVERY"`
+}
+
 // Log is what is written to standard error.
 type Log struct {
 	Level  string `yaml:"level" env:"LEVEL"`
@@ -261,6 +270,7 @@ func Default() Config {
 		Tokens:      Tokens{Version: 1, RecordVersion: 1},
 		Vault:       Vault{Version: 1},
 		Topics:      Topics{Partitions: 6, Replication: 3, MinInsyncReplicas: 2, Retention: 720 * time.Hour},
+		OpenLineage: OpenLineage{Namespace: "hopluu", Every: 10 * time.Minute},
 		Sink:        Sink{Group: "hopluu-sink", BatchRows: 100_000, BatchBytes: 64 << 20, BatchWait: 500 * time.Millisecond},
 		Reconcile:   Reconcile{Share: 0.2, Every: time.Hour, Repair: RepairAsk, RepairKeys: 100},
 		Identity:    Identity{URL: DefaultIdentityURL},

@@ -10,6 +10,7 @@ import (
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
+	"github.com/hopluu/hopluu/cmd/hopluu/operations/views"
 	"github.com/hopluu/hopluu/schemas/topic"
 	"github.com/hopluu/hopluu/sinks"
 	"github.com/hopluu/hopluu/sinks/clickhouse"
@@ -351,11 +352,11 @@ func (o *Operator) sample(ctx context.Context, p *Plan) (rate, bytes float64, ev
 
 // planFigures names what reads the table, and what the indicators among it are now.
 func (o *Operator) planFigures(ctx context.Context, _ Request, p *Plan) error {
-	all, err := o.views(ctx)
+	all, err := views.Read(ctx, o.ClickHouse)
 	if err != nil {
 		return err
 	}
-	touched := over(all, tables.Silver+"."+p.Dataset)
+	touched := views.Over(all, tables.Silver+"."+p.Dataset)
 	for _, v := range touched {
 		p.Views = append(p.Views, v.String())
 		if v.String() != indicatorsView {
@@ -365,7 +366,7 @@ func (o *Operator) planFigures(ctx context.Context, _ Request, p *Plan) error {
 		if err != nil {
 			return err
 		}
-		for _, code := range touches(v.query, touched) {
+		for _, code := range touches(v.Query, touched) {
 			i := now[code]
 			i.Code = code
 			p.Indicators = append(p.Indicators, i)

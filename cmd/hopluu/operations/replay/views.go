@@ -9,93 +9,12 @@ import (
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
+	"github.com/hopluu/hopluu/cmd/hopluu/operations/views"
 	"github.com/hopluu/hopluu/sinks/clickhouse/tables"
 )
 
-// view is a view of silver or gold, with its query as ClickHouse has it.
-type view struct{ database, name, query string }
-
-func (v view) String() string { return v.database + "." + v.name }
-
-// beside is the name of its copy over the replayed table.
-func (v view) beside() string { return tables.Qualified(tables.Replay, v.database+"__"+v.name) }
-
-// reference is a table or view of silver or gold in a query as ClickHouse writes
-// it out.
-var reference = regexp.MustCompile("\\b(silver|gold)\\.(?:`([^`]+)`|([A-Za-z_][A-Za-z0-9_]*))")
-
-// refers gives the names that a query refers to.
-func refers(query string) map[string]bool {
-	names := map[string]bool{}
-	for _, m := range reference.FindAllStringSubmatch(query, -1) {
-		names[m[1]+"."+m[2]+m[3]] = true
-	}
-	return names
-}
-
-// substitute puts other tables into a query, by the names of those that it has.
-func substitute(query string, by map[string]string) string {
-	return reference.ReplaceAllStringFunc(query, func(text string) string {
-		m := reference.FindStringSubmatch(text)
-		if other, ok := by[m[1]+"."+m[2]+m[3]]; ok {
-			return other
-		}
-		return text
-	})
-}
-
-// over gives the views that read a table of silver, through others too, each
-// behind those that it reads.
-func over(all []view, table string) (found []view) {
-	known := map[string]bool{table: true}
-	for grown := true; grown; {
-		grown = false
-		for _, v := range all {
-			if known[v.String()] {
-				continue
-			}
-			for name := range refers(v.query) {
-				if known[name] {
-					known[v.String()], grown = true, true
-					break
-				}
-			}
-		}
-	}
-	// Those that read only what is placed already come next.
-	placed := map[string]bool{table: true}
-	for len(found) < len(known)-1 {
-		before := len(found)
-		for _, v := range all {
-			if !known[v.String()] || placed[v.String()] {
-				continue
-			}
-			ready := true
-			for name := range refers(v.query) {
-				ready = ready && (!known[name] || placed[name])
-			}
-			if ready {
-				placed[v.String()], found = true, append(found, v)
-			}
-		}
-		if len(found) == before {
-			break // views that read one another: ClickHouse has none such
-		}
-	}
-	return found
-}
-
-func (o *Operator) views(ctx context.Context) (all []view, err error) {
-	err = o.query(ctx, "SELECT database, name, as_select FROM system.tables WHERE database IN ('silver', 'gold') AND as_select != '' ORDER BY database, name", func(rows driver.Rows) error {
-		var v view
-		if err := rows.Scan(&v.database, &v.name, &v.query); err != nil {
-			return err
-		}
-		all = append(all, v)
-		return nil
-	})
-	return all, err
-}
+// beside is the name of a view's copy over the replayed table.
+func beside(v views.View) string { return tables.Qualified(tables.Replay, v.Database+"__"+v.Name) }
 
 // Indicator is a headline figure, as it is and over the table beside silver.
 type Indicator struct {
@@ -127,9 +46,9 @@ const indicatorsView = "gold.indicators"
 var indicatorCode = regexp.MustCompile(`SELECT\s+'([^']+)' AS code\b`)
 
 // touches gives the codes of the indicators whose queries read one of the views.
-func touches(indicators string, views []view) (codes []string) {
+func touches(indicators string, over []views.View) (codes []string) {
 	known := map[string]bool{}
-	for _, v := range views {
+	for _, v := range over {
 		known[v.String()] = true
 	}
 	at := indicatorCode.FindAllStringSubmatchIndex(indicators, -1)
@@ -138,7 +57,7 @@ func touches(indicators string, views []view) (codes []string) {
 		if i+1 < len(at) {
 			end = at[i+1][0]
 		}
-		for name := range refers(indicators[m[0]:end]) {
+		for name := range views.Refers(indicators[m[0]:end]) {
 			if known[name] {
 				codes = append(codes, indicators[m[2]:m[3]])
 				break
@@ -152,29 +71,29 @@ func touches(indicators string, views []view) (codes []string) {
 // figures computes what of gold reads the data set over the table beside silver,
 // through copies of the views, which are taken away again.
 func (o *Operator) figures(ctx context.Context, dataset string) (indicators []Indicator, marts []Mart, err error) {
-	all, err := o.views(ctx)
+	all, err := views.Read(ctx, o.ClickHouse)
 	if err != nil {
 		return nil, nil, err
 	}
-	touched := over(all, tables.Silver+"."+dataset)
+	touched := views.Over(all, tables.Silver+"."+dataset)
 	by := map[string]string{tables.Silver + "." + dataset: shadow(dataset)}
 	for _, v := range touched {
 		defer func() {
 			// What is left of it is replaced by the next comparison.
-			_ = o.exec(context.WithoutCancel(ctx), "DROP VIEW IF EXISTS "+v.beside())
+			_ = o.exec(context.WithoutCancel(ctx), "DROP VIEW IF EXISTS "+beside(v))
 		}()
-		if err := o.exec(ctx, "CREATE OR REPLACE VIEW "+v.beside()+" AS "+substitute(v.query, by)); err != nil {
+		if err := o.exec(ctx, "CREATE OR REPLACE VIEW "+beside(v)+" AS "+views.Substitute(v.Query, by)); err != nil {
 			return nil, nil, fmt.Errorf("%s over the replayed table: %w", v, err)
 		}
-		by[v.String()] = v.beside()
+		by[v.String()] = beside(v)
 	}
 	for _, v := range touched {
 		switch {
 		case v.String() == indicatorsView:
-			if indicators, err = o.indicators(ctx, v, touches(v.query, touched)); err != nil {
+			if indicators, err = o.indicators(ctx, v, touches(v.Query, touched)); err != nil {
 				return nil, nil, err
 			}
-		case v.database == tables.Gold:
+		case v.Database == tables.Gold:
 			m, err := o.mart(ctx, v)
 			if err != nil {
 				return nil, nil, err
@@ -185,12 +104,12 @@ func (o *Operator) figures(ctx context.Context, dataset string) (indicators []In
 	return indicators, marts, nil
 }
 
-func (o *Operator) indicators(ctx context.Context, v view, codes []string) (list []Indicator, err error) {
+func (o *Operator) indicators(ctx context.Context, v views.View, codes []string) (list []Indicator, err error) {
 	now, err := o.values(ctx, indicatorsView)
 	if err != nil {
 		return nil, err
 	}
-	then, err := o.values(ctx, v.beside())
+	then, err := o.values(ctx, beside(v))
 	if err != nil {
 		return nil, err
 	}
@@ -220,10 +139,10 @@ func (o *Operator) values(ctx context.Context, from string) (map[string]Indicato
 }
 
 // mart counts the rows of a view that differ, but for how fresh they are.
-func (o *Operator) mart(ctx context.Context, v view) (Mart, error) {
+func (o *Operator) mart(ctx context.Context, v views.View) (Mart, error) {
 	m := Mart{Name: v.String()}
 	var columns []string
-	err := o.query(ctx, fmt.Sprintf("SELECT name FROM system.columns WHERE database = %s AND table = %s AND name != 'as_of' ORDER BY position", quote(v.database), quote(v.name)), func(rows driver.Rows) error {
+	err := o.query(ctx, fmt.Sprintf("SELECT name FROM system.columns WHERE database = %s AND table = %s AND name != 'as_of' ORDER BY position", quote(v.Database), quote(v.Name)), func(rows driver.Rows) error {
 		var name string
 		err := rows.Scan(&name)
 		columns = append(columns, tables.Ident(name))
@@ -236,7 +155,7 @@ func (o *Operator) mart(ctx context.Context, v view) (Mart, error) {
 		return fmt.Sprintf("SELECT toString(tuple(%s)) AS line, %d AS side FROM %s", strings.Join(columns, ", "), n, from)
 	}
 	err = o.query(ctx, "SELECT sum(greatest(now - then, 0)), sum(greatest(then - now, 0)) FROM\n(\n    SELECT toInt64(countIf(side = 0)) AS now, toInt64(countIf(side = 1)) AS then FROM\n    (\n        "+
-		side(0, tables.Qualified(v.database, v.name))+"\n        UNION ALL\n        "+side(1, v.beside())+"\n    )\n    GROUP BY line HAVING now != then\n)", func(rows driver.Rows) error {
+		side(0, tables.Qualified(v.Database, v.Name))+"\n        UNION ALL\n        "+side(1, beside(v))+"\n    )\n    GROUP BY line HAVING now != then\n)", func(rows driver.Rows) error {
 		var gone, added int64
 		err := rows.Scan(&gone, &added)
 		m.Gone, m.New = uint64(gone), uint64(added)
