@@ -50,7 +50,7 @@ Commands named run work until SIGTERM or Ctrl-C, which ends them with 0.`,
 		SilenceErrors: true,
 	},
 		a.connectorCommand(), a.processorCommand(), a.sinkCommand(), a.dlqCommand(), a.registryCommand(),
-		a.topicsCommand(), a.backupCommand(), a.restoreCommand(), a.recoverCommand(), a.reconcileCommand(), a.replayCommand(), a.identityCommand(), a.topCommand(), a.pauseCommand(), a.resumeCommand(), a.auditCommand(), a.accessCommand(), a.configCommand(), devCommand(), embeddedCommand(), versionCommand(),
+		a.topicsCommand(), a.backupCommand(), a.restoreCommand(), a.recoverCommand(), a.reconcileCommand(), a.replayCommand(), a.traceCommand(), a.identityCommand(), a.topCommand(), a.pauseCommand(), a.resumeCommand(), a.auditCommand(), a.accessCommand(), a.configCommand(), devCommand(), embeddedCommand(), versionCommand(),
 	)
 	root.SetVersionTemplate("hopluu {{.Version}}\n")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {

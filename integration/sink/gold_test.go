@@ -237,6 +237,7 @@ func TestIndicatorsOfASmallCity(t *testing.T) {
 	w.expect("SELECT beds, inpatient, emergency, staying, occupancy FROM gold.health_facilities", "(2,1,0,1,0.5)")
 	w.expect("SELECT toString(inspected_at) FROM silver.v_construction_inspection ORDER BY inspected_at LIMIT 1", "('2025-10-03 09:00:00.000000')")
 
+	traced(t, w)
 	replayMendsAFigure(t, w)
 
 	// The catalogue explains every column of every mart, in both languages.
