@@ -55,6 +55,14 @@ func TestLongRunningCommands(t *testing.T) {
 	w.set("identity.token", "binh's")
 	w.refused([]string{"identity", "decisions"}, "nobody has this token")
 	told.began(t, "connector."+w.source, "matcher", "sink")
+	for _, s := range stages[2:] { // what they tell at their end waits for nothing else
+		harness.Eventually(t, within, func(context.Context) error {
+			if n := s.metric("hopluu_lineage_events_waiting"); len(n) != 1 || n[0] != "hopluu_lineage_events_waiting 0" {
+				return fmt.Errorf("%s has events waiting: %v", s.Name, n)
+			}
+			return nil
+		})
+	}
 	// The readers before what they read from.
 	for i := len(stages) - 1; i >= 0; i-- {
 		signal := syscall.SIGTERM

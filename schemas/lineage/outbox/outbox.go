@@ -13,6 +13,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -25,7 +26,7 @@ const (
 	room = 512
 	// patience bounds the sending of one event, and closing that of what waits.
 	patience = 10 * time.Second
-	closing  = 3 * time.Second
+	closing  = 5 * time.Second
 )
 
 // Config says where events go.
@@ -51,6 +52,7 @@ type Outbox struct {
 	done    chan struct{}
 	sent    prometheus.Counter
 	dropped prometheus.Counter
+	waiting atomic.Int64
 
 	mu     sync.Mutex
 	closed bool
@@ -74,8 +76,9 @@ func New(c Config) (*Outbox, error) {
 	}
 	o.sent = prometheus.NewCounter(prometheus.CounterOpts{Name: "hopluu_lineage_events_sent_total", Help: "OpenLineage events that were sent."})
 	o.dropped = prometheus.NewCounter(prometheus.CounterOpts{Name: "hopluu_lineage_events_dropped_total", Help: "OpenLineage events that were given up, because the server did not take them in time. Lineage is advice: no data is lost by it."})
+	waiting := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "hopluu_lineage_events_waiting", Help: "OpenLineage events that wait to be sent, or are under way."}, func() float64 { return float64(o.waiting.Load()) })
 	if c.Metrics != nil {
-		c.Metrics.MustRegister(o.sent, o.dropped)
+		c.Metrics.MustRegister(o.sent, o.dropped, waiting)
 	}
 	o.ctx, o.cancel = context.WithCancel(context.Background())
 	go o.run()
@@ -92,6 +95,7 @@ func (o *Outbox) Put(e lineage.Event) {
 	}
 	select {
 	case o.queue <- e:
+		o.waiting.Add(1)
 	default:
 		o.lost(errors.New("too many events wait for the server"))
 	}
@@ -118,6 +122,7 @@ func (o *Outbox) run() {
 			err = o.send(ctx, text)
 			cancel()
 		}
+		o.waiting.Add(-1)
 		o.mu.Lock()
 		if err != nil {
 			o.lost(err)
