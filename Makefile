@@ -32,6 +32,10 @@ test: ## Run all tests on real PostgreSQL, Kafka and ClickHouse's engine (fetche
 	$(GO) vet ./...
 	$(GO) test $(TEST_FLAGS) $(LONGEST) ./...
 
+.PHONY: trace
+trace: ## Trace a figure of every mart to its rows, and count it again over them ('make test' takes four marts)
+	HOPLUU_TEST_TRACE=all $(GO) test ./integration/sink -run TestIndicatorsOfASmallCity -count=1
+
 .PHONY: race
 race: ## Run the unit tests under the race detector
 	$(GO) test -race -timeout 15m $$($(GO) list ./... | grep -v /integration)

@@ -2,6 +2,8 @@ package sink
 
 import (
 	"fmt"
+	"math/rand/v2"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -52,6 +54,12 @@ func traced(t *testing.T, w *world) {
 	marts, err := clickhouse.Traced()
 	require.NoError(t, err)
 	require.Greater(t, len(marts), 20)
+	if os.Getenv("HOPLUU_TEST_TRACE") != "all" {
+		// Each takes some seconds of the engine: 'make trace' looks at all.
+		rand.Shuffle(len(marts), func(i, j int) { marts[i], marts[j] = marts[j], marts[i] })
+		marts = marts[:4]
+		t.Log("traced here:", marts)
+	}
 	for _, mart := range marts {
 		c, ok, err := clickhouse.ContributorsOf(mart)
 		require.NoError(t, err)
