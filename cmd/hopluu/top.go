@@ -32,10 +32,10 @@ func (a *app) topCommand() *cobra.Command {
 		Short: "Watch everything at once, in a terminal",
 		Long: `Show how everything stands, anew every few seconds: sources with their lag, rate and
 retained WAL, consumer groups, dead letters, the last comparisons with the sources,
-how fresh each data set is, what is paused and by whom, what a person should look at, and the processes whose
-addresses are given. It asks the databases, Kafka and ClickHouse as the status
-commands do, and /metrics and /readyz of the processes. What cannot be asked is
-shown as away, never as zero.
+how fresh each data set is, what is paused and by whom, what a person should look at,
+and the processes whose addresses are given. It asks the databases, Kafka and ClickHouse
+as the status commands do, and /metrics and /readyz of the processes. What cannot be
+asked is shown as away, never as zero.
 
 Keys: q quits, h helps, s sorts the sources, arrows scroll. --once prints one
 picture and ends, in any terminal or none; so does --json, for scripts.`,
