@@ -179,7 +179,7 @@ func (w *watcher) sources(ctx context.Context, interval time.Duration) []top.Sou
 	return all
 }
 
-// kafka gives the sink's group, the pauses, and the events a second by source.
+// kafka gives the groups, the pauses, and the events a second by source.
 func (w *watcher) kafka(ctx context.Context, interval time.Duration) (groups []top.Group, pauses []top.Pause, rates map[string]*float64, err error) {
 	kafka, err := dialKafka(ctx, w.c)
 	if err != nil {
@@ -225,7 +225,80 @@ func (w *watcher) kafka(ctx context.Context, interval time.Duration) (groups []t
 		}
 	}
 	w.last = now
-	return []top.Group{group}, pauses, rates, nil
+	groups, err = w.groups(ctx, kafka, group)
+	return groups, pauses, rates, err
+}
+
+// groups are the sink's group and every other one that reads topics of ours, the
+// matcher's among them.
+func (w *watcher) groups(ctx context.Context, kafka *topic.Client, sink top.Group) ([]top.Group, error) {
+	all, err := kafka.Groups(ctx)
+	if err != nil {
+		return nil, err
+	}
+	groups := []top.Group{sink}
+	groups[0].Members = new(int) // one that Kafka does not know has none
+	for _, g := range all {
+		if g.ID == sink.Name {
+			groups[0].Members = &g.Members
+			continue
+		}
+		var ours []topic.Partition
+		for _, p := range g.Assigned {
+			if w.ours(p.Topic) {
+				ours = append(ours, p)
+			}
+		}
+		if len(ours) == 0 {
+			continue
+		}
+		other := top.Group{Name: g.ID, Members: &g.Members, Partitions: len(ours)}
+		if other.Behind, other.Worst, err = behind(ctx, kafka, g.ID, ours); err != nil {
+			other.Away = oneLine(err)
+		}
+		groups = append(groups, other)
+	}
+	return groups, nil
+}
+
+// ours tells whether a topic is one of hopluu's.
+func (w *watcher) ours(name string) bool {
+	for _, prefix := range []string{"identity.", "vault.", "hopluu."} {
+		if strings.HasPrefix(name, prefix) {
+			return true
+		}
+	}
+	return slices.ContainsFunc(w.c.Sources, func(s config.Source) bool { return strings.HasPrefix(name, s.Name+".") })
+}
+
+// behind is how many records a group has not read yet, and where most of them are;
+// nil when it commits no place to Kafka, as the matcher, which keeps its own.
+func behind(ctx context.Context, kafka *topic.Client, group string, parts []topic.Partition) (*int64, string, error) {
+	committed, err := kafka.Committed(ctx, group, parts...)
+	if err != nil {
+		return nil, "", err
+	}
+	ends, err := kafka.EndOffsets(ctx, parts...)
+	if err != nil {
+		return nil, "", err
+	}
+	var sum, most int64
+	known, worst := false, ""
+	for _, p := range parts {
+		if committed[p] < 0 {
+			continue
+		}
+		known = true
+		lag := max(0, ends[p]-committed[p])
+		sum += lag
+		if lag > most {
+			most, worst = lag, fmt.Sprintf("%s %d", p, lag)
+		}
+	}
+	if !known {
+		return nil, "", nil
+	}
+	return &sum, worst, nil
 }
 
 func (w *watcher) standings(ctx context.Context, kafka *topic.Client) (top.Group, *standing, error) {

@@ -173,14 +173,18 @@ func (s Style) groups(p Picture) []string {
 		if g.Behind != nil {
 			behind = fmt.Sprint(*g.Behind)
 		}
+		members := unknown
+		if g.Members != nil {
+			members = fmt.Sprint(*g.Members)
+		}
 		partitions := unknown
 		if g.Away == "" {
 			partitions = fmt.Sprint(g.Partitions)
 		}
-		rows = append(rows, []string{g.Name, partitions, behind, perSecond(g.PerSecond), cmp.Or(g.Away, g.Worst)})
+		rows = append(rows, []string{g.Name, members, partitions, behind, perSecond(g.PerSecond), cmp.Or(g.Away, g.Worst)})
 	}
 	return lay([]column{
-		{head: "nhóm/group"}, {head: "phân vùng/partitions", right: true, drop: 2}, {head: "chậm/behind", right: true}, {head: "bản ghi/s/rate", right: true, drop: 1}, {head: "chậm nhất/furthest behind"},
+		{head: "nhóm/group"}, {head: "thành viên/members", right: true, drop: 3}, {head: "phân vùng/partitions", right: true, drop: 2}, {head: "chậm/behind", right: true}, {head: "bản ghi/s/rate", right: true, drop: 1}, {head: "chậm nhất/furthest behind"},
 	}, rows, s.Width, s.head, func(i int, line string) string {
 		if p.Groups[i].Away != "" {
 			return s.bad(line)

@@ -38,10 +38,12 @@ type Source struct {
 
 // Group is a consumer group.
 type Group struct {
-	Name       string   `json:"group"`
-	Partitions int      `json:"partitions"`
-	Behind     *int64   `json:"behind"`
-	PerSecond  *float64 `json:"per_second"`
+	Name       string `json:"group"`
+	Partitions int    `json:"partitions"`
+	Members    *int   `json:"members"`
+	// Behind is nil, too, when the group keeps its place elsewhere than in Kafka.
+	Behind    *int64   `json:"behind"`
+	PerSecond *float64 `json:"per_second"`
 	// Worst is the topic that is furthest behind.
 	Worst string `json:"worst_topic"`
 	Away  string `json:"away"`

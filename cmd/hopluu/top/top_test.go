@@ -67,7 +67,7 @@ func TestAwayIsNotZero(t *testing.T) {
 		return nil
 	}
 	require.Equal(t, strings.Fields("tax unreachable ? ? ? - ? the database does not answer"), of("tax"))
-	require.Equal(t, strings.Fields("hopluu-sink ? ? ? no broker answers"), of("hopluu-sink"))
+	require.Equal(t, strings.Fields("hopluu-sink ? ? ? ? no broker answers"), of("hopluu-sink"))
 	text := strings.Join(lines, "\n")
 	require.Contains(t, text, "away: ClickHouse: connection refused")
 	require.NotContains(t, text, "DEAD LETTERS\n  không có", "none and not known are two things")
