@@ -93,7 +93,7 @@ crash: ## Kill 200 processes of the whole stack, up to three at once, and compar
 	$(GO) test ./integration/crash -v -timeout 120m -kills $(or $(KILLS),200) -seed $(or $(SEED),0) -group $(or $(GROUP),15) -persons 2000
 
 .PHONY: soak
-soak: ## A steady load with everything written again in its middle: lag returns, memory flat, reconcile agrees (MINUTES=20, RATE, ARGS; soak.json)
+soak: ## A steady load with a table replayed and exchanged in its middle: lag returns, memory flat, reconcile agrees (MINUTES=20, RATE, ARGS; soak.json)
 	$(GO) run ./integration/soak -minutes $(or $(MINUTES),20) -rate $(or $(RATE),300) $(ARGS)
 
 .PHONY: crash-capture

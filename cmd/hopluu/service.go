@@ -86,9 +86,9 @@ type stage struct {
 }
 
 // staged runs a long-running subcommand beside its HTTP side: /metrics, /healthz
-// (the process lives) and /readyz (the work goes on), which are there from the
-// beginning, while begin waits for what it needs. It ends when begin does, which
-// ends with stage.work.
+// (the process lives), /startz (the work has begun) and /readyz (it goes on), which
+// are there from the beginning, while begin waits for what it needs. It ends when
+// begin does, which ends with stage.work.
 func staged(ctx context.Context, listen string, log *slog.Logger, begin func(context.Context, *stage) error) error {
 	s := &stage{waiting: newWaiting(log), log: log, metrics: newMetrics()}
 	if listen == "" {
@@ -101,6 +101,13 @@ func staged(ctx context.Context, listen string, log *slog.Logger, begin func(con
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(s.metrics, promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, "ok") })
+	mux.HandleFunc("GET /startz", func(w http.ResponseWriter, _ *http.Request) {
+		if s.now.Load() == nil {
+			answer(w, http.StatusServiceUnavailable, oneLine(s.ready()))
+			return
+		}
+		answer(w, http.StatusOK, "started")
+	})
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
 		if err := s.ready(); err != nil {
 			answer(w, http.StatusServiceUnavailable, oneLine(err))

@@ -94,14 +94,14 @@ func TestStagesWaitForTheirServers(t *testing.T) {
 	listen := "127.0.0.1:" + strconv.Itoa(harness.FreePort(t))
 	w.set("registry.url", "http://"+listen)
 
-	registry := w.start("registry", "run", "--listen", listen)
-	connector, processor, sink := w.start("connector", "run"), w.start("processor", "run"), w.start("sink", "run")
+	registry := w.startUntil("/healthz", "registry", "run", "--listen", listen)
+	connector, processor, sink := w.startUntil("/healthz", "connector", "run"), w.startUntil("/healthz", "processor", "run"), w.startUntil("/healthz", "sink", "run")
 	for _, s := range []*stage{registry, connector, processor} {
 		s.waitsFor("Kafka")
 	}
 	sink.waitsFor("ClickHouse")
 	processor.stop(syscall.SIGINT)
-	processor = w.start("processor", "run")
+	processor = w.startUntil("/healthz", "processor", "run")
 
 	clickhouse.open.Store(true)
 	sink.waitsFor("Kafka")
@@ -123,7 +123,7 @@ func TestStagesWaitForTheirServers(t *testing.T) {
 func beforeItsBroker(t *testing.T, w *world, broker *harness.KafkaBroker) {
 	t.Helper()
 	require.NoError(t, broker.Kill())
-	matcher := w.start("processor", "run")
+	matcher := w.startUntil("/healthz", "processor", "run")
 	matcher.waitsFor("Kafka")
 	ctx, cancel := context.WithTimeout(t.Context(), within)
 	defer cancel()

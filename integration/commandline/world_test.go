@@ -196,17 +196,20 @@ type stage struct {
 	http string
 }
 
-// start starts a long-running subcommand and waits until it lives.
-func (w *world) start(args ...string) *stage {
+// start starts a long-running subcommand and waits until it works.
+func (w *world) start(args ...string) *stage { return w.startUntil("/startz", args...) }
+
+// startUntil starts a long-running subcommand and waits until a path answers.
+func (w *world) startUntil(path string, args ...string) *stage {
 	w.t.Helper()
-	path := w.save()
+	config := w.save()
 	address := "127.0.0.1:" + strconv.Itoa(harness.FreePort(w.t))
 	name := args[0]
-	p := w.program.Start(w.t, name, append(args, "--http", address), append([]string{"HOPLUU_CONFIG=" + path}, w.env...)...)
+	p := w.program.Start(w.t, name, append(args, "--http", address), append([]string{"HOPLUU_CONFIG=" + config}, w.env...)...)
 	s := &stage{p, w, "http://" + address}
 	ctx, cancel := context.WithTimeout(w.t.Context(), within)
 	defer cancel()
-	require.NoError(w.t, p.WaitReady(ctx, embedded.ProbeHTTP(s.http+"/healthz")))
+	require.NoError(w.t, p.WaitReady(ctx, embedded.ProbeHTTP(s.http+path)))
 	return s
 }
 

@@ -60,8 +60,9 @@ func TestCase25KillAnythingAnytime(t *testing.T) {
 		// Some rows further on, so that the blow falls into work.
 		awaitGrowth(t, stack, int64(50+random.IntN(4000)))
 		if random.IntN(3) == 0 {
-			joinOrLeave(t, stack)
+			joinOrLeave(t, stack, seconds[random.IntN(len(seconds))])
 		}
+		allAlive(t, stack)
 		strike(t, stack, blow)
 		done += len(blow)
 		t.Logf("blow %d, kill %d of %d: %s", n+1, done, *kills, strings.Join(blow, ", "))
@@ -77,45 +78,57 @@ func TestCase25KillAnythingAnytime(t *testing.T) {
 	t.Logf("%d kills in %s", done, time.Since(began).Round(time.Second))
 }
 
-// second is another instance of the sink, which joins the group and leaves it.
-const second = dev.Sink + "-2"
+// seconds are other instances of stages, which join their groups and leave them.
+var seconds = []string{dev.Sink + "-2", dev.Processor + "-2"}
 
-// joinOrLeave has the second sink join, or leave in peace.
-func joinOrLeave(t *testing.T, stack *dev.Stack) {
+// joinOrLeave has a second instance join, or leave in peace.
+func joinOrLeave(t *testing.T, stack *dev.Stack, name string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), within)
 	defer cancel()
-	p, ok := stack.Process(second)
+	p, ok := stack.Process(name)
 	switch {
 	case !ok:
-		require.NoError(t, stack.Stage(ctx, second))
-		t.Log("a second sink joins")
+		require.NoError(t, stack.Stage(ctx, name))
+		t.Log(name, "joins")
 	case p.Running():
 		require.NoError(t, p.Stop(ctx))
-		t.Log("the second sink leaves")
+		t.Log(name, "leaves")
 	default:
-		require.NoError(t, p.Restart(ctx), "the second sink does not start again")
-		t.Log("the second sink joins again")
+		require.NoError(t, p.Wait(), "%s ended by itself", name)
+		require.NoError(t, p.Restart(ctx), "%s does not start again", name)
+		t.Log(name, "joins again")
 	}
 }
 
-// strike kills processes at once, and starts them again: what stages need before
-// the stages. A second sink that is away stays away.
+// allAlive wants every process to run: what was killed is started again, and
+// nothing ends by itself, whatever else was killed. Second instances alone may be
+// away, when they left as they were asked to.
+func allAlive(t *testing.T, stack *dev.Stack) {
+	t.Helper()
+	for _, name := range stack.Processes() {
+		p, _ := stack.Process(name)
+		if p.Running() {
+			continue
+		}
+		require.NoError(t, p.Wait(), "%s ended by itself", name)
+		require.Contains(t, seconds, name, "ended by itself")
+	}
+}
+
+// strike kills processes at once, and starts them again, all of them together: a
+// stage waits for what it needs. A second instance that is away stays away.
 func strike(t *testing.T, stack *dev.Stack, blow []string) {
 	t.Helper()
-	var victims, stages []*embedded.Process
+	var victims []*embedded.Process
 	var killed sync.WaitGroup
 	failed := make(chan error, len(blow))
 	for _, name := range blow {
 		p, ok := stack.Process(name)
-		if !ok || !p.Running() && name == second {
+		if !ok || !p.Running() && slices.Contains(seconds, name) {
 			continue
 		}
-		if slices.Contains([]string{dev.Registry, dev.Connector, dev.Processor, dev.Sink, second}, name) {
-			stages = append(stages, p)
-		} else {
-			victims = append(victims, p)
-		}
+		victims = append(victims, p)
 		killed.Go(func() { failed <- p.Kill() })
 	}
 	killed.Wait()
@@ -125,18 +138,16 @@ func strike(t *testing.T, stack *dev.Stack, blow []string) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), within)
 	defer cancel()
-	for _, wave := range [][]*embedded.Process{victims, stages} {
-		var starting errgroup.Group
-		for _, p := range wave {
-			starting.Go(func() error {
-				if err := p.Restart(ctx); err != nil {
-					return fmt.Errorf("%s does not start again: %w", p.Name, err)
-				}
-				return nil
-			})
-		}
-		require.NoError(t, starting.Wait())
+	var starting errgroup.Group
+	for _, p := range victims {
+		starting.Go(func() error {
+			if err := p.Restart(ctx); err != nil {
+				return fmt.Errorf("%s does not start again: %w", p.Name, err)
+			}
+			return nil
+		})
 	}
+	require.NoError(t, starting.Wait())
 }
 
 // loading is the load until it is stopped, at once or after its round.
@@ -247,7 +258,7 @@ func keepLoading(ctx context.Context, gen *generator.Generator, enough <-chan st
 
 // blows draws whom to kill, n processes in all: everybody alone once, in a drawn
 // order, when n allows more than that; then one, two or three of them at once, the
-// second sink among them.
+// second instances among them.
 func blows(names []string, random *rand.Rand, n int) (all [][]string) {
 	shuffled := func(of []string) []string {
 		of = slices.Clone(of)
@@ -260,7 +271,7 @@ func blows(names []string, random *rand.Rand, n int) (all [][]string) {
 		}
 		n -= len(names)
 	}
-	everybody := append(slices.Clone(names), second)
+	everybody := append(slices.Clone(names), seconds...)
 	for n > 0 {
 		size := min(n, 1+random.IntN(3))
 		all = append(all, shuffled(everybody)[:size])
@@ -319,18 +330,7 @@ func reconciled(t *testing.T, stack *dev.Stack) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*within)
 	defer cancel()
-	// A stage that finds no broker while it starts ends and says so: whoever
-	// supervises it starts it again. A second sink that left in peace stays away.
-	for _, name := range stack.Processes() {
-		p, _ := stack.Process(name)
-		if p.Running() {
-			continue
-		}
-		if err := p.Wait(); err != nil || name != second {
-			t.Logf("%s ended by itself, and is started again: %v", name, err)
-			require.NoError(t, p.Restart(ctx))
-		}
-	}
+	allAlive(t, stack)
 	stdout, stderr, code, err := harness.Hopluu(t).Run(ctx, []string{"reconcile", "--json", "--catch-up", within.String(), "--config", stack.ConfigPath})
 	require.NoError(t, err, stderr)
 	if code != 0 {

@@ -1,5 +1,5 @@
-// Command soak runs the whole stack at a steady load for a while, has the sink
-// write everything again in the middle, and ends with a verdict: the lag has
+// Command soak runs the whole stack at a steady load for a while, has a
+// table replayed and exchanged in the middle, and ends with a verdict: the lag has
 // returned, memory is flat, and reconcile agrees. It prints a table, writes a
 // JSON, and exits with 1 when one of the three does not hold.
 //

@@ -20,6 +20,7 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
 	"github.com/hopluu/hopluu/cmd/hopluu/dev"
+	"github.com/hopluu/hopluu/cmd/hopluu/embedded"
 	"github.com/hopluu/hopluu/cmd/hopluu/embedded/parts"
 	"github.com/hopluu/hopluu/deploy/local/generator"
 	"github.com/hopluu/hopluu/deploy/local/systems"
@@ -97,6 +98,9 @@ func soak(ctx context.Context) (v verdict, err error) {
 	if err := r.stack.Stages(ctx); err != nil {
 		return v, err
 	}
+	if err := r.captured(ctx); err != nil {
+		return v, err
+	}
 	options, err := clickhouse.ParseDSN(r.stack.Settings.ClickHouse.DSN)
 	if err != nil {
 		return v, err
@@ -115,16 +119,22 @@ func soak(ctx context.Context) (v verdict, err error) {
 	go func() { load <- gen.Run(loading) }()
 	r.began = time.Now()
 	half := time.Duration(*minutes / 2 * float64(time.Minute))
-	fmt.Printf("%.0f row changes a second for %.1f minutes, all written again after %s\n", *rate, *minutes, half)
+	fmt.Printf("%.0f row changes a second for %.1f minutes, %s replayed after %s\n", *rate, *minutes, replaySet, half)
 	if err := r.sample(ctx, half); err != nil {
 		return v, err
 	}
-	if err := r.replay(ctx); err != nil {
+	swapped := make(chan error, 1)
+	var took time.Duration
+	go func() {
+		err := r.replay(ctx)
+		took = time.Since(r.began) - half
+		swapped <- err
+	}()
+	err = r.sample(ctx, 2*half)
+	if err := errors.Join(err, <-swapped); err != nil {
 		return v, err
 	}
-	if err := r.sample(ctx, 2*half); err != nil {
-		return v, err
-	}
+	fmt.Printf("%s was written anew, did not differ, and was exchanged, in %s\n", replaySet, took.Round(time.Second))
 	enough()
 	if err := <-load; err != nil && !errors.Is(err, context.Canceled) {
 		return v, fmt.Errorf("the load: %w", err)
@@ -149,6 +159,17 @@ func soak(ctx context.Context) (v verdict, err error) {
 	return v, os.WriteFile(*out, append(data, '\n'), 0o644)
 }
 
+// captured waits until every source is captured: there is a slot to compare by.
+func (r *rig) captured(ctx context.Context) error {
+	p, ok := r.stack.Process(dev.Connector)
+	if !ok {
+		return errors.New("there is no connector")
+	}
+	ctx, cancel := context.WithTimeout(ctx, settleBound)
+	defer cancel()
+	return p.WaitReady(ctx, embedded.ProbeHTTP("http://"+r.stack.Health(dev.Connector)+"/readyz"))
+}
+
 // hopluu runs a subcommand; of one that fails the error has what it wrote.
 func (r *rig) hopluu(ctx context.Context, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, r.bin, append(args, "--config", r.stack.ConfigPath)...)
@@ -161,33 +182,38 @@ func (r *rig) hopluu(ctx context.Context, args ...string) (string, error) {
 	return string(text), err
 }
 
-// replay stops the sink, sets it back to the beginning of every topic, and
-// starts it again: silver is written again while the load goes on.
+// replayTopic is the topic of which a replay writes the table anew, the one with the
+// most changes, and replaySet its data set.
+const (
+	replayTopic = "health.public.encounter"
+	replaySet   = "health_encounter"
+	// looks is how often the two tables are compared at most: what lands while
+	// both are read is on one side only.
+	looks = 10
+)
+
+// replay writes a table anew from its topic while the load goes on, compares the
+// two, and exchanges them.
 func (r *rig) replay(ctx context.Context) error {
-	sink, ok := r.stack.Process(dev.Sink)
-	if !ok {
-		return errors.New("there is no sink")
-	}
-	if err := sink.Stop(ctx); err != nil {
+	if _, err := r.hopluu(ctx, "replay", "plan", "--topic", replayTopic, "--from", "earliest"); err != nil {
 		return err
 	}
-	standings, err := r.standings(ctx)
-	if err != nil {
+	if _, err := r.hopluu(ctx, "replay", "run", "--topic", replayTopic, "--from", "earliest"); err != nil {
 		return err
 	}
-	read := map[string]bool{}
-	for _, s := range standings {
-		read[s.Topic] = read[s.Topic] || s.Committed >= 0
-	}
-	for topic, any := range read {
-		if !any {
-			continue
-		}
-		if _, err := r.hopluu(ctx, "sink", "rewind", "--topic", topic, "--to", "earliest"); err != nil {
+	for n := 1; ; n++ {
+		text, err := r.hopluu(ctx, "replay", "diff", replaySet)
+		var exit *exec.ExitError
+		switch {
+		case err == nil:
+			_, err := r.hopluu(ctx, "replay", "swap", replaySet)
 			return err
+		case !errors.As(err, &exit) || exit.ExitCode() != 1:
+			return err
+		case n == looks:
+			return fmt.Errorf("the replayed table is not as silver's:\n%s", text)
 		}
 	}
-	return sink.Restart(ctx)
 }
 
 // standing is where the sink stands in a partition, as `sink status --json` says.

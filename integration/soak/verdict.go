@@ -38,6 +38,9 @@ type growth struct {
 	Median int64 `json:"median_bytes"`
 	// PerHour is the slope of a robust fit.
 	PerHour float64 `json:"bytes_per_hour"`
+	// Before and After are the slopes before the replay began and from there on.
+	Before float64 `json:"bytes_per_hour_before"`
+	After  float64 `json:"bytes_per_hour_after"`
 	// Grown is what the fit gains over the samples that it is made of.
 	Grown float64 `json:"grown_bytes"`
 	Flat  bool    `json:"flat"`
@@ -77,14 +80,19 @@ func judge(samples []sample, replayed time.Duration, agrees bool) verdict {
 	for name := range samples[len(samples)-1].RSS {
 		var x, y []float64
 		var all []int64
+		half := 0 // of the samples before the replay
 		for _, s := range samples {
 			if rss, ok := s.RSS[name]; ok && s.Seconds >= end*warmUp {
+				if s.Seconds < replayed.Seconds() {
+					half++
+				}
 				x, y, all = append(x, s.Seconds), append(y, float64(rss)), append(all, rss)
 			}
 		}
 		g := growth{Median: median(all)}
 		perSecond := slope(x, y)
 		g.PerHour, g.Grown = perSecond*3600, perSecond*(x[len(x)-1]-x[0])
+		g.Before, g.After = slope(x[:half], y[:half])*3600, slope(x[half:], y[half:])*3600
 		g.Flat = len(x) >= 3 && g.Grown <= max(grownBytes, grownPart*float64(g.Median))
 		v.Flat = v.Flat && g.Flat
 		v.Memory[name] = g
@@ -135,7 +143,7 @@ func (v verdict) String() string {
 	slices.Sort(names)
 	for _, name := range names {
 		g := v.Memory[name]
-		s += fmt.Sprintf("memory   %-10s %5d MB, %+.1f MB an hour, %+.1f MB over the run: flat %s\n", name, g.Median>>20, g.PerHour/(1<<20), g.Grown/(1<<20), yes(g.Flat))
+		s += fmt.Sprintf("memory   %-10s %5d MB, %+.1f MB an hour (%+.1f before the replay, %+.1f after), %+.1f MB over the run: flat %s\n", name, g.Median>>20, g.PerHour/(1<<20), g.Before/(1<<20), g.After/(1<<20), g.Grown/(1<<20), yes(g.Flat))
 	}
 	return s + fmt.Sprintf("parts    %d at most\nreconcile agrees %s\nverdict  %s\n", v.PartsMost, yes(v.Agrees), map[bool]string{true: "ok", false: "FAILED"}[v.OK])
 }

@@ -338,7 +338,7 @@ func stageOf(process string) string {
 }
 
 // Stage starts one stage, or another instance of it by a name such as "sink-2",
-// and waits for the registry to be ready and for the others to be alive.
+// and waits for the registry to be ready and for the others to have begun.
 func (s *Stack) Stage(ctx context.Context, name string) error {
 	s.step("%s", name)
 	port, err := embedded.FreePort()
@@ -354,14 +354,18 @@ func (s *Stack) Stage(ctx context.Context, name string) error {
 	s.mu.Lock()
 	s.stages[name] = health
 	s.mu.Unlock()
-	path := "/healthz"
+	path := "/startz"
 	if name == Registry {
 		path = "/readyz"
 	}
-	bound, cancel := context.WithTimeout(ctx, 60*time.Second)
+	bound, cancel := context.WithTimeout(ctx, startBound)
 	defer cancel()
 	return p.WaitReady(bound, embedded.ProbeHTTP("http://"+health+path))
 }
+
+// startBound is how long a stage may take to begin: seconds, on a machine that is
+// busy with other things a minute and more.
+const startBound = 3 * time.Minute
 
 // Health is the address of a stage's /metrics, /healthz and /readyz.
 func (s *Stack) Health(name string) string {

@@ -200,7 +200,7 @@ func (r *rig) self(ctx context.Context, args ...string) (*embedded.Process, erro
 	if err != nil {
 		return nil, err
 	}
-	path := "/healthz"
+	path := "/startz"
 	if args[0] == "registry" {
 		path = "/readyz"
 	}

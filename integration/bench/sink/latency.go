@@ -16,11 +16,18 @@ import (
 
 const (
 	transactionRows = 10
-	writers         = 5
+	// writers commit at the same time, so that the disk's flush of one commit is
+	// that of several, as with a real application's connections.
+	writers = 16
 	// leadIn is left out of the figures.
 	leadIn = 5 * time.Second
 	// patience is how long the last row may take.
 	patience = 2 * time.Minute
+	// commitBound is how long a commit may take from the time that the server gives
+	// it to its return.
+	commitBound = 5 * time.Second
+	// watchEvery is between two looks at silver, and what it adds to the figures.
+	watchEvery = 20 * time.Millisecond
 )
 
 // latency measures from the return of a commit in PostgreSQL to the moment at
@@ -85,8 +92,16 @@ func (r *rig) latency(ctx context.Context) (err error) {
 				}
 			}
 			left := len(committed)
+			// Only what is still waited for is asked for again: the watcher shall
+			// not be the load that it measures under.
+			oldest := now
+			for _, at := range committed {
+				if at.Before(oldest) {
+					oldest = at
+				}
+			}
 			mu.Unlock()
-			last = now.Add(-patience).UnixMicro()
+			last = oldest.Add(-commitBound).UnixMicro()
 			select {
 			case <-done:
 				if left == 0 {
@@ -100,7 +115,7 @@ func (r *rig) latency(ctx context.Context) (err error) {
 				}
 			case <-ctx.Done():
 				return ctx.Err()
-			case <-time.After(10 * time.Millisecond):
+			case <-time.After(watchEvery):
 			}
 		}
 	})
@@ -155,20 +170,27 @@ func (r *rig) seen(ctx context.Context, after int64) (ids []int64, err error) {
 	return ids, rows.Err()
 }
 
-// write commits transactions at its share of the rate.
+// write commits transactions at its share of the rate. What a slow commit delayed
+// is made up for at once, so that the rate is the one that was asked for.
 func (r *rig) write(ctx context.Context, writer int, began time.Time, length time.Duration, wrote func(id int64, at time.Time)) (n int, err error) {
 	conn, err := pgx.Connect(ctx, r.stack.AdminDSN(source))
 	if err != nil {
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, conn.Close(ctx)) }()
-	tick := time.NewTicker(time.Second * transactionRows * writers / time.Duration(*rate))
-	defer tick.Stop()
-	for time.Since(began) < length {
+	interval := time.Second * transactionRows * writers / time.Duration(*rate)
+	// The writers take turns, and do not commit all at one moment.
+	first := began.Add(interval * time.Duration(writer) / writers)
+	timer := time.NewTimer(time.Until(first))
+	defer timer.Stop()
+	for {
 		select {
 		case <-ctx.Done():
 			return n, ctx.Err()
-		case <-tick.C:
+		case <-timer.C:
+		}
+		if time.Since(began) >= length {
+			return n, nil
 		}
 		id := int64(1 + writer + n*writers)
 		if _, err := conn.Exec(ctx, insertSQL, id, transactionRows); err != nil {
@@ -176,6 +198,6 @@ func (r *rig) write(ctx context.Context, writer int, began time.Time, length tim
 		}
 		wrote(id, time.Now())
 		n++
+		timer.Reset(time.Until(first.Add(time.Duration(n) * interval)))
 	}
-	return n, nil
 }
