@@ -132,7 +132,7 @@ func runConnectors(ctx context.Context, c config.Config, names []string, log *sl
 		if err := st.fits(ctx, kafka, c.Topics, sourceTopics(c, sources), "connector check"); err != nil {
 			return err
 		}
-		watcher, err := st.pauses(ctx, kafka)
+		watcher, err := st.pauses(ctx, kafka, topicSettings(c).PauseSpec())
 		if err != nil {
 			return err
 		}

@@ -161,9 +161,17 @@ func (s *stage) kafkaAnswers(ctx context.Context, ask func(context.Context) erro
 	return s.until(ctx, "Kafka", func(err error) bool { return !topic.Passing(err) }, ask)
 }
 
-// pauses watches what operators hold still, and shows it in the metrics.
-func (s *stage) pauses(ctx context.Context, kafka *topic.Client) (watcher *pause.Watcher, err error) {
+// pauses watches what operators hold still, and shows it in the metrics. The topic
+// is made where it is missing, as the stages' others are; who may not make it goes
+// on: while it is missing nothing is held.
+func (s *stage) pauses(ctx context.Context, kafka *topic.Client, spec topic.Spec) (watcher *pause.Watcher, err error) {
 	err = s.kafkaAnswers(ctx, func(ctx context.Context) (err error) {
+		switch _, err := kafka.Ensure(ctx, spec); {
+		case topic.Passing(err), ctx.Err() != nil:
+			return err
+		case err != nil:
+			s.log.Warn("the topic of pauses is not as it should be; nothing is held until 'hopluu topics create' or 'hopluu pause' makes it", "error", err)
+		}
 		watcher, err = pause.Watch(ctx, kafka, s.log)
 		return err
 	})

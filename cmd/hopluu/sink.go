@@ -51,7 +51,7 @@ func runSink(ctx context.Context, c config.Config, log *slog.Logger) error {
 			return err
 		}
 		defer func() { err = errors.Join(err, done()) }()
-		watcher, err := s.pauses(ctx, settings.Kafka)
+		watcher, err := s.pauses(ctx, settings.Kafka, topicSettings(c).PauseSpec())
 		if err != nil {
 			return err
 		}

@@ -16,21 +16,24 @@ import (
 	"testing"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/hopluu/hopluu/cmd/hopluu/embedded"
 	"github.com/hopluu/hopluu/integration/harness"
 	"github.com/stretchr/testify/require"
 )
 
-// barrier stands before ClickHouse, and holds the question how far a BACKUP or
-// RESTORE is: whoever asks it is in the middle of one.
+// barrier stands before a server, and can hold what is asked of it in the middle of
+// a work: whoever asks that is there, and gets no further.
 type barrier struct {
 	front   *httptest.Server
 	holds   atomic.Bool
 	arrived chan struct{}
 }
 
-func newBarrier(t *testing.T, house *harness.ClickHouseServer) *barrier {
+// newBarrier is before a server of HTTP; middle tells a request, by its path,
+// query and body, that is in the middle.
+func newBarrier(t *testing.T, address string, middle func(asked string) bool) *barrier {
 	t.Helper()
-	target, err := url.Parse(house.URL())
+	target, err := url.Parse(address)
 	require.NoError(t, err)
 	next := httputil.NewSingleHostReverseProxy(target)
 	b := &barrier{arrived: make(chan struct{}, 1)}
@@ -40,8 +43,7 @@ func newBarrier(t *testing.T, house *harness.ClickHouseServer) *barrier {
 			return // the client was killed
 		}
 		r.Body = io.NopCloser(bytes.NewReader(body))
-		asked := r.URL.RawQuery + string(body)
-		if b.holds.Load() && strings.Contains(asked, "bytes_read") {
+		if b.holds.Load() && middle(r.URL.Path+"?"+r.URL.RawQuery+"\n"+string(body)) {
 			select {
 			case b.arrived <- struct{}{}:
 			default:
@@ -55,24 +57,33 @@ func newBarrier(t *testing.T, house *harness.ClickHouseServer) *barrier {
 	return b
 }
 
-// killed starts a command, and kills it in the middle.
-func (w *world) killed(b *barrier, args ...string) {
-	w.t.Helper()
-	b.holds.Store(true)
-	path := w.save()
-	p := w.program.Start(w.t, args[0], args, append([]string{"HOPLUU_CONFIG=" + path}, w.env...)...)
-	ctx, cancel := context.WithTimeout(w.t.Context(), within)
+// address is host and port.
+func (b *barrier) address() string { return strings.TrimPrefix(b.front.URL, "http://") }
+
+// kills waits until a process is in the middle, and kills it.
+func (b *barrier) kills(t *testing.T, p *embedded.Process) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), within)
 	defer cancel()
 	select {
 	case <-b.arrived:
 	case <-p.Done():
 		text, err := os.ReadFile(p.Log)
-		w.t.Fatalf("%v ended before its middle: %s (%v)", args, text, err)
+		t.Fatalf("%s ended before its middle: %s (%v)", p.Name, text, err)
 	case <-ctx.Done():
-		w.t.Fatalf("%v does not come to its middle", args)
+		t.Fatalf("%s does not come to its middle", p.Name)
 	}
-	require.NoError(w.t, p.Kill())
+	require.NoError(t, p.Kill())
 	b.holds.Store(false)
+}
+
+// killed starts a command, and kills it in the middle.
+func (w *world) killed(t *testing.T, b *barrier, args ...string) {
+	t.Helper()
+	b.holds.Store(true)
+	path := w.save()
+	p := w.program.Start(t, args[0], args, append([]string{"HOPLUU_CONFIG=" + path}, w.env...)...)
+	b.kills(t, p)
 }
 
 // A backup and a restore that are killed in their middle: the one is never taken
@@ -81,8 +92,9 @@ func TestBackupAndRestoreKilledInTheMiddle(t *testing.T) {
 	w := newWorld(t, harness.Postgres(t), harness.Kafka(t))
 	backups := filepath.Join(harness.TempDir(t), "backups")
 	house := harness.ClickHouse(t, harness.WithBackups(backups))
-	b := newBarrier(t, house)
-	w.set("clickhouse.dsn", "http://default@"+strings.TrimPrefix(b.front.URL, "http://")+"/default")
+	// It asks how far ClickHouse is.
+	b := newBarrier(t, house.URL(), func(asked string) bool { return strings.Contains(asked, "bytes_read") })
+	w.set("clickhouse.dsn", "http://default@"+b.address()+"/default")
 	w.set("backup", tree{"to": backups, "key_file": w.write("backup.key", strings.Repeat("5c", 32))})
 	w.registry()
 	w.good("topics", "create")
@@ -98,7 +110,7 @@ func TestBackupAndRestoreKilledInTheMiddle(t *testing.T) {
 		return n
 	}
 
-	w.killed(b, "backup")
+	w.killed(t, b, "backup")
 	left, err := filepath.Glob(filepath.Join(backups, "2*"))
 	require.NoError(t, err)
 	require.Len(t, left, 1)
@@ -110,7 +122,7 @@ func TestBackupAndRestoreKilledInTheMiddle(t *testing.T) {
 	w.good("backup", "verify", dir)
 
 	require.NoError(t, conn.Exec(t.Context(), "TRUNCATE TABLE silver.kept"))
-	w.killed(b, "restore", dir, "--replace")
+	w.killed(t, b, "restore", dir, "--replace")
 	w.refused([]string{"sink", "run"}, "is not restored in full")
 	w.good("restore", dir)
 	require.EqualValues(t, 1000, rows())
