@@ -4,6 +4,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/hopluu/hopluu/schemas/accepted"
 	"github.com/hopluu/hopluu/schemas/pause"
 	"github.com/hopluu/hopluu/schemas/sectors"
 	"github.com/hopluu/hopluu/schemas/topic"
@@ -121,6 +122,11 @@ func (t Topics) IdentitySpecs() []topic.Spec {
 // PauseSpec is the topic of what operators hold still.
 func (t Topics) PauseSpec() topic.Spec {
 	return t.spec(pause.Topic, 1, map[string]string{"cleanup.policy": "compact"})
+}
+
+// ModelSpec is the topic of the model that was accepted.
+func (t Topics) ModelSpec() topic.Spec {
+	return t.spec(accepted.Topic, 1, map[string]string{"cleanup.policy": "compact"})
 }
 
 // AuditSpec is the topic of what operators did, which is kept for good.

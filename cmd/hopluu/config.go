@@ -36,9 +36,9 @@ func (a *app) configCheck() *cobra.Command {
 		Use:   "check",
 		Short: "Read the configuration and say what is wrong with it",
 		Long: `Read the configuration with everything that it names on this machine: the sector
-files, the keys of tokens, the connection strings. No server is asked: that is what
-'hopluu connector check' and 'hopluu topics check' do. Exits with 2 and one line
-that names the key when something is wrong.`,
+files, the keys of tokens, the matcher's model, the connection strings. No server is
+asked: that is what 'hopluu connector check' and 'hopluu topics check' do. Exits with 2
+and one line that names the key when something is wrong.`,
 		Example: `  hopluu config check -c hopluu.yaml
   HOPLUU_TOPICS_PARTITIONS=12 hopluu config check -c hopluu.yaml`,
 		Args: noArgs,
@@ -85,6 +85,9 @@ that names the key when something is wrong.`,
 				return err
 			}
 			if _, err := kafkaTLS(c.Kafka.TLS); err != nil {
+				return err
+			}
+			if _, _, err := liveModel(c.Identity); err != nil {
 				return err
 			}
 			for _, note := range notes {

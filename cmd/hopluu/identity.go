@@ -35,7 +35,7 @@ decide (docs/identity-review.md).`,
   hopluu identity link --model model.yaml --train --input a.csv --input b.csv --output links.csv
   hopluu identity evaluate --links links.csv --truth truth.csv
   hopluu identity review                      # pairs of the running platform that wait for a person`,
-	}, a.identityReviewCommand(), a.identityDecideCommand(), a.identityDecisionsCommand(), a.identityRestatedCommand(), identityTokenCommand(), a.identityEraseCommand(), a.identityErasuresCommand(), a.identityLiftCommand(), a.identityRotateCommand(), a.identityLinkCommand(), identityEvaluateCommand(), a.identityExplainCommand(), a.identityDiffCommand(), identityModelCommand())
+	}, a.identityReviewCommand(), a.identityDecideCommand(), a.identityDecisionsCommand(), a.identityRestatedCommand(), identityTokenCommand(), a.identityEraseCommand(), a.identityErasuresCommand(), a.identityLiftCommand(), a.identityRotateCommand(), a.identityLinkCommand(), identityEvaluateCommand(), a.identityExplainCommand(), a.identityDiffCommand(), a.identityModelCommand())
 }
 
 // linkResult is what 'identity link' prints.
@@ -78,7 +78,9 @@ brought together.
 With --train the weights are found from the files themselves, without labels, and
 --save-model keeps them with a report of the training, under a version of their own
 (city-3+1f0c9a2b); the same files and seed give the same weights, in whatever order the
-rows stand. 'hopluu identity diff' says what they would change.
+rows stand. Beside a model with a section live, which the matcher can take
+(identity.model), it writes how common the values are. 'hopluu identity diff' says what
+it would change.
 
 The links say the match weight in bits (log2 of the odds): link at the model's link
 threshold or above, review between that and its review threshold.`,
@@ -161,14 +163,7 @@ func (a *app) linkFiles(ctx context.Context, m *linkage.Model, inputs []string, 
 		result.Training = m.Report
 		took(&result.Seconds.Train)
 		if saveModel != "" {
-			if err := m.Stamp(); err != nil {
-				return result, fmt.Errorf("model: %w", err)
-			}
-			text, err := m.Marshal()
-			if err != nil {
-				return result, fmt.Errorf("model: %w", err)
-			}
-			if err := writeWhole(saveModel, func(w io.Writer) error { _, err := w.Write(text); return err }); err != nil {
+			if err := saveTrained(saveModel, m, t); err != nil {
 				return result, err
 			}
 		}
@@ -539,39 +534,4 @@ func printExplanation(w io.Writer, t linkage.Thresholds, e linkage.Explanation) 
 	_, err := fmt.Fprintf(w, "%s\n%s: %.1f bits, probability %.6f, before other candidates are considered (link from %g, review from %g)\n%s\n",
 		rows.Render(), decision, e.Weight, e.Probability, t.Link, t.Review, blocks)
 	return err
-}
-
-func identityModelCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:   "model [NAME]",
-		Short: "List the models that come with the program, or print one",
-		Long: `List the models that come with the program, or print one. A model is a YAML file: columns
-and their roles, levels of comparison, blocking rules, weights and thresholds. To link
-files of your own, print the one that is nearest and change it.`,
-		Example: "  hopluu identity model febrl > mine.yaml      # then change it",
-		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
-			if len(args) > 0 {
-				return nil, cobra.ShellCompDirectiveNoFileComp
-			}
-			return linkage.Defaults(), cobra.ShellCompDirectiveNoFileComp
-		},
-		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) > 1 {
-				return errors.New("identity model prints one model: give one name")
-			}
-			return nil
-		},
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) == 0 {
-				_, err := fmt.Fprintln(cmd.OutOrStdout(), strings.Join(linkage.Defaults(), "\n"))
-				return err
-			}
-			text, err := linkage.DefaultText(args[0])
-			if err != nil {
-				return err
-			}
-			_, err = cmd.OutOrStdout().Write(text)
-			return err
-		},
-	}
 }

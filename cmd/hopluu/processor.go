@@ -33,13 +33,16 @@ func (a *app) processorRun() *cobra.Command {
 		Use:   "run",
 		Short: "Read the vault topics, match records to citizens, write identity.link, until stopped",
 		Long: `Read the vault topics (vault.<source>.<schema>.<table>, the only ones with
-identifiers in plain), match records to citizens by the city's model, and write
-identity.link, and every merge and split of persons to identity.event, until
-SIGTERM or Ctrl-C. What it writes depends on the records alone, not on their order
-or timing: it can be killed and started again at any time. Several share the
-comparing of records, as one consumer group (up to four, give them one
-configuration); one of them solves, and another takes over when it is gone. SIGHUP
-has it read the configuration and the sector files again.
+identifiers in plain), match records to citizens by the city's model, or that of
+identity.model, and write identity.link, and every merge and split of persons to
+identity.event, until SIGTERM or Ctrl-C. With another model than the links are of it
+waits for 'hopluu identity model accept'.
+
+What it writes depends on the records alone, not on their order or timing: it can be
+killed and started again at any time. Several share the comparing of records, as one
+consumer group (up to four, give them one configuration); one of them solves, and
+another takes over when it is gone. SIGHUP has it read the configuration, the model and
+the sector files again.
 
 Pairs that it cannot decide on wait for a person in identity.review; reviewers
 (identity.reviewers) look at them and decide over HTTP under /identity/, at the same
@@ -55,7 +58,7 @@ It needs kafka.brokers and registry.url, and in Kafka the right to read the vaul
 				// stay: half as much again for what does not (P8).
 				debug.SetGCPercent(50)
 			}
-			return a.untilStopped(cmd.Context(), work{name: commandName(cmd), lay: func(c *config.Config) { listen.lay(cmd, c) }, check: describedSources, run: runProcessor})
+			return a.untilStopped(cmd.Context(), work{name: commandName(cmd), lay: func(c *config.Config) { listen.lay(cmd, c) }, check: matchable, run: runProcessor})
 		},
 	}
 	listen.on(command)
@@ -72,6 +75,10 @@ func runProcessor(ctx context.Context, c config.Config, log *slog.Logger) error 
 		return err
 	}
 	ring, err := vaultRing(c)
+	if err != nil {
+		return err
+	}
+	model, frequencies, err := liveModel(c.Identity)
 	if err != nil {
 		return err
 	}
@@ -105,6 +112,7 @@ func runProcessor(ctx context.Context, c config.Config, log *slog.Logger) error 
 				Kafka: kafka, Registry: schemas, Sectors: set, Sources: refs,
 				TransactionalID: "hopluu-matcher", Log: log, Metrics: metrics,
 				Reviewers: reviewers(c.Identity), TwoPersons: c.Identity.TwoPerson, SinkGroup: c.Sink.Group, Vault: ring,
+				Model: model, Frequencies: frequencies,
 			})
 			if err != nil {
 				return round{}, err
@@ -126,6 +134,16 @@ func runProcessor(ctx context.Context, c config.Config, log *slog.Logger) error 
 		matching := told.during(work.run, func(context.Context) ([]flow, error) { return told.matcherFlow(c, sources), nil })
 		return s.work(ctx, service{kafka: kafka, ready: work.ready, run: both(matching, eraser.Run), api: work})
 	})
+}
+
+// matchable refuses, beside what describedSources does, a model that the matcher
+// cannot decide by.
+func matchable(ctx context.Context, c config.Config) error {
+	if err := describedSources(ctx, c); err != nil {
+		return err
+	}
+	_, _, err := liveModel(c.Identity)
+	return err
 }
 
 // passing tells whether what ended a stage's work may be over when it begins anew.

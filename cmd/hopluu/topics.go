@@ -144,7 +144,7 @@ func allTopics(c config.Config) ([]topic.Spec, error) {
 		return nil, err
 	}
 	settings := topicSettings(c)
-	return append(append(settings.IdentitySpecs(), settings.PauseSpec()), sourceTopics(c, sources)...), nil
+	return append(append(settings.IdentitySpecs(), settings.PauseSpec(), settings.ModelSpec()), sourceTopics(c, sources)...), nil
 }
 
 // sourceTopics are the topics that the connectors of the sources write.

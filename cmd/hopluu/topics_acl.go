@@ -10,6 +10,7 @@ import (
 	"github.com/hopluu/hopluu/cmd/hopluu/config"
 	"github.com/hopluu/hopluu/connectors"
 	"github.com/hopluu/hopluu/connectors/file"
+	"github.com/hopluu/hopluu/schemas/accepted"
 	"github.com/hopluu/hopluu/schemas/pause"
 	"github.com/hopluu/hopluu/schemas/topic"
 	"github.com/spf13/cobra"
@@ -128,6 +129,7 @@ func leastRights(c config.Config, p principals) ([]topic.ACL, error) {
 		}
 	}
 	under(p.matcher, topic.ACLTopic, "identity.", "Read", "Write", "Describe", "DescribeConfigs")
+	allow(p.matcher, topic.ACLTopic, accepted.Topic, read...)
 	// Several share the work as one group, each share with a producer of its own.
 	under(p.matcher, topic.ACLTransactionalID, "hopluu-matcher", "Write", "Describe")
 	allow(p.matcher, topic.ACLGroup, "hopluu-matcher", read...)

@@ -17,9 +17,6 @@ import (
 	"github.com/hopluu/hopluu/processors/identity/linkage"
 )
 
-// common is how often a value comes that the frequencies list.
-const common = 20
-
 // options are the flags.
 type options struct {
 	train, test  cityParams
@@ -77,7 +74,7 @@ func run(w io.Writer, o options) error {
 		if err := os.WriteFile(o.save, text, 0o644); err != nil {
 			return err
 		}
-		if text, err = training.table.Frequencies(common); err != nil {
+		if text, err = training.table.Frequencies(linkage.Common); err != nil {
 			return err
 		}
 		if err := os.WriteFile(strings.TrimSuffix(o.save, ".yaml")+".frequencies.tsv", text, 0o644); err != nil {

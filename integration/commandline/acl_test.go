@@ -112,6 +112,8 @@ func TestLeastRights(t *testing.T) {
 	under := func(user string) {
 		w.set("kafka", tree{"brokers": []string{login}, "sasl": tree{"mechanism": "PLAIN", "user": user, "password": "secret-" + user}})
 	}
+	under("operator")
+	w.acceptsItsModel()
 	under("matcher")
 	matchers := []*stage{w.start("processor", "run"), w.start("processor", "run")}
 	under("sink")

@@ -123,8 +123,12 @@ func TestSIGKILL(t *testing.T) {
 
 // oracle solves the records in this process.
 func (r *rig) oracle(records map[string]*identity.Raw) map[string]identity.Link {
-	model, err := linkage.Default("city")
-	require.NoError(r.t, err)
+	model := r.model
+	if model == nil {
+		var err error
+		model, err = linkage.Default("city")
+		require.NoError(r.t, err)
+	}
 	known, err := linkage.DefaultFrequencies("city")
 	require.NoError(r.t, err)
 	e, err := linkage.NewEngine(model, known)

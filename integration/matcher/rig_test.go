@@ -17,6 +17,7 @@ import (
 
 	"github.com/hopluu/hopluu/integration/harness"
 	"github.com/hopluu/hopluu/processors/identity"
+	"github.com/hopluu/hopluu/processors/identity/linkage"
 	"github.com/hopluu/hopluu/processors/matcher"
 	"github.com/hopluu/hopluu/schemas/avro"
 	"github.com/hopluu/hopluu/schemas/event"
@@ -81,6 +82,7 @@ type rig struct {
 	producer *topic.Producer
 	tables   map[string]*vaultTable
 	registry *prometheus.Registry
+	model    *linkage.Model // of the links that are expected; nil for the city's
 }
 
 // vaultTable writes the messages of one vault topic as a connector does.

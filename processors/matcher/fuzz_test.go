@@ -34,7 +34,7 @@ func FuzzDecode(f *testing.F) {
 	wire := func(id uint32, payload []byte) []byte {
 		return append(binary.BigEndian.AppendUint32([]byte{0}, id), payload...)
 	}
-	model, err := linkage.Default(modelName)
+	model, err := linkage.Default(DefaultModel)
 	require.NoError(f, err)
 	engine, err := linkage.NewEngine(model, nil)
 	require.NoError(f, err)

@@ -22,7 +22,7 @@ type SourceRef struct {
 	Name, Sector string
 }
 
-// Config is what a matcher needs. All fields are required.
+// Config is what a matcher needs. All fields are required that say nothing else.
 type Config struct {
 	Kafka    *topic.Client
 	Registry *registry.Client
@@ -45,11 +45,14 @@ type Config struct {
 	// SinkGroup is the sink's consumer group, whose part of an erasure is waited
 	// for; none when empty.
 	SinkGroup string
+	// Model and Frequencies are what is decided by; without, those of
+	// DefaultModel.
+	Model       *linkage.Model
+	Frequencies *linkage.Frequencies
 }
 
-// modelName is the model that comes with the program and that all matchers
-// decide by.
-const modelName = "city"
+// DefaultModel is the model that comes with the program.
+const DefaultModel = "city"
 
 const (
 	// batchRecords and batchWait say when what was read is published.
@@ -100,11 +103,7 @@ type Matcher struct {
 
 // New makes a matcher; it does not connect to anything.
 func New(c Config) (*Matcher, error) {
-	model, err := linkage.Default(modelName)
-	if err != nil {
-		return nil, err
-	}
-	known, err := linkage.DefaultFrequencies(modelName)
+	model, known, err := modelOf(c)
 	if err != nil {
 		return nil, err
 	}
@@ -158,11 +157,22 @@ func (m *Matcher) Run(ctx context.Context) (err error) {
 	if m.desk, err = openDesk(ctx, kafka, schemas, m.decoder); err != nil {
 		return err
 	}
-	missing, err := m.load(ctx)
-	if err != nil {
-		return err
+	for {
+		// Outside of the group: who decides by the model in force is not kept from it.
+		if err := m.awaitModel(ctx); err != nil {
+			return err
+		}
+		missing, err := m.load(ctx)
+		if err != nil {
+			return err
+		}
+		err = m.takeTurns(ctx, missing)
+		if !asOtherModel(err) {
+			return err
+		}
+		m.log.Warn("this matcher leaves its group", "error", err)
+		m.metrics.turn(&turn{})
 	}
-	return m.takeTurns(ctx, missing)
 }
 
 // reset forgets what an earlier Run knew.

@@ -13,47 +13,49 @@ import (
 // metrics are what a matcher tells of itself: counts and names of tables and
 // rules, never an identifier (P11).
 type metrics struct {
-	lanes     map[string]*lane
-	events    *prometheus.CounterVec
-	stale     *prometheus.CounterVec
-	letters   *prometheus.CounterVec
-	erased    *prometheus.CounterVec
-	changes   prometheus.Counter
-	edges     prometheus.Counter
-	solves    prometheus.Gauge
-	shares    prometheus.Gauge
-	persons   *prometheus.CounterVec
-	solving   prometheus.Histogram
-	records   *prometheus.GaugeVec
-	share     *prometheus.GaugeVec
-	decisions *prometheus.GaugeVec
-	reviews   *prometheus.GaugeVec
-	lagEvents prometheus.Gauge
-	lagTime   prometheus.Gauge
+	lanes      map[string]*lane
+	events     *prometheus.CounterVec
+	stale      *prometheus.CounterVec
+	letters    *prometheus.CounterVec
+	erased     *prometheus.CounterVec
+	changes    prometheus.Counter
+	edges      prometheus.Counter
+	solves     prometheus.Gauge
+	shares     prometheus.Gauge
+	persons    *prometheus.CounterVec
+	solving    prometheus.Histogram
+	records    *prometheus.GaugeVec
+	share      *prometheus.GaugeVec
+	decisions  *prometheus.GaugeVec
+	reviews    *prometheus.GaugeVec
+	lagEvents  prometheus.Gauge
+	lagTime    prometheus.Gauge
+	modelWaits prometheus.Gauge
 }
 
 func newMetrics(r prometheus.Registerer, lanes map[string]*lane) (*metrics, error) {
 	table := []string{"source", "table"}
 	m := &metrics{
-		lanes:     lanes,
-		events:    prometheus.NewCounterVec(prometheus.CounterOpts{Name: "hopluu_matcher_events_total", Help: "Vault messages taken in, by operation."}, append(table, "op")),
-		stale:     prometheus.NewCounterVec(prometheus.CounterOpts{Name: "hopluu_matcher_stale_events_total", Help: "Vault messages older than what is known of their record."}, table),
-		letters:   prometheus.NewCounterVec(prometheus.CounterOpts{Name: "hopluu_matcher_undecodable_total", Help: "Vault messages that cannot be decoded, seen since the start; they are in the dead letters."}, []string{"topic"}),
-		erased:    prometheus.NewCounterVec(prometheus.CounterOpts{Name: "hopluu_matcher_erased_total", Help: "Vault messages of erased people that were read and not taken in."}, table),
-		changes:   prometheus.NewCounter(prometheus.CounterOpts{Name: "hopluu_matcher_links_published_total", Help: "Links published or withdrawn."}),
-		edges:     prometheus.NewCounter(prometheus.CounterOpts{Name: "hopluu_matcher_edges_total", Help: "Changes of edges written to identity.edge."}),
-		solves:    prometheus.NewGauge(prometheus.GaugeOpts{Name: "hopluu_matcher_solves", Help: "1 for the matcher that solves and publishes links, 0 for one that compares or stands by."}),
-		shares:    prometheus.NewGauge(prometheus.GaugeOpts{Name: "hopluu_matcher_shares", Help: "Shares of the comparing that this matcher has."}),
-		persons:   prometheus.NewCounterVec(prometheus.CounterOpts{Name: "hopluu_matcher_person_events_total", Help: "Merges, splits and moves of persons published to identity.event."}, []string{"kind"}),
-		solving:   prometheus.NewHistogram(prometheus.HistogramOpts{Name: "hopluu_matcher_publish_seconds", Help: "Time to solve and commit a batch.", Buckets: prometheus.ExponentialBuckets(0.002, 2.5, 12)}),
-		records:   prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "hopluu_matcher_records", Help: "Records known, by table."}, table),
-		share:     prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "hopluu_matcher_linked_share", Help: "Share of a table's records that are linked to a citizen, 0 to 1."}, table),
-		decisions: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "hopluu_matcher_links", Help: "Records by decision and the rule that made it."}, []string{"decision", "rule"}),
-		reviews:   prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "hopluu_matcher_reviews", Help: "Pairs that wait for a person, by the rule that asks; conflict: a decision that something forbids."}, []string{"rule"}),
-		lagEvents: prometheus.NewGauge(prometheus.GaugeOpts{Name: "hopluu_matcher_lag_messages", Help: "Vault messages that are committed and not yet matched."}),
-		lagTime:   prometheus.NewGauge(prometheus.GaugeOpts{Name: "hopluu_matcher_lag_seconds", Help: "Age at its source of the latest matched change while there are later ones, else 0."}),
+		lanes:      lanes,
+		events:     prometheus.NewCounterVec(prometheus.CounterOpts{Name: "hopluu_matcher_events_total", Help: "Vault messages taken in, by operation."}, append(table, "op")),
+		stale:      prometheus.NewCounterVec(prometheus.CounterOpts{Name: "hopluu_matcher_stale_events_total", Help: "Vault messages older than what is known of their record."}, table),
+		letters:    prometheus.NewCounterVec(prometheus.CounterOpts{Name: "hopluu_matcher_undecodable_total", Help: "Vault messages that cannot be decoded, seen since the start; they are in the dead letters."}, []string{"topic"}),
+		erased:     prometheus.NewCounterVec(prometheus.CounterOpts{Name: "hopluu_matcher_erased_total", Help: "Vault messages of erased people that were read and not taken in."}, table),
+		changes:    prometheus.NewCounter(prometheus.CounterOpts{Name: "hopluu_matcher_links_published_total", Help: "Links published or withdrawn."}),
+		edges:      prometheus.NewCounter(prometheus.CounterOpts{Name: "hopluu_matcher_edges_total", Help: "Changes of edges written to identity.edge."}),
+		solves:     prometheus.NewGauge(prometheus.GaugeOpts{Name: "hopluu_matcher_solves", Help: "1 for the matcher that solves and publishes links, 0 for one that compares or stands by."}),
+		shares:     prometheus.NewGauge(prometheus.GaugeOpts{Name: "hopluu_matcher_shares", Help: "Shares of the comparing that this matcher has."}),
+		persons:    prometheus.NewCounterVec(prometheus.CounterOpts{Name: "hopluu_matcher_person_events_total", Help: "Merges, splits and moves of persons published to identity.event."}, []string{"kind"}),
+		solving:    prometheus.NewHistogram(prometheus.HistogramOpts{Name: "hopluu_matcher_publish_seconds", Help: "Time to solve and commit a batch.", Buckets: prometheus.ExponentialBuckets(0.002, 2.5, 12)}),
+		records:    prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "hopluu_matcher_records", Help: "Records known, by table."}, table),
+		share:      prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "hopluu_matcher_linked_share", Help: "Share of a table's records that are linked to a citizen, 0 to 1."}, table),
+		decisions:  prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "hopluu_matcher_links", Help: "Records by decision and the rule that made it."}, []string{"decision", "rule"}),
+		reviews:    prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "hopluu_matcher_reviews", Help: "Pairs that wait for a person, by the rule that asks; conflict: a decision that something forbids."}, []string{"rule"}),
+		lagEvents:  prometheus.NewGauge(prometheus.GaugeOpts{Name: "hopluu_matcher_lag_messages", Help: "Vault messages that are committed and not yet matched."}),
+		lagTime:    prometheus.NewGauge(prometheus.GaugeOpts{Name: "hopluu_matcher_lag_seconds", Help: "Age at its source of the latest matched change while there are later ones, else 0."}),
+		modelWaits: prometheus.NewGauge(prometheus.GaugeOpts{Name: "hopluu_matcher_model_waits", Help: "1 while the matcher publishes nothing because its model waits for a person who accepts it."}),
 	}
-	for _, c := range []prometheus.Collector{m.events, m.stale, m.letters, m.erased, m.changes, m.edges, m.solves, m.shares, m.persons, m.solving, m.records, m.share, m.decisions, m.reviews, m.lagEvents, m.lagTime} {
+	for _, c := range []prometheus.Collector{m.events, m.stale, m.letters, m.erased, m.changes, m.edges, m.solves, m.shares, m.persons, m.solving, m.records, m.share, m.decisions, m.reviews, m.lagEvents, m.lagTime, m.modelWaits} {
 		if err := r.Register(c); err != nil {
 			return nil, fmt.Errorf("matcher: metrics: %w", err)
 		}

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/cespare/xxhash/v2"
+
 	"github.com/hopluu/hopluu/processors/identity"
 	"github.com/hopluu/hopluu/processors/identity/linkage"
 	"github.com/hopluu/hopluu/schemas/event"
@@ -189,6 +191,7 @@ func (m *Matcher) restore(ctx context.Context, missing []string) error {
 	}
 	last := map[string]*lane{}       // records of absent topics that have a link
 	decided := map[string]struct{}{} // records whose link is what a person said
+	others := map[uint64]string{}    // the models of the links of others, by a hash of the key
 	err = m.config.Kafka.ReadAll(ctx, topic.IdentityLink, func(rec topic.Record) error {
 		if err := m.turn.goesOn(); err != nil {
 			return err
@@ -198,12 +201,16 @@ func (m *Matcher) restore(ctx context.Context, missing []string) error {
 			return fmt.Errorf("%s, offset %d: the message is no link of this program (%w): delete topic identity.link and create it anew, the matcher fills it again", rec.Partition, rec.Offset, err)
 		}
 		delete(decided, l.Record)
+		delete(others, xxhash.Sum64(rec.Key))
 		if withdrawn {
 			m.engine.RestoreWithdrawn(l.Record)
 			delete(last, l.Record)
 			return nil
 		}
 		m.engine.Restore(&l)
+		if l.Model != m.model.Version && l.Model != "" {
+			others[xxhash.Sum64(rec.Key)] = l.Model
+		}
 		if l.Rule == linkage.RuleDecision {
 			decided[l.Record] = struct{}{}
 		}
@@ -215,6 +222,10 @@ func (m *Matcher) restore(ctx context.Context, missing []string) error {
 	if err == nil && len(decided) > 0 && m.desk.book.Empty() && len(m.desk.erased) == 0 {
 		// Nothing can fill it again, so to go on would lose people's work.
 		err = fmt.Errorf("topic identity.decision is empty, but %d links in identity.link are what people said: restore the topic from a backup; to go on without their decisions, delete identity.link too and create it anew", len(decided))
+	}
+	if err == nil && len(others) > 0 && !m.turn.accepted {
+		// Who joined with us, at a first start, had another model.
+		err = &otherModelError{ours: m.model.Version, links: slices.Compact(slices.Sorted(maps.Values(others)))}
 	}
 	if err != nil || len(last) == 0 {
 		return err

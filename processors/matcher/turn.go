@@ -32,6 +32,7 @@ type turn struct {
 	stop      context.CancelFunc
 	reading   sync.WaitGroup
 	told      map[topic.Partition]int64 // how far we last said that we are
+	accepted  bool                      // a person accepted our model, whatever the links are of
 }
 
 // other is a share that another matcher compares.
@@ -176,6 +177,11 @@ func (m *Matcher) openTurn(ctx context.Context, t *turn) error {
 // of our shares, then, by who solves, the links.
 func (m *Matcher) begin(ctx context.Context, t *turn, missing []string) ([]string, error) {
 	started := time.Now()
+	// Another model may have been accepted since we joined.
+	var err error
+	if t.accepted, err = m.accepted(ctx); err != nil {
+		return missing, err
+	}
 	for told := false; ; {
 		m.notReady("the vault topics are being read")
 		if err := m.catchUp(ctx); err != nil {
@@ -227,7 +233,7 @@ func (m *Matcher) begin(ctx context.Context, t *turn, missing []string) ([]strin
 		return missing, nil
 	}
 	if people, outgrown := m.engine.Outgrown(); outgrown {
-		m.log.Warn("the register has grown beyond the city that the model is for: build the program with a model of a larger city, as docs/matching.md says", "people", people, "model_people", m.model.Live.People, "model", m.model.Version)
+		m.log.Warn("the register has grown beyond the city that the model is for: train a model of a larger city and give it with identity.model, as docs/linkage.md says", "people", people, "model_people", m.model.Live.People, "model", m.model.Version)
 	}
 	m.log.Info("records matched", "duration", time.Since(started).Round(time.Millisecond).String(), "partition_hash", m.engine.PartitionHash().String())
 	return missing, nil

@@ -167,8 +167,12 @@ type Backup struct {
 	KeyFile    string `yaml:"key_file" env:"KEY_FILE"`
 }
 
-// Identity is who decides on pairs of records that the model leaves to people.
+// Identity is the model that records are matched by, and who decides on the pairs
+// that it leaves to people.
 type Identity struct {
+	// Model is the file of the matcher's model; empty for the city's, which comes
+	// with the program.
+	Model     string     `yaml:"model" env:"MODEL"`
 	TwoPerson bool       `yaml:"two_person" env:"TWO_PERSON"`
 	Reviewers []Reviewer `yaml:"reviewers"`
 	// URL and Token are for the commands of a reviewer.

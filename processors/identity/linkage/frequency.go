@@ -28,6 +28,14 @@ type columnFrequencies struct {
 
 const tonelessMark = "~"
 
+// Common is how often a value comes that the frequencies of a model list.
+const Common = 20
+
+// FrequenciesBeside is the file of the frequencies of a model's file.
+func FrequenciesBeside(model string) string {
+	return strings.TrimSuffix(model, ".yaml") + ".frequencies.tsv"
+}
+
 func step(bits float64) int16 { return int16(max(-30, min(30, bits)) * rarityStep) }
 
 // Frequencies lists the values of the columns that a level weighs by their
