@@ -1,6 +1,7 @@
 package matcher
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"strconv"
@@ -151,4 +152,53 @@ func TestAnotherModelWaitsToBeAccepted(t *testing.T) {
 	r.ready(old)
 	r.model = nil
 	r.ends(state)
+}
+
+// TestLinksOfAnotherModelThatCameLater: two of two models may begin at once, when
+// there are no links yet. Whoever has the work next finds what the other published,
+// and waits with its own.
+func TestLinksOfAnotherModelThatCameLater(t *testing.T) {
+	r := newRig(t)
+	r.citizens()
+	r.topics(accepted.Topic)
+	ours, err := linkage.Default(matcher.DefaultModel)
+	require.NoError(t, err)
+	ours.Version = "model-1"
+	known, err := linkage.DefaultFrequencies(matcher.DefaultModel)
+	require.NoError(t, err)
+	r.add("population.citizen", event.Read, 1, "1", "079085001234", "", "Nguyễn Văn An", "1985-03-20")
+	r.commit()
+	m, _ := r.start(func(c *matcher.Config) { c.Model, c.Frequencies = ours, known })
+	r.ready(m)
+	isOf := func(version string) {
+		r.eventually(func(links map[string]map[string]string) error {
+			if got := links["population.citizen:1"]["model_version"]; got != version {
+				return fmt.Errorf("the link is of model %q", got)
+			}
+			return nil
+		})
+	}
+	isOf("model-1")
+	var link topic.Record
+	require.NoError(t, r.kafka.ReadAll(t.Context(), topic.IdentityLink, func(rec topic.Record) error {
+		link = topic.Record{Partition: rec.Partition, Key: bytes.Clone(rec.Key), Value: bytes.Clone(rec.Value)}
+		return nil
+	}))
+	others := bytes.Replace(link.Value, []byte("model-1"), []byte("model-0"), 1)
+	require.NotEqual(t, link.Value, others)
+	require.NoError(t, r.producer.Add(t.Context(), link.Partition, link.Key, others, 1))
+	r.commit()
+	isOf("model-0")
+
+	// One that comes to the group and goes makes it share out anew.
+	group, err := r.kafka.Join(t.Context(), topic.GroupConfig{ID: "matcher", Topics: []string{topic.IdentityEdge}})
+	require.NoError(t, err)
+	_, err = group.Next(t.Context())
+	require.NoError(t, err)
+	require.NoError(t, group.Close())
+	r.waitsFor(m, "identity.link has links of model model-0", "the model here is model-1")
+	isOf("model-0")
+	require.NoError(t, accepted.Write(t.Context(), r.kafka, accepted.Model{Version: "model-1", By: "an", Why: "it was compared", At: time.Now()}))
+	r.ready(m)
+	isOf("model-1")
 }
