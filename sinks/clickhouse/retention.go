@@ -7,6 +7,9 @@ import (
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
+	"github.com/hopluu/hopluu/sinks/clickhouse/cluster"
+	"github.com/hopluu/hopluu/sinks/clickhouse/tables"
 )
 
 // retain sets how long bronze keeps the events of a data set, and notes when that
@@ -34,10 +37,32 @@ func (s *store) retain(ctx context.Context, l *lane) error {
 		}
 		s.log.Info("bronze keeps events for another time", "dataset", l.dataset, "time", s.retention)
 	}
-	if want == 0 {
-		return s.server.exec(ctx, l.table.KeepFor(0, false))
+	for _, sql := range l.table.KeepFor(s.retention) {
+		if err := s.server.exec(ctx, sql); err != nil {
+			return err
+		}
 	}
-	return s.server.exec(ctx, l.table.KeepFor(s.retention, want != seconds))
+	if want == 0 {
+		return nil
+	}
+	ageless, err := s.ageless(ctx, l.table)
+	if err != nil || want == seconds && ageless == 0 {
+		return err
+	}
+	return s.server.exec(ctx, l.table.Aged())
+}
+
+// ageless counts the parts of bronze's table of which ClickHouse does not know how
+// old their rows are, so that it would let none of them go: those of before there
+// was a retention, also when the sink died before it had them looked at. In a
+// cluster they are those of one server.
+func (s *store) ageless(ctx context.Context, t *tables.Table) (parts uint64, err error) {
+	err = s.server.query(ctx, "SELECT count() FROM system.parts WHERE active AND rows > 0 AND table = "+quote(t.Dataset())+
+		" AND database IN ("+quotedList([]string{tables.Bronze, tables.Bronze + cluster.Suffix})+")"+
+		" AND (empty(group_by_ttl_info.min) OR group_by_ttl_info.min[1] = toDateTime(0))", func(rows driver.Rows) error {
+		return rows.Scan(&parts)
+	})
+	return parts, err
 }
 
 // WholeSince tells since when bronze has every event of a data set that landed.

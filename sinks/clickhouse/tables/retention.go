@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// KeepFor is the statement by which bronze keeps an event for a time after it
-// landed, and after that only the newest one of each record; 0 keeps all. anew has
-// ClickHouse look at the rows that are there, too: after a change of the time.
+// KeepFor are the statements by which bronze keeps an event for a time after it
+// landed, and after that only the newest one of each record; 0 keeps all. Of parts
+// that were there before, Aged has ClickHouse look how old they are.
 //
 // Why it is a TTL that joins rows, and by the time of landing:
 //
@@ -25,14 +25,14 @@ import (
 //     whole: an insert must be one part, and a token that is sent again in another
 //     month must find its block. The price is that merges write the rest anew.
 //
-// Columns that are added later need the statement again.
-func (t *Table) KeepFor(after time.Duration, anew bool) string {
+// Columns that are added later need the statements again.
+func (t *Table) KeepFor(after time.Duration) []string {
 	table := Qualified(Bronze, t.Dataset())
 	if !t.Keyed() {
-		return "" // of a table without a key bronze is all there is
+		return nil // of a table without a key bronze is all there is
 	}
 	if after <= 0 {
-		return "ALTER TABLE " + table + " REMOVE TTL"
+		return []string{"ALTER TABLE " + table + " REMOVE TTL"}
 	}
 	var set []string
 	for i := range t.Columns {
@@ -49,12 +49,19 @@ func (t *Table) KeepFor(after time.Duration, anew bool) string {
 			set = append(set, keepLast(c.name))
 		}
 	}
-	materialize := 0
-	if anew {
-		materialize = 1
+	return []string{
+		// To look how old rows are must not join any at once: ClickHouse 26.5 forgets
+		// of a part whose rows are all too young for it when they will not be, and
+		// keeps them for ever.
+		"ALTER TABLE " + table + " MODIFY SETTING materialize_ttl_recalculate_only = 1",
+		fmt.Sprintf("ALTER TABLE %s MODIFY TTL if(_op IN ('t', 'm') OR notEmpty(_unchanged), toDateTime('2100-01-01 00:00:00', 'UTC'), toDateTime(_ingested_at) + toIntervalSecond(%d))\nGROUP BY %s\nSET %s\nSETTINGS materialize_ttl_after_modify = 0",
+			table, int64(after/time.Second), strings.Join(t.sortingKey(), ", "), strings.Join(set, ",\n    ")),
 	}
-	return fmt.Sprintf("ALTER TABLE %s MODIFY TTL if(_op IN ('t', 'm') OR notEmpty(_unchanged), toDateTime('2100-01-01 00:00:00', 'UTC'), toDateTime(_ingested_at) + toIntervalSecond(%d))\nGROUP BY %s\nSET %s\nSETTINGS materialize_ttl_after_modify = %d",
-		table, int64(after/time.Second), strings.Join(t.sortingKey(), ", "), strings.Join(set, ",\n    "), materialize)
+}
+
+// Aged has ClickHouse look how old the rows of bronze's parts are.
+func (t *Table) Aged() string {
+	return "ALTER TABLE " + Qualified(Bronze, t.Dataset()) + " MATERIALIZE TTL SETTINGS mutations_sync = 0"
 }
 
 // keepLast takes the value of the last row in the order of the key, whose last
