@@ -14,16 +14,17 @@ import (
 type keyOp uint8
 
 const (
-	keyValue   keyOp = iota // the value; of a text, without diacritics
-	keySorted               // its words in order
-	keyFirst                // its first word
-	keyLast                 // its last word
-	keyPrefix               // its first n letters
-	keySuffix               // the last n digits of a number, or letters of a text
-	keySoundex              // its sound in English
-	keyYear                 // of a date
-	keyMonth                // year and month of a date
-	keySwap                 // a date whose day and month may be exchanged
+	keyValue     keyOp = iota // the value; of a text, without diacritics
+	keySorted                 // its words in order
+	keyFirst                  // its first word
+	keyLast                   // its last word
+	keyPrefix                 // its first n letters
+	keySuffix                 // the last n digits of a number, or letters of a text
+	keySoundex                // its sound in English
+	keyYear                   // of a date
+	keyMonth                  // year and month of a date
+	keySwap                   // a date whose day and month may be exchanged
+	keyDeletions              // a number with each of its digits left out: see nearRule
 )
 
 var keyOps = map[string]struct {
@@ -40,6 +41,8 @@ var keyOps = map[string]struct {
 	"year":    {keyYear, []kind{dateKind}, false},
 	"month":   {keyMonth, []kind{dateKind}, false},
 	"swap":    {keySwap, []kind{dateKind}, false},
+
+	"deletions": {keyDeletions, []kind{numberKind}, false},
 }
 
 type key struct {
@@ -233,7 +236,8 @@ type blocks struct {
 	// keys has for each record its key of each rule; 0 is none, also where the
 	// block was too large.
 	keys  []uint64
-	rules []block
+	rules []block // those of near rules come last
+	near  []nearBlocks
 }
 
 // block are the blocks of one rule: records in the order of their keys.
@@ -249,7 +253,7 @@ type keyed struct {
 
 func newBlocks(t *Table) *blocks {
 	rules := t.model.rules
-	b := &blocks{t: t, keys: make([]uint64, t.Len()*len(rules)), rules: make([]block, len(rules))}
+	b := &blocks{t: t, keys: make([]uint64, t.Len()*len(rules)), rules: make([]block, len(rules)+len(t.model.near)), near: make([]nearBlocks, len(t.model.near))}
 	for i := range t.Len() {
 		row := t.row(int32(i))
 		for r := range rules {
@@ -257,11 +261,12 @@ func newBlocks(t *Table) *blocks {
 		}
 	}
 	each(len(rules), func(r int) { b.build(r) })
+	each(len(b.near), func(n int) { b.buildNear(n) })
 	return b
 }
 
 func (b *blocks) build(r int) {
-	n, width := b.t.Len(), len(b.rules)
+	n, width := b.t.Len(), len(b.t.model.rules)
 	all := make([]keyed, 0, n)
 	for i := range n {
 		if k := b.keys[i*width+r]; k != 0 {
@@ -339,10 +344,10 @@ func sortKeyed(all []keyed) []keyed {
 // pairs calls fn with every pair of block number g of rule r that no earlier
 // rule brings together. a comes before b in the table's order.
 func (b *blocks) pairs(r, g int, fn func(a, b int32)) {
-	t, width := b.t, len(b.rules)
+	t, width := b.t, len(b.t.model.rules)
 	members := b.rules[r].records[b.rules[r].starts[g]:b.rules[r].starts[g+1]]
 	for i, x := range members[:len(members)-1] {
-		keys := b.keys[int(x)*width : int(x)*width+r]
+		keys := b.keys[int(x)*width : int(x)*width+min(r, width)]
 	next:
 		for _, y := range members[i+1:] {
 			if !t.comparable(x, y) {
@@ -353,6 +358,9 @@ func (b *blocks) pairs(r, g int, fn func(a, b int32)) {
 				if v != 0 && v == others[k] {
 					continue next
 				}
+			}
+			if r >= width && !b.nearFirst(r, g, x, y) {
+				continue
 			}
 			fn(x, y)
 		}

@@ -348,7 +348,7 @@ func TestCase29ABridgeThatGoesParts(t *testing.T) {
 		Kind:   EventMerge,
 		Before: inOrder(Members{identity.PersonOf(a.id), []string{a.id}}, Members{before, []string{b.id}}),
 		After:  []Members{{identity.PersonOf(a.id), []string{a.id, bridge.id, b.id}}},
-		Causes: []string{bridge.id}, Model: "city-3",
+		Causes: []string{bridge.id}, Model: "city-4",
 	}}, events)
 
 	require.True(t, e.Delete(bridge.id, bridge.in, event.Position{Epoch: 1, LSN: 1, Ordinal: 1}))
@@ -359,7 +359,7 @@ func TestCase29ABridgeThatGoesParts(t *testing.T) {
 		Kind:   EventSplit,
 		Before: []Members{{identity.PersonOf(a.id), []string{a.id, bridge.id, b.id}}},
 		After:  inOrder(Members{identity.PersonOf(a.id), []string{a.id}}, Members{before, []string{b.id}}),
-		Causes: []string{bridge.id}, Model: "city-3",
+		Causes: []string{bridge.id}, Model: "city-4",
 	}}, events)
 }
 

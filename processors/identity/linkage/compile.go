@@ -19,6 +19,7 @@ type compiled struct {
 	variants    map[string]string
 	comparisons []comparison
 	rules       []rule
+	near        []nearRule // the rules after those
 	// typed is the column of each kind of number, -1 without.
 	typed [identity.TaxCode + 1]int
 	// name is the column of full names, node that of what a record speaks of, -1
@@ -105,6 +106,17 @@ func (m *Model) compile() (*compiled, error) {
 		r, err := m.compileRule(&m.Blocking[i])
 		if err != nil {
 			return nil, fmt.Errorf("blocking rule %s: %w", m.Blocking[i].Name, err)
+		}
+		switch {
+		case slices.ContainsFunc(r.keys, func(k key) bool { return k.op == keyDeletions }):
+			n, err := m.compileNear(c, &m.Blocking[i], &r)
+			if err != nil {
+				return nil, fmt.Errorf("blocking rule %s: %w", m.Blocking[i].Name, err)
+			}
+			c.near = append(c.near, n)
+			continue
+		case len(c.near) > 0:
+			return nil, fmt.Errorf("blocking rule %s: rules with deletions come after all others: move it up", m.Blocking[i].Name)
 		}
 		c.rules = append(c.rules, r)
 	}

@@ -44,6 +44,7 @@ type Engine struct {
 	halves halves
 	byID   map[string]int32
 	blocks map[uint64]holders
+	near   []*nearIndex // by near rule
 	// contested are the identifiers that are no evidence.
 	contested map[identifier]struct{}
 
@@ -182,6 +183,9 @@ func NewEngine(m *Model, f *Frequencies) (*Engine, error) {
 	e.keep = e.review - keepBelow
 	e.stats.tables = map[*identity.Origin]*TableStats{}
 	e.rowBuf = make([]cell, t.width)
+	for range e.model.near {
+		e.near = append(e.near, &nearIndex{})
+	}
 	e.add() // nowhere
 	e.halves.add(half{})
 	e.texts = make([]known, textsKnown)

@@ -27,6 +27,11 @@ func (e *Engine) list(i int32) {
 		b.head = i
 		b.count++
 		e.blocks[key] = b
+		for n := range e.model.near {
+			if b.count == 1 && e.model.near[n].exact == r {
+				e.enter(n, i)
+			}
+		}
 		if int(b.count) == e.model.rules[r].max+1 {
 			e.compareBlock(b.head, r)
 		}
@@ -55,6 +60,15 @@ func (e *Engine) unlist(i int32) {
 		}
 		if next != nowhere {
 			*e.prev(next, r) = prev
+		}
+		for n := range e.model.near {
+			switch {
+			case e.model.near[n].exact != r || next != nowhere: // the last of the list stands for all
+			case prev == nowhere:
+				e.leave(n, i)
+			default:
+				e.replaced(n, i, prev)
+			}
 		}
 		if b.count == 0 {
 			delete(e.blocks, key)

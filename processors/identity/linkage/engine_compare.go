@@ -22,6 +22,8 @@ type worker struct {
 	seen  []uint32
 	turn  uint32
 	keys  []uint64 // of the record that is compared, by rule
+	forms []uint64
+	near  []nearby // numbers that are near its own
 	found []compared
 }
 
@@ -116,7 +118,7 @@ func (e *Engine) compareSome(some []int32, workers []*worker) {
 // compare: so a pair is found once, whoever holds its other blocks. It only
 // reads the engine.
 func (e *Engine) compareOne(w *worker, i int32) {
-	row, reference := e.row(i), e.at(i).origin.Register
+	row := e.row(i)
 	if w.turn++; w.turn == 0 {
 		clear(w.seen)
 		w.turn = 1
@@ -127,7 +129,8 @@ func (e *Engine) compareOne(w *worker, i int32) {
 		w.keys = append(w.keys, blockKey(r, e.model.rules[r].of(&e.t.texts, row)))
 	}
 	last := len(w.keys) - 1 // what comes after is not ours
-	for last >= 0 && (w.keys[last] == 0 || !e.log.isOurs(e.shareOf(last, row))) {
+	near := e.nearTo(w, i, row)
+	for !near && last >= 0 && (w.keys[last] == 0 || !e.log.isOurs(e.shareOf(last, row))) {
 		last--
 	}
 	for r, key := range w.keys[:last+1] {
@@ -148,34 +151,58 @@ func (e *Engine) compareOne(w *worker, i int32) {
 			if !ours {
 				continue
 			}
-			n := e.at(j)
-			if n.compare && j < i || reference && n.origin.Register {
-				continue
-			}
-			other := e.row(j)
-			if e.model.otherKinds(row, other) {
-				if e.live.shares(row, other) { // the one answers for the other
-					w.found = append(w.found, compared{i, j, contradicted, share})
-				}
-				continue
-			}
-			p, rarity := w.comparer.compare(row, other)
-			prior := e.prior(reference || n.origin.Register)
-			// A little lower, so that no rounding keeps what is not exact.
-			weight := e.w.ratioFrom(e.keep-prior-0.01, p, rarity) + prior
-			shares := e.live.shares(row, other)
-			if weight < e.keep && !shares {
-				continue
-			}
-			if e.live.contradicts(p) > 0 {
-				if !shares {
-					continue
-				}
-				weight = contradicted
-			}
-			w.found = append(w.found, compared{i, j, weight, share})
+			e.meet(w, i, j, share)
 		}
 	}
+	if !near {
+		return
+	}
+	for k := range w.near {
+		near := &w.near[k]
+		if e.holders(near.exact, e.row(near.last)) > e.model.rules[near.exact].max {
+			continue
+		}
+		ours := e.log.isOurs(near.share)
+		for j := near.last; j != nowhere; j = *e.prev(j, near.exact) {
+			if w.seen[j] != w.turn {
+				w.seen[j] = w.turn
+				if ours {
+					e.meet(w, i, j, near.share)
+				}
+			}
+		}
+	}
+}
+
+// meet compares a record with another that it shares a block with.
+func (e *Engine) meet(w *worker, i, j int32, share uint8) {
+	row, reference := e.row(i), e.at(i).origin.Register
+	n := e.at(j)
+	if n.compare && j < i || reference && n.origin.Register {
+		return
+	}
+	other := e.row(j)
+	if e.model.otherKinds(row, other) {
+		if e.live.shares(row, other) { // the one answers for the other
+			w.found = append(w.found, compared{i, j, contradicted, share})
+		}
+		return
+	}
+	p, rarity := w.comparer.compare(row, other)
+	prior := e.prior(reference || n.origin.Register)
+	// A little lower, so that no rounding keeps what is not exact.
+	weight := e.w.ratioFrom(e.keep-prior-0.01, p, rarity) + prior
+	shares := e.live.shares(row, other)
+	if weight < e.keep && !shares {
+		return
+	}
+	if e.live.contradicts(p) > 0 {
+		if !shares {
+			return
+		}
+		weight = contradicted
+	}
+	w.found = append(w.found, compared{i, j, weight, share})
 }
 
 func (e *Engine) prior(reference bool) float32 {

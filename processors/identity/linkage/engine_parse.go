@@ -134,6 +134,7 @@ func (e *Engine) text(column int, f form, text []byte) cell {
 	c := e.t.texts.cell(&made)
 	if c.a != 0 {
 		c.b |= e.t.frequencies[column].of(textKind, &e.t.texts, c)
+		e.t.noteEnds(column, c)
 	}
 	*slot = known{column, f, written, c}
 	return c

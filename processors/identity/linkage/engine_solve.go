@@ -15,6 +15,7 @@ type scratch struct {
 	rowBuf  []cell
 	texts   []known // by a hash of the text
 	rows    [][]cell
+	forms   []uint64
 
 	references []bool
 	component  []int32

@@ -65,9 +65,15 @@ func (t *Table) Explain(a, b int32) (Explanation, error) {
 	w := t.weights()
 	e := explain(newComparer(t), w, t.row(a), t.row(b), t.priorOf(w, a, b), 0)
 	blocks := newBlocks(t)
-	for r := range blocks.rules {
-		if k := blocks.keys[int(a)*len(blocks.rules)+r]; k != 0 && k == blocks.keys[int(b)*len(blocks.rules)+r] {
+	width := len(t.model.rules)
+	for r := range width {
+		if k := blocks.keys[int(a)*width+r]; k != 0 && k == blocks.keys[int(b)*width+r] {
 			e.Blocks = append(e.Blocks, t.model.spec.Blocking[r].Name)
+		}
+	}
+	for n := range t.model.near {
+		if blocks.nearKey(n, a, b) != 0 {
+			e.Blocks = append(e.Blocks, t.model.spec.Blocking[width+n].Name)
 		}
 	}
 	return e, nil
@@ -96,6 +102,11 @@ func (e *Engine) Explain(a, b string) (Explanation, error) {
 			out.Blocks = append(out.Blocks, e.model.spec.Blocking[r].Name)
 		}
 	}
+	for n := range e.model.near {
+		if e.sharesNear(n, x, y) {
+			out.Blocks = append(out.Blocks, e.model.spec.Blocking[len(e.model.rules)+n].Name)
+		}
+	}
 	return out, nil
 }
 
@@ -114,7 +125,7 @@ func explain(c *comparer, w *weights, x, y []cell, prior float32, without patter
 			l, compiled := &m.Comparisons[k].Levels[n-1], &c.model.comparisons[k].levels[n-1]
 			s.Level, s.M, s.U = l.text(m.Comparisons[k].Column), l.M, l.U
 			if compiled.frequency {
-				s.Rarity = float64(compiled.rarity(x[compiled.column], y[compiled.column]))
+				s.Rarity = float64(c.rarity(compiled, x[compiled.column], y[compiled.column]))
 			}
 			s.Bits = float64(w.m[k][n]-w.u[k][n]) + s.Rarity
 		case p.level(k) > 0:

@@ -61,6 +61,11 @@ func (t *Table) Frequencies(least int) ([]byte, error) {
 		default:
 			t.listed(&out, c.Name, least, i, func(c cell) string { return t.texts.words[c.id()].text })
 			t.listed(&out, c.Name+tonelessMark, least, i, func(c cell) string { return t.texts.words[c.toneless()].text })
+			for _, w := range t.wordEnds {
+				if w.column == i {
+					t.listed(&out, w.name(t.model.spec), least, i, func(c cell) string { return t.texts.words[t.texts.endOf(w, c)].text })
+				}
+			}
 		}
 	}
 	return out.Bytes(), nil
@@ -105,7 +110,15 @@ func (t *Table) listed(out *bytes.Buffer, name string, least, column int, text f
 	}
 }
 
-// ParseFrequencies reads lines of a column (with ~ after it for values without
+// word gives how rare a word is.
+func (c *columnFrequencies) word(text string) int16 {
+	if r, ok := c.values[text]; ok {
+		return r
+	}
+	return c.others
+}
+
+// ParseFrequencies reads lines of a column, or first(column) or last(column) (with ~ after it for values without
 // diacritics), a value in its canonical form, and its rarity in bits: log2 of
 // the share of pairs that agree by chance by the value's share. An empty value
 // stands for all that are not listed. Tabs part them.

@@ -227,13 +227,17 @@ func (c *comparer) compareWithout(x, y []cell, without pattern) (pattern, float3
 		}
 		p |= pattern(n) << (4 * k)
 		if l := &comparisons[k].levels[n-1]; l.frequency {
-			rarity += l.rarity(x[l.column], y[l.column])
+			rarity += c.rarity(l, x[l.column], y[l.column])
 		}
 	}
 	return p, rarity
 }
 
-func (l *level) rarity(x, y cell) float32 {
+// rarity gives the bits that the rarity of what agrees adds.
+func (c *comparer) rarity(l *level, x, y cell) float32 {
+	if l.op == opLastWord || l.op == opFirstWord {
+		return c.texts.endRarity(wordEnd{l.column, l.op == opLastWord}, x)
+	}
 	if l.op == opEqual || l.kind != textKind {
 		return min(x.rarity(), y.rarity())
 	}

@@ -79,7 +79,7 @@ func (m *Model) compileLive(c *compiled) (*live, error) {
 	}
 	for _, name := range s.Shared {
 		r := slices.IndexFunc(m.Blocking, func(b RuleSpec) bool { return b.Name == name })
-		if r < 0 || len(c.rules[r].keys) != 1 || c.rules[r].keys[0].op != keyValue || c.rules[r].keys[0].kind != numberKind {
+		if r < 0 || r >= len(c.rules) || len(c.rules[r].keys) != 1 || c.rules[r].keys[0].op != keyValue || c.rules[r].keys[0].kind != numberKind {
 			return nil, fmt.Errorf("shared: %q is no blocking rule on one number", name)
 		}
 		out := sharedRule{rule: r, column: c.rules[r].keys[0].column}

@@ -53,6 +53,7 @@ type texts struct {
 	ids      map[string]uint32
 	words    []words // by id; filled for toneless forms
 	sorted   []uint32
+	ends     [][]int16 // how rare first and last words are, by wordEnd and word
 	variants map[string]string
 	raw      map[rawText]uint32 // place in written, from 1
 	written  []written
@@ -172,6 +173,13 @@ func (t *Table) Live(f *Frequencies) error {
 		return errNotLive
 	}
 	t.live, t.frequencies = true, f.bind(t.model.spec)
+	for _, w := range t.wordEnds {
+		var known *columnFrequencies
+		if f != nil {
+			known = f.columns[w.name(t.model.spec)]
+		}
+		t.endFrequencies = append(t.endFrequencies, known)
+	}
 	return nil
 }
 
@@ -197,6 +205,9 @@ type Table struct {
 	// live takes sizes and rarities from the model, not from the records.
 	live        bool
 	frequencies []*columnFrequencies // by column
+
+	wordEnds       []wordEnd
+	endFrequencies []*columnFrequencies // by wordEnds
 }
 
 // NewTable makes an empty table.
@@ -213,6 +224,7 @@ func NewTable(m *Model) (*Table, error) {
 		intake: intake, model: c, width: len(m.Columns), used: make([]bool, len(m.Columns)),
 		texts: texts{ids: map[string]uint32{}, words: make([]words, 1), sorted: make([]uint32, 1), variants: c.variants, raw: map[rawText]uint32{}},
 	}
+	t.wordEnds, t.texts.ends = c.wordEnds(), make([][]int16, 2*len(m.Columns))
 	for _, sex := range []identity.Sex{identity.Male, identity.Female} { // maleText, femaleText
 		t.texts.intern(sex.String())
 	}
@@ -578,11 +590,15 @@ func (t *Table) rarities(column int) {
 		for i := range t.Len() {
 			c := &t.cells[i*t.width+column]
 			c.b |= known.of(kind, &t.texts, *c)
+			if kind == textKind && !c.missing() {
+				t.noteEnds(column, *c)
+			}
 		}
 		return
 	}
 
 	if t.model.roles[column].kind == textKind {
+		t.countEnds(column)
 		t.rarity(column, 32, func(c cell) uint64 { return uint64(c.id()) })
 		t.rarity(column, 48, func(c cell) uint64 { return uint64(c.toneless()) })
 		return
