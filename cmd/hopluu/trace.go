@@ -48,7 +48,7 @@ where it should be.`,
 		Example: `  hopluu trace gold.insured_share_by_ward --where ward_code=26737
   hopluu trace gold.population_by_ward --where ward_code=26737 --figure under_6 --limit 50
   hopluu trace gold.indicators --where code=citizens.insured_share
-  hopluu trace gold.poverty_by_ward --where ward_code=26737 --at 2026-01-31T00:00:00+07:00
+  hopluu trace gold.population_by_ward --where ward_code=26737 --at 2026-01-31T00:00:00+07:00
   hopluu trace --event health.public.patient/1/1234 --kafka
   hopluu trace --record health.patient:311
   hopluu trace --lsn 16/B374D848 --source health

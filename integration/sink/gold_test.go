@@ -129,7 +129,7 @@ func TestIndicatorsOfASmallCity(t *testing.T) {
 		[]any{3, "t1_c", nil, "Chi", "2022-05-05", "female", "26740", nil, nil, "alive", at, at},
 		[]any{4, "t1_d", nil, "Dũng", "1940-05-05", "male", "26740", nil, nil, "dead", at, at})
 	put("population", "birth", 1,
-		[]any{1, 3, "Chi", "2022-05-05", "female", nil, nil, nil, "26740", "2022-09-05 00:00:00+00"},
+		[]any{1, 3, "Chi", "2022-05-05", "female", nil, nil, nil, "26737", "2022-09-05 00:00:00+00"},
 		[]any{2, nil, "Em", "2025-10-02", "male", nil, nil, nil, "26740", at})
 	put("population", "death", 1, []any{1, 4, "2025-08-15", nil, at})
 	put("health", "facility", 1, []any{1, "79001", "Bệnh viện", "basic", "26737", 2})
@@ -137,7 +137,7 @@ func TestIndicatorsOfASmallCity(t *testing.T) {
 		[]any{1, "t1_a", nil, nil, "An", "1950-05-05", "male", nil, "26737", nil, at, at},
 		[]any{2, "t1_b", nil, nil, "Binh", "1980-05-05", "female", nil, "26737", nil, at, at},
 		[]any{3, nil, nil, nil, "Bé", "2023-01-01", "male", nil, "26740", nil, at, at},
-		[]any{4, nil, nil, nil, "Chi", "2022-05-05", "female", nil, "26740", nil, at, at})
+		[]any{4, nil, nil, nil, "Chi", "2022-05-05", "female", nil, "26737", nil, "2024-03-01 01:00:00+00", "2024-03-01 01:00:00+00"})
 	put("health", "insurance_card", 1,
 		[]any{"t1_k1", 1, "2025-01-01", "2025-12-31", 1},
 		[]any{"t1_k2", 2, "2024-01-01", "2024-12-31", 1})
@@ -229,7 +229,13 @@ func TestIndicatorsOfASmallCity(t *testing.T) {
 	// P10: every figure carries its "as of", and where it comes from.
 	w.expect("SELECT DISTINCT toString(as_of) FROM gold.indicators", "('2025-10-09 15:53:20.000000')")
 	w.expect("SELECT count() FROM gold.indicators WHERE empty(sources)", "(0)")
-	w.expect("SELECT ward_code, ward_name, people, admissions, cost FROM gold.poor_members_in_hospital_by_ward", "('26737','Tân Định',1,1,1000000)")
+	// A code names the ward that had it when it was written.
+	w.expect("SELECT ward_code, ward_since, ward_name, people, admissions, cost FROM gold.poor_members_in_hospital_by_ward", "('26737','2000-01-01','Đa Kao',1,1,1000000)")
+	w.expect("SELECT ward_code, ward_since, ward_name, births FROM gold.births_not_in_register_by_ward ORDER BY ward_code", "('26737','2000-01-01','Đa Kao',1)", "('26740','2025-07-01','Sài Gòn',1)")
+	w.expect("SELECT ward_code, ward_since, ward_name, children, without_record FROM gold.children_without_civil_record_by_ward ORDER BY ward_code", "('26737','2000-01-01','Đa Kao',1,0)", "('26740','2025-07-01','Sài Gòn',1,1)")
+	w.expect("SELECT ward_code, ward_since, ward_name, applied FROM gold.permits_by_ward ORDER BY ward_code", "('26737','2025-07-01','Tân Định',1)", "('26740','2025-07-01','Sài Gòn',1)")
+	w.expect("SELECT ward_code, ward_since, ward_name, poor, near_poor, escaped, members FROM gold.poverty_by_ward ORDER BY ward_code", "('26737','2000-01-01','Đa Kao',1,0,0,1)", "('26740',NULL,NULL,0,1,1,1)")
+	w.expect("SELECT ward_code, ward_name, citizens FROM gold.population_by_ward ORDER BY ward_code", "('26737','Tân Định',2)", "('26740','Sài Gòn',1)")
 	w.expect("SELECT programme, died_on, payments, amount, last_period, record FROM gold.welfare_paid_to_dead", "('elderly','2025-08-15',2,1000000,'2025-10-01','welfare.beneficiary:1')")
 	w.expect("SELECT permit_no, overdue FROM gold.permits_of_tax_debtors", "('GP1',1000000)")
 	w.expect("SELECT ward_code, citizens, insured FROM gold.insured_share_by_ward ORDER BY ward_code", "('26737',2,1)", "('26740',1,0)")

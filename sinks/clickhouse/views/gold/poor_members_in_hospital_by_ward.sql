@@ -1,7 +1,8 @@
--- figures: people, admissions, cost, insured_paid by ward_code
+-- figures: people, admissions, cost, insured_paid by ward_code, ward_since
 CREATE OR REPLACE VIEW gold.poor_members_in_hospital_by_ward
 (
     ward_code Nullable(String) COMMENT 'Mã phường, xã — Code of the ward',
+    ward_since Nullable(Date32) COMMENT 'Mã chỉ phường, xã này từ ngày (trống: danh mục không có mã đó vào ngày lập hồ sơ) — Since when the code names this ward; a code was used again for another on 2025-07-01. Empty: the register has no ward of the code on the day of the record',
     ward_name Nullable(String) COMMENT 'Tên phường, xã — Name of the ward',
     people UInt64 COMMENT 'Số người — People',
     admissions UInt64 COMMENT 'Lượt nhập viện — Admissions',
@@ -15,7 +16,8 @@ WITH
     toDate(fresh) AS today
 SELECT
     m.ward_code AS ward_code,
-    any(w.name) AS ward_name,
+    if(w.name IS NULL OR w.valid_to < ifNull(toDate32(m.decided_on), toDate32(0)), NULL, w.since) AS ward_since,
+    if(ward_since IS NULL, NULL, any(w.name)) AS ward_name,
     uniqExact(m.person_id) AS people,
     count() AS admissions,
     ifNull(sum(e.cost), 0) AS cost,
@@ -23,7 +25,7 @@ SELECT
     any(fresh) AS as_of
 FROM
 (
-    SELECT x.person_id AS person_id, any(h.ward_code) AS ward_code
+    SELECT x.person_id AS person_id, any((h.ward_code, h.decided_on)) AS place, place.1 AS ward_code, place.2 AS decided_on
     FROM silver.v_welfare_household_member AS x
     INNER JOIN silver.v_welfare_household AS h ON h.household_id = x.household_id AND h._source = x._source
     WHERE h.category = 'poor' AND x.person_id IS NOT NULL
@@ -35,6 +37,7 @@ INNER JOIN
     FROM silver.v_health_encounter
     WHERE kind IN ('inpatient', 'emergency') AND admitted_at >= toStartOfMonth(today) AND person_id IS NOT NULL
 ) AS e ON e.person_id = m.person_id
-LEFT ANY JOIN gold.ward AS w ON w.code = m.ward_code
-GROUP BY m.ward_code
+LEFT ASOF JOIN (SELECT code, name, assumeNotNull(valid_from) AS since, valid_to FROM silver.v_population_ward WHERE valid_from IS NOT NULL) AS w
+    ON w.code = m.ward_code AND w.since <= ifNull(toDate32(m.decided_on), toDate32(0))
+GROUP BY m.ward_code, ward_since
 COMMENT 'Thành viên hộ nghèo nhập viện trong tháng theo phường, xã — Members of poor households admitted to hospital this month, by ward'
