@@ -273,6 +273,7 @@ func (m *Matcher) sayErasure(ctx context.Context, e *erasure.Erasure, outcome er
 		if err != nil {
 			return "", fatal(err)
 		}
+		m.erased.said[e.ID] = saidErasure{e.Version, key, value}
 	}
 	*out = m.erasureJSON(e)
 	out.Outcome = string(outcome)

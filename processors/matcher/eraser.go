@@ -20,6 +20,30 @@ type eraser struct {
 	ledger *erasure.Ledger
 	end    int64     // of the ledger as it was read
 	looked time.Time // for more of it
+	// said are the messages of what was asked of this matcher, by erasure. Kafka
+	// may show a transaction a moment after it told that it is committed, and who
+	// asks again must not find the ledger of before.
+	said map[string]saidErasure
+}
+
+// saidErasure is a message of the ledger that this matcher wrote.
+type saidErasure struct {
+	version    uint64
+	key, value []byte
+}
+
+// ours has the ledger say what this matcher wrote and Kafka does not show yet.
+func (e *eraser) ours() error {
+	for id, said := range e.said {
+		if known, ok := e.ledger.Of(id); ok && known.Version >= said.version {
+			delete(e.said, id)
+			continue
+		}
+		if err := e.ledger.Take(said.key, said.value); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // ledgerWait is how often the ledger is looked at.
@@ -31,6 +55,9 @@ func (m *Matcher) readLedger(ctx context.Context) (gone int, err error) {
 	e := m.erased
 	if e.ledger, e.end, err = feed.Read(ctx, m.config.Kafka); err != nil {
 		return 0, fmt.Errorf("matcher: %w", err)
+	}
+	if err := e.ours(); err != nil {
+		return 0, err
 	}
 	e.looked = time.Now()
 	return m.forgetErased(), nil

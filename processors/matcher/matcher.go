@@ -187,7 +187,7 @@ func (m *Matcher) reset() (err error) {
 	m.staleDelete = map[topic.Partition]string{}
 	m.markers = map[marked]marker{}
 	m.asOf = 0
-	m.erased = &eraser{}
+	m.erased = &eraser{said: map[string]saidErasure{}}
 	return nil
 }
 
