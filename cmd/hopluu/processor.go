@@ -103,6 +103,9 @@ func runProcessor(ctx context.Context, c config.Config, log *slog.Logger) error 
 		if err := s.kafkaAnswers(ctx, func(ctx context.Context) error { _, err := kafka.Ensure(ctx, specs...); return err }); err != nil {
 			return err
 		}
+		if err := s.asks(ctx, kafka, topicSettings(c).ModelSpec()); err != nil {
+			return err
+		}
 		watcher, err := s.pauses(ctx, kafka, topicSettings(c).PauseSpec())
 		if err != nil {
 			return err

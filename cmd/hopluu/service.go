@@ -161,17 +161,26 @@ func (s *stage) kafkaAnswers(ctx context.Context, ask func(context.Context) erro
 	return s.until(ctx, "Kafka", func(err error) bool { return !topic.Passing(err) }, ask)
 }
 
-// pauses watches what operators hold still, and shows it in the metrics. The topic
-// is made where it is missing, as the stages' others are; who may not make it goes
-// on: while it is missing nothing is held.
-func (s *stage) pauses(ctx context.Context, kafka *topic.Client, spec topic.Spec) (watcher *pause.Watcher, err error) {
-	err = s.kafkaAnswers(ctx, func(ctx context.Context) (err error) {
-		switch _, err := kafka.Ensure(ctx, spec); {
-		case topic.Passing(err), ctx.Err() != nil:
+// asks makes a topic in which operators say something, where it is missing, as the
+// stages' others are. Who may not make it goes on: while it is missing nothing was
+// said.
+func (s *stage) asks(ctx context.Context, kafka *topic.Client, spec topic.Spec) error {
+	return s.kafkaAnswers(ctx, func(ctx context.Context) error {
+		_, err := kafka.Ensure(ctx, spec)
+		if err == nil || topic.Passing(err) || ctx.Err() != nil {
 			return err
-		case err != nil:
-			s.log.Warn("the topic of pauses is not as it should be; nothing is held until 'hopluu topics create' or 'hopluu pause' makes it", "error", err)
 		}
+		s.log.Warn("a topic in which operators say something is not as it should be; until 'hopluu topics create' makes it nothing is heard", "topic", spec.Name, "error", err)
+		return nil
+	})
+}
+
+// pauses watches what operators hold still, and shows it in the metrics.
+func (s *stage) pauses(ctx context.Context, kafka *topic.Client, spec topic.Spec) (watcher *pause.Watcher, err error) {
+	if err := s.asks(ctx, kafka, spec); err != nil {
+		return nil, err
+	}
+	err = s.kafkaAnswers(ctx, func(ctx context.Context) (err error) {
 		watcher, err = pause.Watch(ctx, kafka, s.log)
 		return err
 	})
