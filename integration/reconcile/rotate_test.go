@@ -77,6 +77,10 @@ func partition(t testing.TB, persons map[string]string) identity.Partition {
 	return hash.Sum()
 }
 
+// number is somebody's CCCD, as the database makes it: those of different people
+// are not one with a digit mistyped.
+func number(n int) string { return fmt.Sprintf("079085%06d", n*30011) }
+
 // P11, P12: under a new key of tokens every row comes to have its tokens, what is
 // compared agrees, and who was erased under the old key stays out under the new
 // one; without the old key capture does not begin. Nobody is linked anew, equal
@@ -84,17 +88,18 @@ func partition(t testing.TB, persons map[string]string) identity.Partition {
 // key, and what refers to it) keeps its tokens, so that those records stay too.
 func TestP11RotatedKeyMovesEveryRow(t *testing.T) {
 	r := newRig(t, rotatedFile, `
+		CREATE FUNCTION number(n int) RETURNS text LANGUAGE sql RETURN '079085' || lpad((n * 30011)::text, 6, '0');
 		CREATE TABLE public.patient (id bigint PRIMARY KEY, cccd text, name text);
 		CREATE TABLE public.encounter (id bigint PRIMARY KEY, patient bigint, note text);
 		CREATE TABLE public.visitor (id bigint PRIMARY KEY, cccd text, name text);
 		CREATE TABLE public.card (cccd text PRIMARY KEY, insurance text, name text);
 		CREATE TABLE public.renewal (id bigint PRIMARY KEY, holder text REFERENCES public.card, by_cccd text);
 		CREATE TABLE public.fee (id bigint PRIMARY KEY, card text);
-		INSERT INTO public.patient SELECT n, '07908500' || (1000 + n), 'Name of ' || n FROM generate_series(1, 30) n;
-		INSERT INTO public.visitor SELECT n, '07908500' || (1000 + n), 'Name of ' || n FROM generate_series(11, 30) n;
-		INSERT INTO public.card SELECT '07908500' || (1000 + n), 'DN' || n, 'Name of ' || n FROM generate_series(21, 30) n;
-		INSERT INTO public.renewal SELECT n, '07908500' || (1000 + n), '07908500' || (1001 + n) FROM generate_series(21, 29) n;
-		INSERT INTO public.fee SELECT n, '07908500' || (1000 + n) FROM generate_series(21, 24) n;
+		INSERT INTO public.patient SELECT n, number(n), 'Name of ' || n FROM generate_series(1, 30) n;
+		INSERT INTO public.visitor SELECT n, number(n), 'Name of ' || n FROM generate_series(11, 30) n;
+		INSERT INTO public.card SELECT number(n), 'DN' || n, 'Name of ' || n FROM generate_series(21, 30) n;
+		INSERT INTO public.renewal SELECT n, number(n), number(n + 1) FROM generate_series(21, 29) n;
+		INSERT INTO public.fee SELECT n, number(n) FROM generate_series(21, 24) n;
 		INSERT INTO public.encounter SELECT n, n % 30 + 1, 'x' FROM generate_series(1, 30) n`, 1)
 	s := r.sources[0]
 	for _, spec := range (connectors.Topics{Partitions: 2, Replication: 1, MinISR: 1}).IdentitySpecs() {
@@ -136,12 +141,12 @@ func TestP11RotatedKeyMovesEveryRow(t *testing.T) {
 	// Somebody is erased under the first key.
 	id := harness.Name("e")
 	card := func(n int) string {
-		return s.Name + ".card:" + string(r.config.Records.Append(nil, "cccd", fmt.Appendf(nil, "07908500%d", 1000+n)))
+		return s.Name + ".card:" + string(r.config.Records.Append(nil, "cccd", []byte(number(n))))
 	}
 	erased := &erasure.Erasure{ID: id, Version: 1, Records: []string{s.Name + ".patient:7", card(21)}, By: "an", Reason: "asked"}
 	key, value, err := erased.Message()
 	require.NoError(t, err)
-	tokens := []string{string(r.config.Tokens.Append(nil, "cccd", []byte("079085001007")))}
+	tokens := []string{string(r.config.Tokens.Append(nil, "cccd", []byte(number(7))))}
 	foundKey, found, err := erasure.Found{Tokens: tokens}.Message(id, erasure.FoundVault)
 	require.NoError(t, err)
 	require.NoError(t, feed.Write(t.Context(), r.config.Kafka, harness.Name("says"), 1, feed.Message{Key: key, Value: value}, feed.Message{Key: foundKey, Value: found}))
@@ -211,7 +216,7 @@ func TestP11RotatedKeyMovesEveryRow(t *testing.T) {
 		behind = append(behind, table.Table)
 	}
 	require.NoError(t, connectors.Resnapshot(t.Context(), r.config.Kafka, s.Name, behind...))
-	r.exec(s, `INSERT INTO public.patient VALUES (700, '079085001007', 'Again 7'), (701, '079085009999', 'Another')`)
+	r.exec(s, `INSERT INTO public.patient VALUES (700, number(7), 'Again 7'), (701, '079085009999', 'Another')`)
 	harness.Eventually(t, within, func(context.Context) error {
 		tables := look(2).Tables
 		for i, rows := range []uint64{30, 20, 9, 8} {
@@ -301,7 +306,7 @@ func (r *rig) refusesOtherKeys(s reconcile.Source, runs running, old *token.Toke
 		for _, table := range tables {
 			rows := texts(t, r.config.ClickHouse, "SELECT toString(tuple(*)) FROM silver."+r.dataset(table)+" FINAL ORDER BY 1")
 			for _, row := range rows {
-				if strings.Contains(row, string(right.Records.Append(nil, "cccd", []byte("079085001022")))) {
+				if strings.Contains(row, string(right.Records.Append(nil, "cccd", []byte(number(22))))) {
 					return fmt.Errorf("%s has the name of before: %s", table, row)
 				}
 			}
