@@ -362,20 +362,16 @@ func (a *app) withSaving(cmd *cobra.Command, s saving, do func(config.Config, ba
 	if s.withoutClickHouse {
 		return do(c, b)
 	}
-	options, err := clickhouseOptions(c)
+	store, err := storeConfig(c)
 	if err != nil {
 		return err
 	}
-	if b.ClickHouse, err = dialClickHouse(ctx, options); err != nil {
+	if b.ClickHouse, err = dialClickHouse(ctx, store.ClickHouse); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, b.ClickHouse.Close()) }()
-	set, err := loadSectors(c)
-	if err != nil {
-		return err
-	}
 	b.Erase = func(ctx context.Context, ledger *erasure.Ledger) error {
-		_, err := clickhouse.Erase(ctx, &clickhouse.Config{Sectors: set, Sources: sourceRefs(sources), ClickHouse: options, Cluster: c.ClickHouse.Cluster}, ledger)
+		_, err := clickhouse.Erase(ctx, &store, ledger)
 		return err
 	}
 	return do(c, b)

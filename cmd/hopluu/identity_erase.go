@@ -12,7 +12,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/hopluu/hopluu/cmd/hopluu/config"
 	"github.com/hopluu/hopluu/connectors"
 	"github.com/hopluu/hopluu/processors/matcher"
 	"github.com/hopluu/hopluu/schemas/erasure"
@@ -157,11 +156,11 @@ func (a *app) showErasure(ctx context.Context, out io.Writer, shown *matcher.Era
 	if c.ClickHouse.DSN == "" {
 		return nil
 	}
-	settings, err := ledgerSettings(c)
+	settings, err := storeConfig(c)
 	if err != nil {
 		return err
 	}
-	rows, err := clickhouse.Count(ctx, settings, shown.Records)
+	rows, err := clickhouse.Count(ctx, &settings, shown.Records)
 	if err != nil {
 		return err
 	}
@@ -309,12 +308,12 @@ func (a *app) restoreLedger(cmd *cobra.Command, args []string) error {
 		return err
 	}
 	return a.audited(cmd, args, c, []string{"topic " + topic.IdentityErasure}, func(func(...string)) (err error) {
-		settings, err := ledgerSettings(c)
+		settings, err := storeConfig(c)
 		if err != nil {
 			return err
 		}
 		ledger := erasure.New()
-		if err := clickhouse.ReadLedger(cmd.Context(), settings, ledger); err != nil {
+		if err := clickhouse.ReadLedger(cmd.Context(), &settings, ledger); err != nil {
 			return err
 		}
 		kafka, err := dialKafka(cmd.Context(), c)
@@ -372,22 +371,4 @@ second reviewer approves by giving the same command.
 	command.Flags().BoolVar(&asJSON, "json", false, "print the erasure as JSON")
 	desk.on(command)
 	return command
-}
-
-// ledgerSettings are those of ClickHouse that erasing needs.
-func ledgerSettings(c config.Config) (*clickhouse.Config, error) {
-	set, err := loadSectors(c)
-	if err != nil {
-		return nil, err
-	}
-	sources, err := loadSources(c)
-	if err != nil {
-		return nil, err
-	}
-	settings := &clickhouse.Config{Sectors: set, Sources: sourceRefs(sources), Cluster: c.ClickHouse.Cluster}
-	if settings.ClickHouse, err = clickhouseOptions(c); err != nil {
-		return nil, err
-	}
-	settings.Shards, err = clickhouseShards(c)
-	return settings, err
 }

@@ -15,6 +15,8 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/spf13/cobra"
+
+	"github.com/hopluu/hopluu/cmd/hopluu/config"
 )
 
 // restatement is a figure that a merge or split of persons changed. A value is
@@ -92,11 +94,16 @@ splits are counted together; 'causes' says how many.`,
 }
 
 // withHouse hands over a connection to ClickHouse.
-func (a *app) withHouse(ctx context.Context, do func(driver.Conn) error) (err error) {
+func (a *app) withHouse(ctx context.Context, do func(driver.Conn) error) error {
 	c, _, err := a.load()
 	if err != nil {
 		return err
 	}
+	return houseOf(ctx, c, do)
+}
+
+// houseOf is withHouse of a configuration that is read.
+func houseOf(ctx context.Context, c config.Config, do func(driver.Conn) error) (err error) {
 	options, err := clickhouseOptions(c)
 	if err != nil {
 		return err

@@ -478,26 +478,13 @@ func replayLine(p replay.Progress) string {
 
 // sinkConfig is the sink's configuration with its connections, which done closes.
 func sinkConfig(ctx context.Context, c config.Config, log *slog.Logger, asked patience) (settings clickhouse.Config, done func() error, err error) {
-	set, err := loadSectors(c)
-	if err != nil {
+	if settings, err = storeConfig(c); err != nil {
 		return settings, nil, err
 	}
-	sources, err := loadSources(c)
-	if err != nil {
+	if err := awaitClickHouse(ctx, settings.ClickHouse, asked); err != nil {
 		return settings, nil, err
 	}
-	options, err := clickhouseOptions(c)
-	if err != nil {
-		return settings, nil, err
-	}
-	if err := awaitClickHouse(ctx, options, asked); err != nil {
-		return settings, nil, err
-	}
-	shards, err := clickhouseShards(c)
-	if err != nil {
-		return settings, nil, err
-	}
-	for i, shard := range shards {
+	for i, shard := range settings.Shards {
 		if err := awaitClickHouse(ctx, shard, asked); err != nil {
 			return settings, nil, fmt.Errorf("shard %d of cluster %s: %w", i+1, c.ClickHouse.Cluster, err)
 		}
@@ -510,10 +497,33 @@ func sinkConfig(ctx context.Context, c config.Config, log *slog.Logger, asked pa
 	if err != nil {
 		return settings, nil, errors.Join(err, kafka.Close())
 	}
-	return clickhouse.Config{
-		Kafka: kafka, Registry: schemas, Sectors: set, Sources: sourceRefs(sources), ClickHouse: options,
-		Cluster: c.ClickHouse.Cluster, Shards: shards,
-		Group: c.Sink.Group, BatchRows: c.Sink.BatchRows, BatchBytes: c.Sink.BatchBytes, BatchWait: c.Sink.BatchWait, BronzeRetention: c.Sink.BronzeRetention,
-		Log: log, Metrics: prometheus.NewRegistry(),
-	}, kafka.Close, nil
+	settings.Kafka, settings.Registry, settings.Log, settings.Metrics = kafka, schemas, log, prometheus.NewRegistry()
+	settings.Group, settings.BatchRows, settings.BatchBytes, settings.BatchWait = c.Sink.Group, c.Sink.BatchRows, c.Sink.BatchBytes, c.Sink.BatchWait
+	settings.BronzeRetention = c.Sink.BronzeRetention
+	return settings, kafka.Close, nil
+}
+
+// describedConfig is the sink's configuration as far as the sector files tell it.
+func describedConfig(c config.Config) (settings clickhouse.Config, err error) {
+	if settings.Sectors, err = loadSectors(c); err != nil {
+		return settings, err
+	}
+	sources, err := loadSources(c)
+	for _, s := range sources {
+		settings.Sources = append(settings.Sources, clickhouse.SourceRef{Name: s.Name, Sector: s.Sector})
+	}
+	return settings, err
+}
+
+// storeConfig is describedConfig with where ClickHouse is.
+func storeConfig(c config.Config) (settings clickhouse.Config, err error) {
+	if settings, err = describedConfig(c); err != nil {
+		return settings, err
+	}
+	settings.Cluster = c.ClickHouse.Cluster
+	if settings.ClickHouse, err = clickhouseOptions(c); err != nil {
+		return settings, err
+	}
+	settings.Shards, err = clickhouseShards(c)
+	return settings, err
 }

@@ -252,25 +252,13 @@ func (a *app) withSinkGroup(ctx context.Context, name string, partition int32, d
 	return do(kafka, c, standings)
 }
 
-// sourceRefs are the sources as the sink names them.
-func sourceRefs(sources []source) (refs []clickhouse.SourceRef) {
-	for _, s := range sources {
-		refs = append(refs, clickhouse.SourceRef{Name: s.Name, Sector: s.Sector})
-	}
-	return refs
-}
-
 // feeds are what the sink reads.
 func feeds(c config.Config) ([]clickhouse.Feed, error) {
-	set, err := loadSectors(c)
+	settings, err := describedConfig(c)
 	if err != nil {
 		return nil, err
 	}
-	sources, err := loadSources(c)
-	if err != nil {
-		return nil, err
-	}
-	return clickhouse.Feeds(clickhouse.Config{Sectors: set, Sources: sourceRefs(sources)})
+	return clickhouse.Feeds(settings)
 }
 
 // sinkTopics are the topics that the sink reads.

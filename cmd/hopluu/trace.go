@@ -11,6 +11,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
 	"github.com/hopluu/hopluu/cmd/hopluu/config"
 	"github.com/hopluu/hopluu/cmd/hopluu/operations/trace"
 	"github.com/hopluu/hopluu/sinks/clickhouse/tables"
@@ -130,31 +132,24 @@ func (a *app) withTracer(cmd *cobra.Command, args, touched []string, do func(con
 	})
 }
 
-func withTracing(ctx context.Context, c config.Config, do func(context.Context, *trace.Tracer) error, kafka bool) (err error) {
-	options, err := clickhouseOptions(c)
-	if err != nil {
-		return err
-	}
-	conn, err := dialClickHouse(ctx, options)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, conn.Close()) }()
-	settings := trace.Config{ClickHouse: conn}
-	if kafka {
-		if settings.Kafka, err = dialKafka(ctx, c); err != nil {
+func withTracing(ctx context.Context, c config.Config, do func(context.Context, *trace.Tracer) error, kafka bool) error {
+	return houseOf(ctx, c, func(conn driver.Conn) (err error) {
+		settings := trace.Config{ClickHouse: conn}
+		if kafka {
+			if settings.Kafka, err = dialKafka(ctx, c); err != nil {
+				return err
+			}
+			defer func() { err = errors.Join(err, settings.Kafka.Close()) }()
+			if settings.Registry, err = dialRegistry(ctx, c); err != nil {
+				return err
+			}
+		}
+		t, err := trace.New(ctx, settings)
+		if err != nil {
 			return err
 		}
-		defer func() { err = errors.Join(err, settings.Kafka.Close()) }()
-		if settings.Registry, err = dialRegistry(ctx, c); err != nil {
-			return err
-		}
-	}
-	t, err := trace.New(ctx, settings)
-	if err != nil {
-		return err
-	}
-	return do(ctx, t)
+		return do(ctx, t)
+	})
 }
 
 // line writes one JSON object a line, each with its kind.

@@ -141,11 +141,10 @@ func ReadAudit(ctx context.Context, options *clickhouse.Options, since time.Time
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, s.conn.Close()) }()
-	at := "toDateTime64(" + quote(since.UTC().Format("2006-01-02 15:04:05.000")) + ", 3, 'UTC')"
 	if since.Year() < 1970 {
-		at = "toDateTime64(0, 3, 'UTC')"
+		since = time.Unix(0, 0)
 	}
-	err = s.query(ctx, "SELECT at, ended, who, account, command, args, touched, outcome, error, id FROM ops.audit FINAL WHERE at >= "+at+" ORDER BY at, id", func(rows driver.Rows) error {
+	err = s.query(ctx, "SELECT at, ended, who, account, command, args, touched, outcome, error, id FROM ops.audit FINAL WHERE at >= "+moment(since.Truncate(time.Millisecond))+" ORDER BY at, id", func(rows driver.Rows) error {
 		var e audit.Entry
 		if err := rows.Scan(&e.At, &e.Ended, &e.Who, &e.User, &e.Command, &e.Args, &e.Touched, &e.Outcome, &e.Error, &e.ID); err != nil {
 			return err
