@@ -50,7 +50,7 @@ func TestMatcher(t *testing.T) {
 			require.Equal(t, "population.citizen:1", links[record]["citizen"], record)
 			require.Equal(t, "link", links[record]["decision"], record)
 			require.Equal(t, rule, links[record]["rule"], record)
-			require.Equal(t, "city-4", links[record]["model_version"])
+			require.Equal(t, "city-5", links[record]["model_version"])
 			require.Equal(t, rule == "weights", links[record]["weight"] != "", record)
 		}
 		require.Equal(t, "review", links["health.patient:4"]["decision"])
@@ -95,7 +95,7 @@ func TestMatcher(t *testing.T) {
 		// It is told, in the transaction of the links.
 		citizen := identity.PersonOf("population.citizen:1").String()
 		r.happened(citizen, func(e map[string]string) bool {
-			return e["kind"] == "split" && e["causes"] == `["health.patient:1"]` && e["model_version"] == "city-4" &&
+			return e["kind"] == "split" && e["causes"] == `["health.patient:1"]` && e["model_version"] == "city-5" &&
 				strings.Contains(e["before"], `{"person_id":"`+citizen+`","records":["health.patient:1","health.patient:2","health.patient:3","population.citizen:1"]}`) &&
 				strings.Contains(e["after"], `{"person_id":"`+identity.PersonOf("health.patient:3").String()+`","records":["health.patient:3"]}`)
 		})

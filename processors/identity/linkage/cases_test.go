@@ -312,6 +312,18 @@ var cases = []struct {
 		want:      map[string]string{"welfare.beneficiary:1": "welfare.beneficiary:1", "welfare.beneficiary:2": "health.patient:2"},
 		decisions: map[string]string{"welfare.beneficiary:1": identity.DecisionReview},
 	},
+	{
+		name: "neighbouring numbers, names a letter apart, no birth date: the next person, or two mistakes",
+		people: []person{
+			{id: "population.citizen:1", in: register, cccd: "079085001234", cmnd: "024517348", name: "Thạch Gia Khuê", ward: "26734", sex: "male"},
+			{id: "health.patient:1", in: health, cccd: "079085001235", name: "Thạch Gia Khuy", ward: "26734", sex: "male"},
+			{id: "health.patient:2", in: health, cccd: "079085001134", cmnd: "024517349", name: "Thạch Gia Khuế", ward: "26734", sex: "male"},
+			// Its CMND says whose it is.
+			{id: "tax.taxpayer:1", in: tax, cccd: "079085001243", cmnd: "024517348", name: "Thạch Gia Khua"},
+		},
+		want:      map[string]string{"health.patient:1": "health.patient:1", "health.patient:2": "health.patient:2", "tax.taxpayer:1": "population.citizen:1"},
+		decisions: map[string]string{"health.patient:1": identity.DecisionReview, "health.patient:2": identity.DecisionReview},
+	},
 }
 
 func TestCases(t *testing.T) {
@@ -348,7 +360,7 @@ func TestCase29ABridgeThatGoesParts(t *testing.T) {
 		Kind:   EventMerge,
 		Before: inOrder(Members{identity.PersonOf(a.id), []string{a.id}}, Members{before, []string{b.id}}),
 		After:  []Members{{identity.PersonOf(a.id), []string{a.id, bridge.id, b.id}}},
-		Causes: []string{bridge.id}, Model: "city-4",
+		Causes: []string{bridge.id}, Model: "city-5",
 	}}, events)
 
 	require.True(t, e.Delete(bridge.id, bridge.in, event.Position{Epoch: 1, LSN: 1, Ordinal: 1}))
@@ -359,7 +371,7 @@ func TestCase29ABridgeThatGoesParts(t *testing.T) {
 		Kind:   EventSplit,
 		Before: []Members{{identity.PersonOf(a.id), []string{a.id, bridge.id, b.id}}},
 		After:  inOrder(Members{identity.PersonOf(a.id), []string{a.id}}, Members{before, []string{b.id}}),
-		Causes: []string{bridge.id}, Model: "city-4",
+		Causes: []string{bridge.id}, Model: "city-5",
 	}}, events)
 }
 

@@ -53,13 +53,18 @@ func (t *Table) shift(w *weights, coverage float64) float32 {
 	return log2(coverage/float64(references)) - log2(1-coverage) - w.priorReference
 }
 
+// competes tells whether candidates of a record are set against one another.
+func (t *Table) competes() bool {
+	return (t.referenced || t.live) && t.model.spec.Prior.Coverage > 0
+}
+
 // compete changes the weights of edges to the reference into what competition
 // leaves of them.
-func (t *Table) compete(edges []Edge, w *weights, coverage float64) {
-	if !t.referenced && !t.live || coverage <= 0 {
+func (t *Table) compete(edges []Edge, w *weights) {
+	if !t.competes() {
 		return
 	}
-	shift := t.shift(w, coverage)
+	shift := t.shift(w, t.model.spec.Prior.Coverage)
 	var odds []float64
 	for _, r := range t.rivalry(edges) {
 		odds = odds[:0]

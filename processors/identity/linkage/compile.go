@@ -34,6 +34,7 @@ type compiled struct {
 	// personal are ones in the places of the comparisons of a person's numbers:
 	// in a record of a firm or a household they are those of whoever answers for it.
 	personal pattern
+	doubts   []patterns
 	live     *live // nil in a model for files only
 	own      [maxComparisons]own
 }
@@ -120,10 +121,13 @@ func (m *Model) compile() (*compiled, error) {
 		}
 		c.rules = append(c.rules, r)
 	}
+	var err error
+	if c.doubts, err = m.compilePatterns(m.Doubts); err != nil {
+		return nil, fmt.Errorf("doubts: %w", err)
+	}
 	c.earliest = identity.FirstYear
 	if m.Live != nil {
 		c.earliest = identity.RegisteredYear
-		var err error
 		if c.live, err = m.compileLive(c); err != nil {
 			return nil, fmt.Errorf("live: %w", err)
 		}

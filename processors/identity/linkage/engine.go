@@ -32,6 +32,7 @@ type Engine struct {
 	live  *live
 	w     *weights
 	shift float32 // of the weight of a pair with a record of the reference
+	limit ceiling
 	// keep is the weight from which a pair is kept, review that from which its
 	// records are solved together, link that from which they are joined.
 	keep, review, link float32
@@ -178,7 +179,7 @@ func NewEngine(m *Model, f *Frequencies) (*Engine, error) {
 	if e.fields, err = bind(m); err != nil {
 		return nil, err
 	}
-	e.shift = t.shift(e.w, m.Prior.Coverage)
+	e.shift, e.limit = t.shift(e.w, m.Prior.Coverage), t.ceiling(e.w)
 	e.review, e.link = float32(m.Thresholds.Review), float32(m.Thresholds.Link)
 	e.keep = e.review - keepBelow
 	e.stats.tables = map[*identity.Origin]*TableStats{}

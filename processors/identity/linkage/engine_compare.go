@@ -202,6 +202,7 @@ func (e *Engine) meet(w *worker, i, j int32, share uint8) {
 		}
 		weight = contradicted
 	}
+	weight = e.limit.of(p, weight, reference || n.origin.Register)
 	w.found = append(w.found, compared{i, j, weight, share})
 }
 

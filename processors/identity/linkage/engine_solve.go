@@ -176,7 +176,8 @@ func (e *Engine) weigh(i int32, h half) float32 {
 		e.workers = append(e.workers, &worker{comparer: newComparer(e.t)})
 	}
 	p, rarity := e.workers[0].comparer.compareWithout(x, y, without)
-	return e.w.ratio(p, rarity) + e.prior(e.at(i).origin.Register || e.at(h.to).origin.Register)
+	reference := e.at(i).origin.Register || e.at(h.to).origin.Register
+	return e.limit.of(p, e.w.ratio(p, rarity)+e.prior(reference), reference)
 }
 
 // twice tells whether a list has the edge of a place before it too: while a pair

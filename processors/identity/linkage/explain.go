@@ -31,6 +31,7 @@ type Step struct {
 	U      float64 `json:"u,omitempty"`
 }
 
+// Beside the comparisons, and what is in doubt by the name of the doubt:
 // StepHousehold is the name of the step that weighs the evidence against what
 // people of one household share.
 const StepHousehold = "household"
@@ -63,7 +64,7 @@ func (t *Table) Explain(a, b int32) (Explanation, error) {
 		return Explanation{}, err
 	}
 	w := t.weights()
-	e := explain(newComparer(t), w, t.row(a), t.row(b), t.priorOf(w, a, b), 0)
+	e := explain(newComparer(t), w, t.row(a), t.row(b), t.priorOf(w, a, b), 0, t.ceiling(w), t.isReference(a) || t.isReference(b))
 	blocks := newBlocks(t)
 	width := len(t.model.rules)
 	for r := range width {
@@ -94,8 +95,8 @@ func (e *Engine) Explain(a, b string) (Explanation, error) {
 	}
 	i, j := places[0], places[1]
 	x, y := e.row(i), e.row(j)
-	prior := e.prior(e.at(i).origin.Register || e.at(j).origin.Register)
-	out := explain(e.comparer(), e.w, x, y, prior, e.live.without(e.contested, x, y))
+	reference := e.at(i).origin.Register || e.at(j).origin.Register
+	out := explain(e.comparer(), e.w, x, y, e.prior(reference), e.live.without(e.contested, x, y), e.limit, reference)
 	for r := range e.model.rules {
 		rule := &e.model.rules[r]
 		if k := rule.of(&e.t.texts, x); k != 0 && k == rule.of(&e.t.texts, y) && int(e.blocks[blockKey(r, k)].count) <= rule.max {
@@ -112,7 +113,7 @@ func (e *Engine) Explain(a, b string) (Explanation, error) {
 
 // explain tells how the weight of two rows comes about; what the comparisons in
 // without compare is no evidence.
-func explain(c *comparer, w *weights, x, y []cell, prior float32, without pattern) Explanation {
+func explain(c *comparer, w *weights, x, y []cell, prior float32, without pattern, limit ceiling, reference bool) Explanation {
 	m := c.model.spec
 	p, _ := c.compare(x, y)
 	counting, rarity := c.compareWithout(x, y, without)
@@ -137,6 +138,12 @@ func explain(c *comparer, w *weights, x, y []cell, prior float32, without patter
 	e.Weight = e.Prior + float64(w.ratio(counting, rarity))
 	if w.hasKin {
 		e.Steps = append(e.Steps, Step{Name: StepHousehold, Level: "what kin share", Bits: e.Weight - sum})
+	}
+	if weight := float32(e.Weight); limit.of(counting, weight, reference) < weight {
+		most := float64(limit.of(counting, weight, reference))
+		doubt := limit.doubts[firstOf(limit.doubts, counting)-1].name
+		e.Steps = append(e.Steps, Step{Name: doubt, Level: "for a person to look at", Bits: most - e.Weight})
+		e.Weight = most
 	}
 	e.Probability = 1 / (1 + math.Exp2(-e.Weight))
 	return e

@@ -3,7 +3,6 @@ package linkage
 import (
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 
 	"github.com/hopluu/hopluu/processors/identity"
@@ -26,24 +25,17 @@ type LiveSpec struct {
 	// of Shared: pairs drawn at random are too few to show it.
 	Chance float64 `yaml:"chance,omitempty" json:"chance,omitempty"`
 	// Contradictions are pairs that are never linked whatever they weigh.
-	Contradictions []ContradictionSpec `yaml:"contradictions,omitempty" json:"contradictions,omitempty"`
+	Contradictions []PatternSpec `yaml:"contradictions,omitempty" json:"contradictions,omitempty"`
 	// Born and Died are columns: nobody is born after having died.
 	Born string `yaml:"born,omitempty" json:"born,omitempty"`
 	Died string `yaml:"died,omitempty" json:"died,omitempty"`
-}
-
-// ContradictionSpec holds when every comparison that it names has one of the
-// levels that it names, as Explain names them.
-type ContradictionSpec struct {
-	Name string              `yaml:"name" json:"name"`
-	When map[string][]string `yaml:"when" json:"when"`
 }
 
 // live is a compiled LiveSpec.
 type live struct {
 	spec           *LiveSpec
 	shared         []sharedRule
-	contradictions []contradiction
+	contradictions []patterns
 	born, died     int // columns, -1 without
 }
 
@@ -51,12 +43,6 @@ type live struct {
 type sharedRule struct {
 	rule, column int
 	comparisons  pattern // ones in the places of the comparisons that read the column
-}
-
-type contradiction struct {
-	name string
-	// levels has for each comparison a bit for each level that fits.
-	levels [maxComparisons]uint16
 }
 
 // maxContradictions leaves room for the other rules in a byte.
@@ -93,29 +79,9 @@ func (m *Model) compileLive(c *compiled) (*live, error) {
 	if len(s.Contradictions) > maxContradictions {
 		return nil, fmt.Errorf("%d contradictions: give at most %d", len(s.Contradictions), maxContradictions)
 	}
-	for _, x := range s.Contradictions {
-		out := contradiction{name: x.Name}
-		if x.Name == "" || len(x.When) == 0 {
-			return nil, errors.New("contradictions: name and when are both needed")
-		}
-		for k := range out.levels {
-			out.levels[k] = math.MaxUint16
-		}
-		for name, levels := range x.When {
-			k := m.comparison(name)
-			if k < 0 {
-				return nil, fmt.Errorf("contradiction %s: there is no comparison %q", x.Name, name)
-			}
-			out.levels[k] = 0
-			for _, level := range levels {
-				bits := m.Comparisons[k].bits(level)
-				if bits == 0 {
-					return nil, fmt.Errorf("contradiction %s: %s has no level %q", x.Name, name, level)
-				}
-				out.levels[k] |= bits
-			}
-		}
-		l.contradictions = append(l.contradictions, out)
+	var err error
+	if l.contradictions, err = m.compilePatterns(s.Contradictions); err != nil {
+		return nil, fmt.Errorf("contradictions: %w", err)
 	}
 	for _, at := range []struct {
 		name string
@@ -131,32 +97,8 @@ func (m *Model) compileLive(c *compiled) (*live, error) {
 	return l, nil
 }
 
-// bits gives a bit for each level of that name.
-func (s *ComparisonSpec) bits(name string) (bits uint16) {
-	if name == levelMissing {
-		return 1
-	}
-	for i := range s.Levels {
-		if s.Levels[i].text(s.Column) == name {
-			bits |= 1 << (i + 1)
-		}
-	}
-	return bits
-}
-
 // contradicts gives the contradiction that holds, from 1 on; 0 when none does.
-func (l *live) contradicts(p pattern) int {
-next:
-	for i := range l.contradictions {
-		for k, fits := range l.contradictions[i].levels {
-			if fits>>(p>>(4*k)&15)&1 == 0 {
-				continue next
-			}
-		}
-		return i + 1
-	}
-	return 0
-}
+func (l *live) contradicts(p pattern) int { return firstOf(l.contradictions, p) }
 
 // shares tells whether two records hold one identifier.
 func (l *live) shares(x, y []cell) bool {

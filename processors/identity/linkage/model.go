@@ -33,6 +33,9 @@ type Model struct {
 	Blocking    []RuleSpec       `yaml:"blocking" json:"blocking"`
 	Training    TrainingSpec     `yaml:"training" json:"training"`
 	Thresholds  Thresholds       `yaml:"thresholds" json:"thresholds"`
+	// Doubts are pairs that are never linked by what they weigh: a person looks
+	// at those that are above the threshold.
+	Doubts []PatternSpec `yaml:"doubts,omitempty" json:"doubts,omitempty"`
 	// Prior is nil in a model without weights.
 	Prior  *Prior  `yaml:"prior,omitempty" json:"prior,omitempty"`
 	Report *Report `yaml:"report,omitempty" json:"report,omitempty"`

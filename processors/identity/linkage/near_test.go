@@ -170,7 +170,7 @@ func tableOf(t *testing.T, m *Model, people []person) *Table {
 	f, err := tab.File("city", []string{"record_id", "source", "cccd", "full_name", "birth_date", "ward", "address", "cmnd", "insurance", "sex", "phone"})
 	require.NoError(t, err)
 	for _, p := range people {
-		require.NoError(t, f.Add([]string{p.id, p.in.Sector, p.cccd, p.name, p.birth, p.ward, p.address, "", "", "", ""}))
+		require.NoError(t, f.Add([]string{p.id, p.in.Sector, p.cccd, p.name, p.birth, p.ward, p.address, p.cmnd, p.insurance, p.sex, p.phone}))
 	}
 	require.NoError(t, tab.Close())
 	return tab

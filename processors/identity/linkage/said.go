@@ -145,10 +145,12 @@ func (m *Model) compileSaid(c *comparison) error {
 
 // level is 1 when what the one side's CCCD says is what the other record says, 2
 // when it is not, and 0 when no CCCD says more than its record does, or both
-// records have the same, which is evidence of its own.
+// records have the same or near ones. That is evidence of its own, of which what
+// the digits say follows: counted again, it made one of two people whose numbers
+// were issued one after the other.
 func (s *saying) level(x, y []cell) int {
 	cx, cy := x[s.cccd], y[s.cccd]
-	if (cx.b|cy.b)&saidBits == 0 || cx.a == cy.a {
+	if (cx.b|cy.b)&saidBits == 0 || !cx.missing() && !cy.missing() && (cx.a == cy.a || nearNumbers(cx.a, cy.a)) {
 		return 0
 	}
 	n := s.one(cx, cy, y)

@@ -42,6 +42,8 @@ func TestWhatACCCDSays(t *testing.T) {
 		{"of a year alone, and of a province that is part of another now", [4]string{"079085001234", "", "", ""}, [4]string{"", "1985", "", "Bình Dương"}, []string{m, m, "says_year", "says_place"}},
 		{"what the record says itself counts there", [4]string{"079085001234", "1985-03-20", "male", "79"}, [4]string{"", "1985-03-20", "male", "79"}, []string{m, m, m, m}},
 		{"one number: that is the evidence", [4]string{"079085001234", "", "", ""}, [4]string{"079085001234", "1985-03-20", "male", "79"}, []string{"equal", m, m, m}},
+		{"a digit mistyped: what is alike follows from it", [4]string{"079085001234", "", "", ""}, [4]string{"079085001235", "", "", ""}, []string{"near", m, m, m}},
+		{"also of what the other record says", [4]string{"079085001234", "", "", ""}, [4]string{"079086001234", "1986-03-20", "male", "TP HCM"}, []string{"near", m, m, m}},
 		{"two numbers say what neither record does", [4]string{"079085001234", "", "", ""}, [4]string{"079185999999", "", "", ""}, []string{d, d, "says_year", "says_place"}},
 		{"nothing on the other side", [4]string{"079085001234", "", "", ""}, [4]string{"", "", "", ""}, []string{m, m, m, m}},
 		{"a number that is somebody else's speaks less against another (case11)", [4]string{"079085001234", "2016-07-08", "male", "79"}, [4]string{"079216263131", "2016-07-08", "male", "79"}, []string{"doubted", m, m, m}},

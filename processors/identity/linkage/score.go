@@ -104,8 +104,10 @@ func (t *Table) Candidates(progress Progress) ([]Edge, error) {
 	edges := t.score(b, w, float32(t.model.spec.Thresholds.Review)-keepBelow, progress)
 	if t.live {
 		edges = t.withoutShared(edges, w)
+	} else {
+		t.doubt(edges, w)
 	}
-	t.compete(edges, w, t.model.spec.Prior.Coverage)
+	t.compete(edges, w)
 	kept := edges[:0]
 	c := newComparer(t)
 	for _, e := range edges {

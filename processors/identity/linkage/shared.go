@@ -84,10 +84,12 @@ func (l *live) without(contested map[identifier]struct{}, x, y []cell) (p patter
 	return p
 }
 
-// withoutShared leaves out the pairs that contradict one another, and weighs
-// those again that share an identifier that is no evidence.
+// withoutShared leaves out the pairs that contradict one another, weighs those again
+// that share an identifier that is no evidence, and leaves what is in doubt below
+// the threshold.
 func (t *Table) withoutShared(edges []Edge, w *weights) []Edge {
 	contested := t.detect()
+	limit := t.ceiling(w)
 	c := newComparer(t)
 	kept := edges[:0]
 	for _, e := range edges {
@@ -97,9 +99,11 @@ func (t *Table) withoutShared(edges []Edge, w *weights) []Edge {
 			continue
 		}
 		if without := t.model.live.without(contested, x, y); without != 0 {
-			p, rarity := c.compareWithout(x, y, without)
+			var rarity float32
+			p, rarity = c.compareWithout(x, y, without)
 			e.Weight = w.ratio(p, rarity) + t.priorOf(w, e.A, e.B)
 		}
+		e.Weight = limit.of(p, e.Weight, t.isReference(e.A) || t.isReference(e.B))
 		kept = append(kept, e)
 	}
 	return kept

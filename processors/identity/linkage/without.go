@@ -24,8 +24,8 @@ func (m *Model) FileColumns(column string) []string {
 // It tells what the column is worth.
 func (m *Model) Without(column string) *Model {
 	out := *m
-	out.Prior, out.Report, out.Live = nil, nil, nil // what it says live is of the whole model
-	unsaid := map[string]string{}                   // the level that compares what a CCCD says of the column, by the CCCD's
+	out.Prior, out.Report, out.Live, out.Doubts = nil, nil, nil, nil // what they name is of the whole model
+	unsaid := map[string]string{}                                    // the level that compares what a CCCD says of the column, by the CCCD's
 	out.Columns = slices.DeleteFunc(slices.Clone(m.Columns), func(c ColumnSpec) bool { return c.Name == column })
 	for i := range out.Columns {
 		c := &out.Columns[i]
@@ -95,7 +95,7 @@ func (m *Model) EachLevel() (all []Level, names []string) {
 // that level is at the next that holds. A comparison that has none left goes.
 func (m *Model) WithoutLevel(at Level) *Model {
 	out := *m
-	out.Prior, out.Report, out.Live = nil, nil, nil
+	out.Prior, out.Report, out.Live, out.Doubts = nil, nil, nil, nil
 	out.Comparisons = slices.Clone(m.Comparisons)
 	c := &out.Comparisons[at.Comparison]
 	c.Levels = slices.Delete(slices.Clone(c.Levels), at.Level, at.Level+1)
