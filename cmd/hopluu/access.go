@@ -157,7 +157,7 @@ that take rights away first. Exits with 1 when there are some.`,
 					return err
 				}
 				if asJSON {
-					err = printJSON(cmd.OutOrStdout(), slices.Concat([]access.Change{}, changes))
+					err = printJSON(cmd.OutOrStdout(), append([]access.Change{}, changes...))
 				} else {
 					err = printChanges(cmd.OutOrStdout(), changes)
 				}
@@ -266,7 +266,7 @@ belongs to no person.`,
 				return err
 			}
 			if asJSON {
-				return printJSON(cmd.OutOrStdout(), slices.Concat([]clickhouse.Reading{}, all))
+				return printJSON(cmd.OutOrStdout(), append([]clickhouse.Reading{}, all...))
 			}
 			return printReadings(cmd.OutOrStdout(), all)
 		},

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"slices"
 	"strings"
@@ -105,7 +106,7 @@ func (a *app) backupList() *cobra.Command {
 that did not come to its end is shown as such; the next backup removes it.`,
 		Example: `  hopluu backup list
   hopluu backup list /mnt/backups --json | jq -r '.[-1].path'`,
-		Args: cobra.MaximumNArgs(1),
+		Args: atMostOne,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			dir := strings.Join(args, "")
 			if dir == "" {
@@ -118,6 +119,9 @@ that did not come to its end is shown as such; the next backup removes it.`,
 				}
 			}
 			list, err := backup.List(dir)
+			if errors.Is(err, fs.ErrNotExist) && len(args) == 0 {
+				return fmt.Errorf("no backup was taken yet, or backup.to is wrong: there is no folder %s; 'hopluu backup' makes it", dir)
+			}
 			if err != nil {
 				return err
 			}
@@ -153,7 +157,7 @@ is in the folder; elsewhere its server checks it when it is restored.
 
 Exits with 1 when something is damaged, and names it.`,
 		Example: `  hopluu backup verify /srv/hopluu/backups/20260131T020000Z`,
-		Args:    cobra.ExactArgs(1),
+		Args:    exactly(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var key []byte
 			if c, _, err := a.load(); err == nil { // nothing but the key is needed of it
@@ -203,7 +207,7 @@ Who was erased since the backup stays erased.
 ClickHouse must have no rows; --replace drops bronze, silver, gold and ops before.`,
 		Example: `  hopluu restore /srv/hopluu/backups/20260131T020000Z
   hopluu restore /srv/hopluu/backups/20260131T020000Z --replace`,
-		Args: cobra.ExactArgs(1),
+		Args: exactly(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withSaving(cmd, s, func(c config.Config, b backup.Config) error {
 				return a.audited(cmd, args, c, []string{"clickhouse", "registry", "topics that are gone"}, func(func(...string)) error {

@@ -40,7 +40,7 @@ here: 'hopluu connector resnapshot SOURCE SCHEMA.TABLE' reads it anew.
 Values are changes of PostgreSQL's protocol pgoutput, quoted; with --json, base64.`,
 		Example: `  hopluu connector letters health public.patient --limit 10
   hopluu connector letters health public.patient --json | jq -r '.[].reason' | sort | uniq -c`,
-		Args:              cobra.ExactArgs(2),
+		Args:              exactly(2),
 		ValidArgsFunction: a.completeTables,
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			c, _, err := a.load()

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -116,6 +117,10 @@ threshold or above, review between that and its review threshold.`,
 			if train {
 				m.Prior = nil
 			}
+			// A model may be trained into its own file.
+			if err := cmp.Or(distinctFiles([]string{model}, output, clusters), distinctFiles(inputs, output, clusters, saveModel)); err != nil {
+				return err
+			}
 			show := progressTo(os.Stderr, asJSON)
 			result, err := uninterrupted(cmd.Context(), func() (linkResult, error) {
 				return a.linkFiles(cmd.Context(), m, inputs, output, clusters, saveModel, train, show)
@@ -141,6 +146,52 @@ threshold or above, review between that and its review threshold.`,
 	flags.Float64Var(&review, "review", 0, "list pairs of this weight and above for review, instead of the model's")
 	flags.BoolVar(&asJSON, "json", false, "print the result as JSON")
 	return command
+}
+
+// distinctFiles refuses outputs that would be written over what is read, or over
+// one another, and such as cannot be written where they are asked for: before
+// the work, not after it.
+func distinctFiles(read []string, outputs ...string) error {
+	var known []named
+	for _, path := range read {
+		if info, err := os.Stat(path); err == nil {
+			known = append(known, named{path, info})
+		}
+	}
+	for i, path := range outputs {
+		if path == "" {
+			continue
+		}
+		for _, other := range outputs[:i] {
+			if other != "" && filepath.Clean(other) == filepath.Clean(path) {
+				return fmt.Errorf("%s is named for two outputs: name another file for one of them", path)
+			}
+		}
+		folder := filepath.Dir(path)
+		if info, err := os.Stat(folder); err != nil || !info.IsDir() {
+			return fmt.Errorf("%s cannot be written: there is no folder %s", path, folder)
+		}
+		info, err := os.Stat(path)
+		if err != nil {
+			continue // it is not there yet
+		}
+		if !info.Mode().IsRegular() {
+			return fmt.Errorf("%s is no file that can be written whole: name one", path)
+		}
+		for _, k := range known {
+			if os.SameFile(info, k.info) {
+				return fmt.Errorf("%s is read as %s, and would be lost: name another file for the output", path, k.path)
+			}
+		}
+		known = append(known, named{path, info})
+	}
+	return nil
+}
+
+// named is a file by the name that it was given.
+type named struct {
+	path string
+	info os.FileInfo
 }
 
 func (a *app) linkFiles(ctx context.Context, m *linkage.Model, inputs []string, output, clusters, saveModel string, train bool, show *progress) (linkResult, error) {

@@ -45,8 +45,8 @@ with 1 while something still stands, which 'hopluu identity erasures' names.
 
 ` + deskHelp,
 		Example: `  hopluu identity erase --record health.patient:311 --reason "asked in writing, file 12/2026"
-  hopluu identity erase p_5k3q… --reason "asked in writing" --yes --json`,
-		Args: cobra.MaximumNArgs(1),
+  hopluu identity erase p3a5b585c7580e14c0289ac23 --reason "asked in writing" --yes --json`,
+		Args: atMostOne,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			who := record
 			if len(args) == 1 {
@@ -119,11 +119,15 @@ func confirmed(in io.Reader, out io.Writer) (bool, error) {
 	if err != nil && !errors.Is(err, io.EOF) {
 		return false, err
 	}
-	if strings.TrimSpace(line) != "yes" {
-		_, err := fmt.Fprintln(out, "nothing is erased")
-		return false, err
+	if strings.TrimSpace(line) == "yes" {
+		return true, nil
 	}
-	return true, nil
+	if errors.Is(err, io.EOF) && line == "" {
+		// Nobody is there to answer: a script must not take silence for done.
+		return false, errors.New("nothing is erased, for nobody answered: type yes, or give --yes")
+	}
+	_, err = fmt.Fprintln(out, "nothing is erased")
+	return false, err
 }
 
 // showErasure tells what would go: the records, and, where a configuration tells
@@ -348,7 +352,7 @@ second reviewer approves by giving the same command.
 
 ` + deskHelp,
 		Example: `  hopluu identity lift 5k3qz7m2c4xw9abc --reason "registered anew at her own wish"`,
-		Args:    cobra.ExactArgs(1),
+		Args:    exactly(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if reason == "" {
 				return errors.New("identity lift needs --reason: say in a few words why")

@@ -81,6 +81,12 @@ func TestEraseAsks(t *testing.T) {
 	require.Contains(t, out, "nothing is erased")
 	require.Equal(t, []matcher.EraseJSON{{Who: "p1", Show: true}}, f.asked)
 
+	// A script that says nothing must not take silence for done.
+	f = &fakeLedger{t: t, state: "not erased"}
+	_, err = erasing(t, f, "", "erase", "p1", "--reason", "asked")
+	require.ErrorContains(t, err, "nothing is erased, for nobody answered: type yes, or give --yes")
+	require.Equal(t, []matcher.EraseJSON{{Who: "p1", Show: true}}, f.asked)
+
 	f = &fakeLedger{t: t, state: "not erased", two: true}
 	out, err = erasing(t, f, "yes\n", "erase", "--record", "health.patient:7", "--reason", "asked")
 	require.NoError(t, err)

@@ -70,7 +70,10 @@ func readInput(t *linkage.Table, name, path string, show *progress) (err error) 
 	}
 	// What is read ahead counts as read: it is little.
 	counted := &counter{r: f}
-	return tablefile.Read(t, name, counted, func(int64) { show.tell("reading "+path, counted.n, info.Size()) })
+	if err := tablefile.Read(t, name, counted, func(int64) { show.tell("reading "+path, counted.n, info.Size()) }); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return nil
 }
 
 // counter counts what is read.

@@ -16,6 +16,7 @@ import (
 
 	"github.com/hopluu/hopluu/processors/matcher"
 	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/jedib0t/go-pretty/v6/text"
 	"github.com/spf13/cobra"
 )
 
@@ -391,6 +392,7 @@ func printReviews(w io.Writer, l *matcher.ListJSON) error {
 func printPair(w io.Writer, p *matcher.PairJSON) error {
 	t := table.NewWriter()
 	t.SetStyle(table.StyleLight)
+	t.Style().Format.Header = text.FormatDefault // names of records are typed as they stand
 	t.AppendHeader(table.Row{"", p.A.Record, p.B.Record})
 	row := func(name string, of func(*matcher.RecordJSON) string) {
 		t.AppendRow(table.Row{name, of(&p.A), of(&p.B)})

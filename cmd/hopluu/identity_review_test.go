@@ -190,6 +190,8 @@ func TestDecideAndExplainLive(t *testing.T) {
 	out, err = hopluuIdentity(t, "explain", "a:1", "b:1")
 	require.NoError(t, err)
 	require.Contains(t, out, "review: 3.0 bits")
+	require.Contains(t, out, "a:1") // as they are typed, not in capitals
+	require.Contains(t, out, "b:1")
 	out, err = hopluuIdentity(t, "explain", "a:1", "b:1", "--json")
 	require.NoError(t, err)
 	var pair matcher.PairJSON

@@ -148,14 +148,19 @@ func TestIdentityErrorsAreOneLine(t *testing.T) {
 		{[]string{"link", "--model", "febrl", "--input", records, "--output", links}, "the model has no weights: train it, with --train"},
 		{[]string{"link", "--model", "city", "--input", filepath.Join(dir, "none.csv"), "--output", links}, "none.csv"},
 		{[]string{"link", "--model", "city", "--input", records, "--input", records, "--output", links}, "both named records"},
-		{[]string{"link", "--model", "city", "--input", write("broken.csv", identityRecords+"5,tax\n"), "--output", links}, "line 6 of broken has another number of fields"},
+		{[]string{"link", "--model", "city", "--input", write("broken.csv", identityRecords+"5,tax\n"), "--output", links}, "broken.csv: line 6 of broken has another number of fields than the header: 2, not 11"},
 		{[]string{"link", "--model", "city", "--input", write("twice.csv", identityRecords+"4,tax,,,,,,,,,\n"), "--output", links}, `tax has the id "4" twice`},
 		{[]string{"link", "--model", "city", "--input", write("empty.csv", ""), "--output", links}, "empty is empty"},
 		{[]string{"link", "--model", "city", "--input", write("few.csv", "record_id,cccd\n1,2\n2,3\n"), "--output", links}, "column cmnd is in no file"},
 		{[]string{"link", "--model", "city", "--input", records, "--output", links, "--review", "99"}, "above the link threshold"},
 		{[]string{"link", "--model", "city", "--input", records, "--output", links, "--save-model", links}, "give both"},
 		{[]string{"link", "--model", "city", "--input", dir, "--output", links}, "is a folder"},
-		{[]string{"link", "--model", "city", "--input", records, "--output", filepath.Join(dir, "no", "links.csv")}, "no such file or directory"},
+		{[]string{"link", "--model", "city", "--input", records, "--output", filepath.Join(dir, "no", "links.csv")}, "there is no folder"},
+		{[]string{"link", "--model", "city", "--input", records, "--output", records}, "would be lost"},
+		{[]string{"link", "--model", "city", "--input", records, "--output", links, "--clusters", dir + "/./records.csv"}, "would be lost"},
+		{[]string{"link", "--model", "city", "--input", records, "--output", links, "--clusters", dir + "/./links.csv"}, "is named for two outputs"},
+		{[]string{"link", "--model", "city", "--input", records, "--train", "--output", links, "--save-model", records}, "would be lost"},
+		{[]string{"link", "--model", "city", "--input", records, "--output", "/dev/null"}, "no file that can be written whole"},
 		{[]string{"link", "--model", write("unknown.yaml", "version: x\nid: [id]\ncolour: red\n"), "--input", records, "--output", links}, "unknown.yaml: model: line 3: there is no key \"colour\" here"},
 		{[]string{"link", "--model", write("broken.yaml", "version: [x\n"), "--input", records, "--output", links}, "broken.yaml: model: line 1"},
 		{[]string{"diff", "city"}, "needs two models"},
@@ -171,5 +176,8 @@ func TestIdentityErrorsAreOneLine(t *testing.T) {
 		require.ErrorContains(t, err, c.want, "%v", c.args)
 		require.NotContains(t, err.Error(), "\n")
 		require.NoFileExists(t, links)
+		text, err := os.ReadFile(records)
+		require.NoError(t, err)
+		require.Equal(t, identityRecords, string(text), "%v", c.args)
 	}
 }

@@ -207,13 +207,13 @@ func (a *app) replayDiff() *cobra.Command {
 		Long: `Bring the table beside silver up to date, and say what an exchange would change: the
 rows that only one of the two has or that are not the same, where in the order of the
 key they lie, and samples; then each indicator and table of gold that reads it, as it
-is and as it becomes. Rows that change meanwhile are left out. Values of columns that
+is and as it becomes. Both are compared as of one moment. Values of columns that
 are of people, by the sector file, are not shown.
 
 Exits with 0 when nothing differs, with 1 when something does.`,
 		Example: `  hopluu replay diff health_patient
   hopluu replay diff health_patient --json | jq '.indicators[] | select(.now != .then)'`,
-		Args: cobra.MaximumNArgs(1),
+		Args: atMostOne,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withReplays(cmd.Context(), asJSON, func(ctx context.Context, _ config.Config, o *replay.Operator) error {
 				d, err := o.Diff(ctx, first(args))
@@ -240,7 +240,7 @@ func printReplayDifference(w io.Writer, d *replay.Difference) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "silver.%s and replay.%s: %d rows only in silver, %d only in the replay, %d changed\n", d.Dataset, d.Dataset, d.OnlySilver, d.OnlyReplay, d.Changed)
 	if d.Moving > 0 {
-		fmt.Fprintf(&b, "%d rows changed while they were compared, and are left out\n", d.Moving)
+		fmt.Fprintf(&b, "%d rows came meanwhile, and are taken as silver has them on both sides\n", d.Moving)
 	}
 	render := func(head table.Row, rows []table.Row) {
 		if len(rows) == 0 {
@@ -316,7 +316,7 @@ is missing. The former table stays as replay.TABLE, until 'hopluu replay drop'.
 killed is given again and ends what it began.`,
 		Example: `  hopluu replay swap health_patient
   hopluu replay swap health_patient --back`,
-		Args: cobra.MaximumNArgs(1),
+		Args: atMostOne,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withReplays(cmd.Context(), asJSON, func(ctx context.Context, c config.Config, o *replay.Operator) error {
 				var n *replay.Note
@@ -393,7 +393,7 @@ func (a *app) replayDrop() *cobra.Command {
 		Short:   "Take the table beside silver away",
 		Long:    `Take the table beside silver away: one that is not wanted, or after a swap the way back.`,
 		Example: "  hopluu replay drop health_patient",
-		Args:    cobra.MaximumNArgs(1),
+		Args:    atMostOne,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withReplays(cmd.Context(), asJSON, func(ctx context.Context, c config.Config, o *replay.Operator) error {
 				var n *replay.Note

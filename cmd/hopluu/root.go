@@ -93,6 +93,24 @@ func noArgs(cmd *cobra.Command, args []string) error {
 	return nil
 }
 
+// exactly wants as many arguments as the usage names.
+func exactly(n int) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) != n {
+			return fmt.Errorf("%s was given %d arguments, and takes %d: %s (see '%s --help')", cmd.CommandPath(), len(args), n, cmd.UseLine(), cmd.CommandPath())
+		}
+		return nil
+	}
+}
+
+// atMostOne wants no more than one argument.
+func atMostOne(cmd *cobra.Command, args []string) error {
+	if len(args) > 1 {
+		return fmt.Errorf("%s was given %d arguments, and takes one at most: %s (see '%s --help')", cmd.CommandPath(), len(args), cmd.UseLine(), cmd.CommandPath())
+	}
+	return nil
+}
+
 // oneSource wants the name of one source.
 func oneSource(cmd *cobra.Command, args []string) error {
 	if len(args) != 1 {

@@ -199,6 +199,8 @@ func TestReviewers(t *testing.T) {
 			"no body":           {"an", http.MethodPost, "/identity/decisions", "x", 400, `send {"a"`},
 			"nothing to undo":   {"an", http.MethodPost, "/identity/decisions", matcher.SayJSON{A: citizen, B: patient, Verdict: "undo", Reason: "x"}, 409, "nothing was said"},
 			"seen too long ago": {"an", http.MethodPost, "/identity/decisions", matcher.SayJSON{A: citizen, B: patient, Verdict: "same", Reason: "x", Version: new(uint64(4))}, 409, "look again"},
+			"no such method":    {"an", http.MethodDelete, "/identity/decisions", nil, 405, "send GET or POST"},
+			"no such path":      {"an", http.MethodGet, "/identity/pairs", nil, 404, "/identity/reviews"},
 			"a wrong limit":     {"an", http.MethodGet, "/identity/reviews?limit=many", nil, 400, "limit"},
 		} {
 			status, told := a.ask(c.who, c.method, c.path, c.body, &none)

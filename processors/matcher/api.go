@@ -163,6 +163,14 @@ func (m *Matcher) Handler() http.Handler {
 	mux.HandleFunc("GET /identity/erasures", m.asking(m.erasures))
 	mux.HandleFunc("POST /identity/erasures", m.asking(m.erase))
 	mux.HandleFunc("POST /identity/erasures/lift", m.asking(m.lift))
+	for path, methods := range map[string]string{"reviews": "GET", "pair": "GET", "decisions": "GET or POST", "erasures": "GET or POST", "erasures/lift": "POST", "": ""} {
+		mux.HandleFunc("/identity/"+path, m.asking(func(r *http.Request, _ *Reviewer) (any, error) {
+			if methods == "" {
+				return nil, refuse(http.StatusNotFound, "there is no %s: ask for /identity/reviews, pair, decisions, erasures or erasures/lift", r.URL.Path)
+			}
+			return nil, refuse(http.StatusMethodNotAllowed, "%s does not take %s: send %s", r.URL.Path, r.Method, methods)
+		}))
+	}
 	return mux
 }
 

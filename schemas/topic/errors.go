@@ -51,7 +51,7 @@ func (e *OutOfRangeError) Error() string {
 	if e.Offset < e.Start {
 		return fmt.Sprintf("%s: the records from offset %d to %d are gone (it now holds %d to %d): raise its retention, and take a new snapshot of its table", e.Partition, e.Offset, e.Start-1, e.Start, e.End)
 	}
-	return fmt.Sprintf("%s: offset %d is past its end (it holds %d to %d): was the topic made anew? reset the group's offsets", e.Partition, e.Offset, e.Start, e.End)
+	return fmt.Sprintf("%s: offset %d is past its end (it holds %d to %d): name an offset that it holds; a group that stands there read the topic before it was made anew: reset its offsets", e.Partition, e.Offset, e.Start, e.End)
 }
 
 // TooLargeError says that the broker refused a batch for its size.

@@ -69,9 +69,9 @@ func (p Picture) Alarms() []Alarm {
 	for _, c := range p.Reconciled {
 		switch {
 		case c.Error != "":
-			add(Differs, c.Source+"."+c.Table, "not compared: %s", c.Error)
+			add(Differs, c.name(), "not compared: %s", c.Error)
 		case !c.OK:
-			add(Differs, c.Source+"."+c.Table, "%d keys, %s ago", c.Differ, ago(p.At, c.At))
+			add(Differs, c.name(), "%d keys, %s ago", c.Differ, ago(p.At, c.At))
 		}
 	}
 	for _, x := range p.Pauses {

@@ -1,6 +1,9 @@
 package top
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // Picture is how everything stands. What is not known is nil, never zero, and
 // the part that could not be asked says why it is away.
@@ -72,6 +75,14 @@ type Checked struct {
 	OK     bool      `json:"ok"`
 	Differ uint64    `json:"differ"`
 	Error  string    `json:"error"`
+}
+
+// name is the table with its source, which the journal writes before it.
+func (c *Checked) name() string {
+	if strings.HasPrefix(c.Table, c.Source+".") {
+		return c.Table
+	}
+	return c.Source + "." + c.Table
 }
 
 // Pause is what an operator holds still.

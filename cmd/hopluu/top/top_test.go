@@ -27,7 +27,7 @@ func picture() Picture {
 		Groups:     []Group{{Name: "hopluu-sink", Partitions: 12, Behind: to(int64(42)), PerSecond: to(99.0), Worst: "health.public.patient 40"}},
 		Letters:    []Letters{{Topic: "health.public.patient", Open: 3, Since: at.Add(-time.Hour), Reason: "không đọc được: bad schema"}},
 		Datasets:   []Dataset{{Name: "health_patient", AsOf: to(at.Add(-4 * time.Second))}, {Name: "tax_taxpayer"}},
-		Reconciled: []Checked{{Source: "health", Table: "public.patient", At: at.Add(-time.Minute), OK: true}, {Source: "tax", Table: "public.payment", At: at.Add(-time.Minute), Differ: 2}},
+		Reconciled: []Checked{{Source: "health", Table: "public.patient", At: at.Add(-time.Minute), OK: true}, {Source: "tax", Table: "tax.public.payment", At: at.Add(-time.Minute), Differ: 2}},
 		Pauses:     []Pause{{Target: "connector/tax", By: "Trần Thị B", Why: "thay đĩa", Since: at.Add(-time.Minute)}},
 		Processes:  []Process{{Address: "127.0.0.1:9464", MemoryBytes: to(7e7)}, {Address: "127.0.0.1:9466", Away: "connection refused"}},
 	}

@@ -31,7 +31,7 @@ func ReadTruth(name string, from io.Reader) (*Truth, error) {
 	t := &Truth{records: map[string]int32{}, sources: source >= 0}
 	entities := map[string]int32{}
 	for {
-		row, err := r.Read()
+		row, err := next(r)
 		if errors.Is(err, io.EOF) {
 			break
 		}
@@ -75,7 +75,7 @@ func (t *Truth) ReadLinks(name string, from io.Reader) ([]linkage.Link, error) {
 	weight, decision := at("weight"), at("decision")
 	var links []linkage.Link
 	for {
-		row, err := r.Read()
+		row, err := next(r)
 		if errors.Is(err, io.EOF) {
 			return links, nil
 		}
@@ -94,7 +94,7 @@ func (t *Truth) ReadLinks(name string, from io.Reader) ([]linkage.Link, error) {
 			}
 			var ok bool
 			if *side.place, ok = t.records[record]; !ok {
-				return nil, fmt.Errorf("line %d of %s: the truth has no record %q", line, name, record)
+				return nil, fmt.Errorf("line %d of %s: the truth has no record %q: it must name each record that was linked", line, name, record)
 			}
 		}
 		if weight >= 0 {

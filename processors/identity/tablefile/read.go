@@ -65,7 +65,7 @@ func readAhead(r *csv.Reader, batches chan<- batch, stop <-chan struct{}) {
 	for ended := false; !ended; {
 		var b batch
 		for len(b.rows) < batchRows {
-			row, err := r.Read()
+			row, err := next(r)
 			if errors.Is(err, io.EOF) {
 				ended = true
 				break
@@ -123,14 +123,33 @@ func open(name string, from io.Reader) (*csv.Reader, []string, error) {
 	return r, header, nil
 }
 
+// fieldsError says how many fields a row has.
+type fieldsError struct {
+	err       error
+	has, want int
+}
+
+func (e *fieldsError) Error() string { return e.err.Error() }
+func (e *fieldsError) Unwrap() error { return e.err }
+
+// next reads a row, and counts the fields of one that has not those of the header.
+func next(r *csv.Reader) ([]string, error) {
+	row, err := r.Read()
+	if errors.Is(err, csv.ErrFieldCount) {
+		return nil, &fieldsError{err, len(row), r.FieldsPerRecord}
+	}
+	return row, err
+}
+
 // broken names the line of a file that is no CSV.
 func broken(name string, err error) error {
 	var parse *csv.ParseError
+	var fields *fieldsError
 	switch {
 	case !errors.As(err, &parse):
 		return fmt.Errorf("%s: %w", name, err)
-	case errors.Is(err, csv.ErrFieldCount):
-		return fmt.Errorf("line %d of %s has another number of fields than the header", parse.Line, name)
+	case errors.As(err, &fields):
+		return fmt.Errorf("line %d of %s has another number of fields than the header: %d, not %d", parse.Line, name, fields.has, fields.want)
 	}
 	if parse.StartLine != parse.Line {
 		return fmt.Errorf("line %d of %s, in the row that begins on line %d: %w", parse.Line, name, parse.StartLine, parse.Err)

@@ -87,7 +87,7 @@ func TestFilesThatAreRefused(t *testing.T) {
 		{"", "a is empty"},
 		{"  \n", "a is empty"},
 		{"id,name,born\n", "a has a header and no row"},
-		{"id,name,born\n1,Lan,1990\n2,Mai\n", "line 3 of a has another number of fields"},
+		{"id,name,born\n1,Lan,1990\n2,Mai\n", "line 3 of a has another number of fields than the header: 2, not 3"},
 		{"id,name,born\n1,Lan,1990\n2,\"Mai,1990\n", "line 3 of a"},
 		{"id,name,born\n1,\"Lan,1990\n2,Mai,1990\n3,\"x\",1990\n", "line 4 of a, in the row that begins on line 2: extraneous or missing"},
 		{"\xff\xfei\x00d\x00\n\x00", "a is UTF-16 or no text: save it as CSV UTF-8"},

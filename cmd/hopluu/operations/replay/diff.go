@@ -24,7 +24,8 @@ type Difference struct {
 	OnlySilver int64 `json:"only_silver"`
 	OnlyReplay int64 `json:"only_replay"`
 	Changed    int64 `json:"changed"`
-	// Moving rows changed while they were compared, and are left out.
+	// Moving rows came while silver was copied, later than what the table beside it
+	// was brought to; they count as the same in both.
 	Moving int64 `json:"moving"`
 	// Ranges are where the differences lie, in the order of the key.
 	Ranges     []KeyRange  `json:"ranges"`
@@ -76,8 +77,9 @@ const (
 )
 
 // Diff compares silver with the table beside it, and the figures over both. The
-// latter is brought up to date first; sinks go on meanwhile, and rows that change
-// are left out.
+// latter is brought up to date first, and both are compared as copies of one
+// moment: sinks go on meanwhile, and what they write would be a difference of
+// the figures that no exchange makes.
 func (o *Operator) Diff(ctx context.Context, name string) (d *Difference, err error) {
 	n, err := o.Open(ctx, name)
 	if err != nil {
@@ -104,17 +106,25 @@ func (o *Operator) Diff(ctx context.Context, name string) (d *Difference, err er
 		return nil, err
 	}
 	d = &Difference{Dataset: n.Dataset, State: n.State, Ranges: []KeyRange{}, Samples: []Sample{}, Indicators: []Indicator{}, Marts: []Mart{}}
-	c := comparison{o, n.Dataset, again.Shape(), tables.Qualified(tables.Replay, n.Dataset+"__raw"), tables.Qualified(tables.Replay, n.Dataset+"__diff"), offsetsOf(n.Parked), parts}
-	err = c.rows(ctx, d)
-	for _, table := range []string{c.raw, c.found} {
-		// What is left of it is replaced by the next comparison.
-		_ = o.exec(context.WithoutCancel(ctx), "DROP TABLE IF EXISTS "+table)
+	c := comparison{
+		Operator: o, dataset: n.Dataset, shape: again.Shape(), parked: offsetsOf(n.Parked), parts: parts,
+		now: tables.Qualified(tables.Replay, n.Dataset+"__now"), then: tables.Qualified(tables.Replay, n.Dataset+"__then"),
+		found: tables.Qualified(tables.Replay, n.Dataset+"__diff"),
 	}
-	if err != nil {
+	defer func() {
+		for _, table := range []string{c.now, c.then, c.found} {
+			// What is left of it is replaced by the next comparison.
+			_ = o.exec(context.WithoutCancel(ctx), "DROP TABLE IF EXISTS "+table)
+		}
+	}()
+	if err := c.freeze(ctx, d); err != nil {
+		return nil, err
+	}
+	if err := c.rows(ctx, d); err != nil {
 		return nil, err
 	}
 	o.tell(Progress{Dataset: n.Dataset, Step: "computing the figures"})
-	indicators, marts, err := o.figures(ctx, n.Dataset)
+	indicators, marts, err := o.figures(ctx, n.Dataset, c.now, c.then)
 	if err != nil {
 		return nil, err
 	}
@@ -127,10 +137,40 @@ type comparison struct {
 	*Operator
 	dataset string
 	shape   *tables.Table
-	// raw has the keys that differ, found also whether they moved.
-	raw, found string
-	parked     offsets
-	parts      []topic.Partition
+	// now and then are copies of silver and of the table beside it, as they stood
+	// at one moment; found has the keys that differ.
+	now, then, found string
+	parked           offsets
+	parts            []topic.Partition
+}
+
+// freeze copies both tables, by links to their parts. What silver has beyond what
+// the other one was brought to goes into the copy of that one, too: it would come
+// with the exchange.
+func (c *comparison) freeze(ctx context.Context, d *Difference) error {
+	for _, pair := range [][2]string{{c.now, silver(c.dataset)}, {c.then, shadow(c.dataset)}} {
+		for _, sql := range []string{"DROP TABLE IF EXISTS " + pair[0], "CREATE TABLE " + pair[0] + " AS " + pair[1], "ALTER TABLE " + pair[0] + " REPLACE PARTITION ID 'all' FROM " + pair[1]} {
+			if err := c.exec(ctx, sql); err != nil {
+				return err
+			}
+		}
+	}
+	// The sink may just have added a column to one of them.
+	var columns []string
+	err := c.query(ctx, fmt.Sprintf("SELECT name FROM system.columns WHERE database = %s AND table IN (%s, %s) GROUP BY name HAVING count() = 2", quote(tables.Replay), quote(c.dataset+"__now"), quote(c.dataset+"__then")), func(rows driver.Rows) error {
+		var name string
+		err := rows.Scan(&name)
+		columns = append(columns, tables.Ident(name))
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if err := c.query(ctx, fmt.Sprintf("SELECT toInt64(uniqExact(%s)) FROM %s WHERE %s", c.key(), c.now, c.moving()), func(rows driver.Rows) error { return rows.Scan(&d.Moving) }); err != nil {
+		return err
+	}
+	list := strings.Join(columns, ", ")
+	return c.exec(ctx, fmt.Sprintf("INSERT INTO %s (%s) SELECT %s FROM %s WHERE %s", c.then, list, list, c.now, c.moving()))
 }
 
 // key is the names of the key's columns.
@@ -162,7 +202,7 @@ func (c *comparison) rows(ctx context.Context, d *Difference) error {
 		}
 	}
 	chunks := int64(1)
-	if err := c.query(ctx, "SELECT toInt64(intDiv(count(), "+fmt.Sprint(diffRows)+")) + 1 FROM "+silver(c.dataset), func(rows driver.Rows) error { return rows.Scan(&chunks) }); err != nil {
+	if err := c.query(ctx, "SELECT toInt64(intDiv(count(), "+fmt.Sprint(diffRows)+")) + 1 FROM "+c.now, func(rows driver.Rows) error { return rows.Scan(&chunks) }); err != nil {
 		return err
 	}
 	for chunk := range chunks {
@@ -170,19 +210,15 @@ func (c *comparison) rows(ctx context.Context, d *Difference) error {
 		side := func(n int, from string) string {
 			return fmt.Sprintf("SELECT %s, %d AS side, cityHash64(toString(tuple(%s))) AS hash FROM %s FINAL WHERE _is_deleted = 0 AND cityHash64(_record) %% %d = %d", key, n, strings.Join(values, ", "), from, chunks, chunk)
 		}
-		head := "INSERT INTO " + c.raw
+		head := "INSERT INTO " + c.found
 		if chunk == 0 {
-			head = "CREATE OR REPLACE TABLE " + c.raw + " ENGINE = MergeTree ORDER BY tuple() AS"
+			head = "CREATE OR REPLACE TABLE " + c.found + " ENGINE = MergeTree ORDER BY tuple() AS"
 		}
 		err := c.exec(ctx, fmt.Sprintf("%s\nSELECT %s, multiIf(max(side) = 0, '%s', min(side) = 1, '%s', '%s') AS kind FROM\n(\n    %s\n    UNION ALL\n    %s\n)\nGROUP BY %s HAVING uniqExact(hash) > 1 OR min(side) = max(side)",
-			head, key, onlySilver, onlyReplay, changed, side(0, silver(c.dataset)), side(1, shadow(c.dataset)), key))
+			head, key, onlySilver, onlyReplay, changed, side(0, c.now), side(1, c.then), key))
 		if err != nil {
 			return err
 		}
-	}
-	// Asked after the rows were compared: what moved until then is known now.
-	if err := c.exec(ctx, fmt.Sprintf("CREATE OR REPLACE TABLE %s ENGINE = MergeTree ORDER BY tuple() AS SELECT *, (%s) IN (SELECT %s FROM %s WHERE %s) AS moved FROM %s", c.found, key, key, silver(c.dataset), c.moving(), c.raw)); err != nil {
-		return err
 	}
 	return c.told(ctx, d, key)
 }
@@ -190,12 +226,12 @@ func (c *comparison) rows(ctx context.Context, d *Difference) error {
 func (c *comparison) told(ctx context.Context, d *Difference, key string) error {
 	count := func(kind string) string { return fmt.Sprintf("toInt64(countIf(kind = '%s'))", kind) }
 	counts := strings.Join([]string{count(onlySilver), count(onlyReplay), count(changed)}, ", ")
-	err := c.query(ctx, "SELECT toInt64(countIf(moved = 1)), toInt64(countIf(moved = 0 AND kind = '"+onlySilver+"')), toInt64(countIf(moved = 0 AND kind = '"+onlyReplay+"')), toInt64(countIf(moved = 0 AND kind = '"+changed+"')) FROM "+c.found,
-		func(rows driver.Rows) error { return rows.Scan(&d.Moving, &d.OnlySilver, &d.OnlyReplay, &d.Changed) })
+	err := c.query(ctx, "SELECT "+counts+" FROM "+c.found,
+		func(rows driver.Rows) error { return rows.Scan(&d.OnlySilver, &d.OnlyReplay, &d.Changed) })
 	if err != nil {
 		return err
 	}
-	err = c.query(ctx, fmt.Sprintf("SELECT argMin(name, n), argMax(name, n), %s FROM\n(\n    SELECT kind, toString(tuple(%s)) AS name, row_number() OVER (ORDER BY %s) AS n, count() OVER () AS total FROM %s WHERE moved = 0\n)\nGROUP BY intDiv((n - 1) * %d, total) AS part ORDER BY part",
+	err = c.query(ctx, fmt.Sprintf("SELECT argMin(name, n), argMax(name, n), %s FROM\n(\n    SELECT kind, toString(tuple(%s)) AS name, row_number() OVER (ORDER BY %s) AS n, count() OVER () AS total FROM %s\n)\nGROUP BY intDiv((n - 1) * %d, total) AS part ORDER BY part",
 		counts, key, key, c.found, diffRanges), func(rows driver.Rows) error {
 		var r KeyRange
 		err := rows.Scan(&r.From, &r.To, &r.OnlySilver, &r.OnlyReplay, &r.Changed)
@@ -205,8 +241,8 @@ func (c *comparison) told(ctx context.Context, d *Difference, key string) error 
 	if err != nil {
 		return err
 	}
-	picked := fmt.Sprintf("SELECT %s FROM %s WHERE moved = 0 ORDER BY %s LIMIT %d BY kind", key, c.found, key, diffSamples)
-	err = c.query(ctx, fmt.Sprintf("SELECT kind, toString(tuple(%s)) FROM %s WHERE moved = 0 ORDER BY %s LIMIT %d BY kind", key, c.found, key, diffSamples), func(rows driver.Rows) error {
+	picked := fmt.Sprintf("SELECT %s FROM %s ORDER BY %s LIMIT %d BY kind", key, c.found, key, diffSamples)
+	err = c.query(ctx, fmt.Sprintf("SELECT kind, toString(tuple(%s)) FROM %s ORDER BY %s LIMIT %d BY kind", key, c.found, key, diffSamples), func(rows driver.Rows) error {
 		var s Sample
 		err := rows.Scan(&s.Kind, &s.Key)
 		d.Samples = append(d.Samples, s)
@@ -221,11 +257,11 @@ func (c *comparison) told(ctx context.Context, d *Difference, key string) error 
 			names = append(names, c.shape.Columns[i].Name)
 		}
 	}
-	here, err := c.values(ctx, silver(c.dataset), key, picked, names)
+	here, err := c.values(ctx, c.now, key, picked, names)
 	if err != nil {
 		return err
 	}
-	there, err := c.values(ctx, shadow(c.dataset), key, picked, names)
+	there, err := c.values(ctx, c.then, key, picked, names)
 	if err != nil {
 		return err
 	}

@@ -13,8 +13,11 @@ import (
 	"github.com/hopluu/hopluu/sinks/clickhouse/tables"
 )
 
-// beside is the name of a view's copy over the replayed table.
-func beside(v views.View) string { return tables.Qualified(tables.Replay, v.Database+"__"+v.Name) }
+// beside is the name of a view's copy over one of the tables that are compared:
+// now, or then.
+func beside(v views.View, side string) string {
+	return tables.Qualified(tables.Replay, v.Database+"__"+v.Name+"__"+side)
+}
 
 // Indicator is a headline figure, as it is and over the table beside silver.
 type Indicator struct {
@@ -68,24 +71,27 @@ func touches(indicators string, over []views.View) (codes []string) {
 	return codes
 }
 
-// figures computes what of gold reads the data set over the table beside silver,
-// through copies of the views, which are taken away again.
-func (o *Operator) figures(ctx context.Context, dataset string) (indicators []Indicator, marts []Mart, err error) {
+// figures computes what of gold reads the data set over two tables that stand for
+// it, through copies of the views, which are taken away again.
+func (o *Operator) figures(ctx context.Context, dataset, now, then string) (indicators []Indicator, marts []Mart, err error) {
 	all, err := views.Read(ctx, o.ClickHouse)
 	if err != nil {
 		return nil, nil, err
 	}
 	touched := views.Over(all, tables.Silver+"."+dataset)
-	by := map[string]string{tables.Silver + "." + dataset: shadow(dataset)}
-	for _, v := range touched {
-		defer func() {
-			// What is left of it is replaced by the next comparison.
-			_ = o.exec(context.WithoutCancel(ctx), "DROP VIEW IF EXISTS "+beside(v))
-		}()
-		if err := o.exec(ctx, "CREATE OR REPLACE VIEW "+beside(v)+" AS "+views.Substitute(v.Query, by)); err != nil {
-			return nil, nil, fmt.Errorf("%s over the replayed table: %w", v, err)
+	for side, table := range map[string]string{"now": now, "then": then} {
+		by := map[string]string{tables.Silver + "." + dataset: table}
+		for _, v := range touched {
+			name := beside(v, side)
+			defer func() {
+				// What is left of it is replaced by the next comparison.
+				_ = o.exec(context.WithoutCancel(ctx), "DROP VIEW IF EXISTS "+name)
+			}()
+			if err := o.exec(ctx, "CREATE OR REPLACE VIEW "+name+" AS "+views.Substitute(v.Query, by)); err != nil {
+				return nil, nil, fmt.Errorf("%s over the replayed table: %w", v, err)
+			}
+			by[v.String()] = name
 		}
-		by[v.String()] = beside(v)
 	}
 	for _, v := range touched {
 		switch {
@@ -105,11 +111,22 @@ func (o *Operator) figures(ctx context.Context, dataset string) (indicators []In
 }
 
 func (o *Operator) indicators(ctx context.Context, v views.View, codes []string) (list []Indicator, err error) {
-	now, err := o.values(ctx, indicatorsView)
-	if err != nil {
-		return nil, err
-	}
-	then, err := o.values(ctx, beside(v))
+	now, then := map[string]Indicator{}, map[string]Indicator{}
+	// One query, so that what else the figures read is of one moment, too.
+	const columns = "code, name_vi, name_en, unit, value FROM "
+	err = o.query(ctx, "SELECT toUInt8(0) AS side, "+columns+beside(v, "now")+" UNION ALL SELECT toUInt8(1) AS side, "+columns+beside(v, "then"), func(rows driver.Rows) error {
+		var side uint8
+		var i Indicator
+		if err := rows.Scan(&side, &i.Code, &i.NameVi, &i.NameEn, &i.Unit, &i.Now); err != nil {
+			return err
+		}
+		if side == 0 {
+			now[i.Code] = i
+		} else {
+			then[i.Code] = i
+		}
+		return nil
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -155,7 +172,7 @@ func (o *Operator) mart(ctx context.Context, v views.View) (Mart, error) {
 		return fmt.Sprintf("SELECT toString(tuple(%s)) AS line, %d AS side FROM %s", strings.Join(columns, ", "), n, from)
 	}
 	err = o.query(ctx, "SELECT sum(greatest(now - then, 0)), sum(greatest(then - now, 0)) FROM\n(\n    SELECT toInt64(countIf(side = 0)) AS now, toInt64(countIf(side = 1)) AS then FROM\n    (\n        "+
-		side(0, tables.Qualified(v.Database, v.Name))+"\n        UNION ALL\n        "+side(1, beside(v))+"\n    )\n    GROUP BY line HAVING now != then\n)", func(rows driver.Rows) error {
+		side(0, beside(v, "now"))+"\n        UNION ALL\n        "+side(1, beside(v, "then"))+"\n    )\n    GROUP BY line HAVING now != then\n)", func(rows driver.Rows) error {
 		var gone, added int64
 		err := rows.Scan(&gone, &added)
 		m.Gone, m.New = uint64(gone), uint64(added)

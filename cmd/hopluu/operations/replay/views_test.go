@@ -29,8 +29,8 @@ func TestViewsOverATable(t *testing.T) {
 	require.Equal(t, []string{"health.stays"}, touches(all[0].Query, found))
 	require.Len(t, views.Over(all, "silver.identity_link"), 3)
 
-	by := map[string]string{"silver.v_health_stay": beside(found[0]), "silver.v_health_a b": "`x`.`y`"}
-	require.Equal(t, "SELECT count() AS n FROM `replay`.`silver__v_health_stay` AS s INNER JOIN `x`.`y` AS p ON p.id = s.id", views.Substitute(all[2].Query, by))
+	by := map[string]string{"silver.v_health_stay": beside(found[0], "then"), "silver.v_health_a b": "`x`.`y`"}
+	require.Equal(t, "SELECT count() AS n FROM `replay`.`silver__v_health_stay__then` AS s INNER JOIN `x`.`y` AS p ON p.id = s.id", views.Substitute(all[2].Query, by))
 	require.Equal(t, all[3].Query, views.Substitute(all[3].Query, by))
 }
 
