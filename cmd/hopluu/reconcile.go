@@ -33,6 +33,9 @@ looked at again, so rows may go on flowing. The events that a topic still holds 
 compared with bronze. Sources of files are left out, which is said: departments take
 files away, and what a file changed is reported when it is taken in.
 
+A key of which an event stands in the open dead letters, or waits behind one there,
+is counted apart and is no difference: see 'hopluu dlq list'.
+
 Exits with 0 when everything agrees; with 1 when something differs, and names the
 ranges and keys; with 2 when it could not be compared. The result is noted in
 ops.reconciliation. It needs the sources' dsn, kafka.brokers, clickhouse.dsn and
@@ -197,8 +200,11 @@ func printReconciliation(w io.Writer, all []reconcile.Result, asJSON bool) error
 		t.AppendHeader(table.Row{"source", "table", "source rows", "ClickHouse rows", "source checksum", "ClickHouse checksum", "duplicates", "topic events", "bronze", "dead letters", ""})
 		for _, r := range all {
 			verdict := "agree"
-			if !r.OK {
+			switch {
+			case !r.OK:
 				verdict = "DIFFER"
+			case r.Waiting > 0:
+				verdict = "agree but for dead letters"
 			}
 			t.AppendRow(table.Row{r.Source, r.Table, r.SourceRows, r.ClickHouseRows, r.SourceChecksum, r.ClickHouseChecksum, r.Duplicates + r.Topic.Duplicates, r.Topic.Events, r.Topic.Bronze, r.Topic.DeadLetters, verdict})
 		}
@@ -206,6 +212,16 @@ func printReconciliation(w io.Writer, all []reconcile.Result, asJSON bool) error
 		for _, r := range all {
 			if r.Changed > 0 {
 				fmt.Fprintf(w, "%s %s: %d keys changed again and again meanwhile and are not compared\n", r.Source, r.Table, r.Changed)
+			}
+			if r.Waiting > 0 {
+				keys := r.WaitingKeys
+				if r.Waiting > len(keys) {
+					keys = append(keys, "…")
+				}
+				fmt.Fprintf(w, "%s %s: %d keys wait behind open dead letters and are no difference: %s; 'hopluu dlq list' says why, 'hopluu dlq retry' applies them once that is mended\n", r.Source, r.Table, r.Waiting, strings.Join(keys, " "))
+			}
+			if r.UnreadableLetters > 0 {
+				fmt.Fprintf(w, "%s %s: %d open dead letters have no key that can be read, so that a row they hold back counts as different; see 'hopluu dlq list'\n", r.Source, r.Table, r.UnreadableLetters)
 			}
 			if r.OK {
 				continue

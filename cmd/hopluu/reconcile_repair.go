@@ -36,9 +36,9 @@ A key that differs is read anew by the source's connector: its row comes through
 topic as a read event, or as a delete when the source has none, with the LSN of the
 snapshot that says so. It takes the place of what is wrong, and gives way to every
 later change. A row of silver that claims to be later than the source's log is long
-was written by hand: it is removed first. A key that waits behind a dead letter is
-left ('hopluu dlq list'), and so are the rows of erased people. Doing it again, or
-being stopped in the middle, harms nothing.
+was written by hand: it is removed first. A key that waits behind an open dead letter
+is shown and left, for that is no fault of silver's ('hopluu dlq list'); so are the
+rows of erased people. Doing it again, or being stopped in the middle, harms nothing.
 
 A table whose key is a token, or of another type than integer, text, varchar, uuid
 and date, is read as a whole: see 'hopluu connector resnapshot'. What bronze lost or
@@ -154,7 +154,7 @@ func (r *repairing) touched() []string {
 // planText names what a repair touches, for the record of actions: numbers of
 // keys, and no keys.
 func planText(p *reconcile.Plan) string {
-	return fmt.Sprintf("source %s, table %s: %d keys", p.Source, p.Table, len(p.Keys))
+	return fmt.Sprintf("source %s, table %s: %d keys", p.Source, p.Table, len(p.Keys)-p.Waiting())
 }
 
 // show prints what would be done.
@@ -169,7 +169,7 @@ func (r *repairing) show() error {
 	} else if err := printPlans(r.cmd.OutOrStdout(), r.plans); err != nil {
 		return err
 	}
-	if len(r.plans) == 0 {
+	if !slices.ContainsFunc(r.plans, func(p reconcile.Plan) bool { return len(p.Keys) > p.Waiting() || p.Whole != "" || p.Bronze != nil }) {
 		return nil
 	}
 	if !r.asJSON {
@@ -204,6 +204,9 @@ func printPlans(w io.Writer, plans []reconcile.Plan) error {
 		t.Render()
 	}
 	for _, p := range plans {
+		if n := p.Waiting(); n > 0 {
+			fmt.Fprintf(w, "source %s, table %s: %d keys wait behind dead letters and are left: 'hopluu dlq list' names them, 'hopluu dlq retry' applies them once the reason is mended\n", p.Source, p.Table, n)
+		}
 		if p.Whole != "" {
 			fmt.Fprintf(w, "source %s: %s ('hopluu connector resnapshot %s %s')\n", p.Source, p.Whole, p.Source, p.Table)
 		}
@@ -236,11 +239,6 @@ func (r *repairing) do(ctx context.Context) error {
 			failed = append(failed, fmt.Errorf("source %s, table %s: asked for, but not seen to land: %w", p.Source, p.Table, err))
 			continue
 		}
-		for _, m := range p.Keys {
-			if m.Action == reconcile.Waits {
-				differ = append(differ, m.Key)
-			}
-		}
 		left += len(differ)
 		if len(differ) > 0 {
 			fmt.Fprintf(r.cmd.ErrOrStderr(), "source %s, table %s: %d keys still differ: %s\n", p.Source, p.Table, len(differ), strings.Join(differ[:min(20, len(differ))], " "))
@@ -261,7 +259,11 @@ func (r *repairing) do(ctx context.Context) error {
 		return errFound
 	}
 	if !r.asJSON && len(r.plans) > 0 {
-		_, err := fmt.Fprintln(r.cmd.OutOrStdout(), "repaired: these keys agree")
+		said := "repaired: these keys agree"
+		if !slices.ContainsFunc(r.plans, func(p reconcile.Plan) bool { return len(p.Keys) > p.Waiting() }) {
+			said = "nothing is left to repair"
+		}
+		_, err := fmt.Fprintln(r.cmd.OutOrStdout(), said)
 		return err
 	}
 	return nil

@@ -64,7 +64,9 @@ COMMENT 'Kết quả đối soát với nguồn — Results of reconciliation wi
     ADD COLUMN IF NOT EXISTS bronze_doubled UInt64 COMMENT 'Số sự kiện có nhiều lần trong bronze — Events that bronze has more than once',
     ADD COLUMN IF NOT EXISTS bronze_unknown UInt64 COMMENT 'Số dòng bronze không có trong chủ đề — Rows of bronze that are no event of the topic',
     ADD COLUMN IF NOT EXISTS samples Array(String) COMMENT 'Ví dụ: loại và khóa, hoặc phân vùng:vị trí — Samples: kind and key, or partition:offset',
-    ADD COLUMN IF NOT EXISTS error String COMMENT 'Lý do không so sánh được; trống khi đã so sánh — Why it could not be compared; empty when it was'`,
+    ADD COLUMN IF NOT EXISTS error String COMMENT 'Lý do không so sánh được; trống khi đã so sánh — Why it could not be compared; empty when it was',
+    ADD COLUMN IF NOT EXISTS waiting UInt64 COMMENT 'Số khóa khác vì còn bản ghi lỗi chờ xử lý; không tính là sai khác — Keys that differ because of open dead letters, which is no difference',
+    ADD COLUMN IF NOT EXISTS unreadable_letters UInt64 COMMENT 'Số bản ghi lỗi chờ xử lý không đọc được khóa — Open dead letters of which the key cannot be read'`,
 	`CREATE TABLE IF NOT EXISTS ops.reconciliation_range
 (
     round UUID COMMENT 'Vòng đối soát — Round',
@@ -95,6 +97,9 @@ ENGINE = MergeTree
 ORDER BY (round, source, table, kind, number)
 TTL toDateTime(at) + INTERVAL 90 DAY
 COMMENT 'Từng phần của đối soát liên tục — Ranges of the reconciliation in the background'`,
+	`ALTER TABLE ops.reconciliation_range
+    ADD COLUMN IF NOT EXISTS waiting UInt64 COMMENT 'Số khóa khác vì còn bản ghi lỗi chờ xử lý — Keys that differ because of open dead letters',
+    ADD COLUMN IF NOT EXISTS waiting_keys Array(String) COMMENT 'Ví dụ — Samples'`,
 	`CREATE TABLE IF NOT EXISTS ops.catalogue
 (
     sector LowCardinality(String) COMMENT 'Lĩnh vực — Sector',

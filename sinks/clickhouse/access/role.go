@@ -87,7 +87,7 @@ var operations = map[string][]string{
 	"lost_topic":           nil,
 	"partition":            nil,
 	"reconciliation":       {"samples", "error"},
-	"reconciliation_range": {"after", "up_to", "missing_keys", "extra_keys", "different_keys"},
+	"reconciliation_range": {"after", "up_to", "missing_keys", "extra_keys", "different_keys", "waiting_keys"},
 	"restated":             {"dimensions"},
 	"sink_epoch":           nil,
 	"topic":                nil,

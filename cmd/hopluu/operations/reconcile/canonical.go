@@ -31,6 +31,9 @@ type column struct {
 	// for that. raw is the expression of that text.
 	unfit func(text []byte) bool
 	raw   string
+	// days writes a date's text as the number of days that the names of records
+	// have, in Avro; nil for every other type.
+	days func(dst, text []byte) ([]byte, error)
 }
 
 // withUnfit takes a column's values that its type cannot hold from the field

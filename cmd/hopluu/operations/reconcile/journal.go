@@ -10,6 +10,7 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 	"github.com/google/uuid"
 	"github.com/hopluu/hopluu/schemas/event"
+	"github.com/hopluu/hopluu/schemas/sectors"
 )
 
 // The kinds of ranges in ops.reconciliation_range.
@@ -34,6 +35,8 @@ type entry struct {
 	samples     map[difference][]string
 	duplicates  int64
 	changed     int
+	waiting     int // keys that an open dead letter holds back
+	waitingKeys []string
 	ok          bool
 	// suspects are the keys that differ, for a repair; they are not noted.
 	suspects []suspect
@@ -42,11 +45,12 @@ type entry struct {
 // write notes a range. What is noted is not compared again in its round.
 func (e *entry) write(ctx context.Context, conn driver.Conn, round uuid.UUID) error {
 	batch, err := conn.PrepareBatch(ctx, `INSERT INTO ops.reconciliation_range (round, at, source, table, kind, number, after, up_to, last, lsn,
-		source_rows, clickhouse_rows, source_sum, clickhouse_sum, missing, extra, different, duplicates, changed, missing_keys, extra_keys, different_keys, ok)`)
+		source_rows, clickhouse_rows, source_sum, clickhouse_sum, missing, extra, different, duplicates, changed, missing_keys, extra_keys, different_keys, ok, waiting, waiting_keys)`)
 	if err == nil {
 		err = batch.Append(round, time.Now(), e.source, e.table, e.kind, e.number, notNil(e.after), notNil(e.upTo), e.last, e.lsn.String(),
 			uint64(e.left.rows), uint64(e.right.rows), e.left.sum, e.right.sum, uint64(e.counts[missing]), uint64(e.counts[extra]), uint64(e.counts[different]),
-			uint64(e.duplicates), uint64(e.changed), notNil(e.samples[missing]), notNil(e.samples[extra]), notNil(e.samples[different]), e.ok)
+			uint64(e.duplicates), uint64(e.changed), notNil(e.samples[missing]), notNil(e.samples[extra]), notNil(e.samples[different]), e.ok,
+			uint64(e.waiting), notNil(e.waitingKeys))
 	}
 	if err == nil {
 		err = batch.Send()
@@ -179,16 +183,17 @@ func lastRound(ctx context.Context, conn driver.Conn) (*round, error) {
 }
 
 // total sums a table's ranges of a round up, as one comparison of it would say.
-func total(ctx context.Context, conn driver.Conn, id uuid.UUID, source, table string) (Result, error) {
+func total(ctx context.Context, conn driver.Conn, id uuid.UUID, source string, described sectors.Table) (Result, error) {
+	table := described.Schema + "." + described.Name
 	result := Result{Source: source, Table: table, OK: true, Counts: map[difference]int{missing: 0, extra: 0, different: 0},
-		Ranges: []Range{}, Missing: []string{}, Extra: []string{}, Different: []string{}}
+		Ranges: []Range{}, Missing: []string{}, Extra: []string{}, Different: []string{}, WaitingKeys: []string{}}
 	result.Topic.OK = true
 	err := each(ctx, conn, func(rows driver.Rows) error {
 		var kind, lsn string
-		var left, right, leftSum, rightSum, lost, more, other, doubled, changed uint64
-		var lostKeys, moreKeys, otherKeys []string
+		var left, right, leftSum, rightSum, lost, more, other, doubled, changed, waiting uint64
+		var lostKeys, moreKeys, otherKeys, waitingKeys []string
 		var ok uint8
-		if err := rows.Scan(&kind, &left, &right, &leftSum, &rightSum, &lost, &more, &other, &doubled, &changed, &lostKeys, &moreKeys, &otherKeys, &ok, &lsn); err != nil {
+		if err := rows.Scan(&kind, &left, &right, &leftSum, &rightSum, &lost, &more, &other, &doubled, &changed, &lostKeys, &moreKeys, &otherKeys, &ok, &lsn, &waiting, &waitingKeys); err != nil {
 			return err
 		}
 		if kind == topicKind {
@@ -205,12 +210,17 @@ func total(ctx context.Context, conn driver.Conn, id uuid.UUID, source, table st
 		result.Counts[missing], result.Counts[extra], result.Counts[different] = int(lost), int(more), int(other)
 		result.Keys = int(lost + more + other)
 		result.Missing, result.Extra, result.Different = lostKeys, moreKeys, otherKeys
+		result.Waiting, result.WaitingKeys = int(waiting), waitingKeys
 		return nil
 	}, fmt.Sprintf(`SELECT kind, sum(source_rows), sum(clickhouse_rows), sum(source_sum), sum(clickhouse_sum), sum(missing), sum(extra), sum(different), sum(duplicates), sum(changed),
-			arraySlice(arrayFlatten(groupArray(missing_keys)), 1, %[1]d), arraySlice(arrayFlatten(groupArray(extra_keys)), 1, %[1]d), arraySlice(arrayFlatten(groupArray(different_keys)), 1, %[1]d), toUInt8(min(ok)), argMin(lsn, number)
+			arraySlice(arrayFlatten(groupArray(missing_keys)), 1, %[1]d), arraySlice(arrayFlatten(groupArray(extra_keys)), 1, %[1]d), arraySlice(arrayFlatten(groupArray(different_keys)), 1, %[1]d), toUInt8(min(ok)), argMin(lsn, number),
+			sum(waiting), arraySlice(arrayFlatten(groupArray(waiting_keys)), 1, %[1]d)
 		FROM (SELECT * FROM ops.reconciliation_range WHERE round = ? AND source = ? AND table = ? ORDER BY number) GROUP BY kind`, maxKeys), id, source, table)
 	if err != nil {
 		return result, fmt.Errorf("sum up ops.reconciliation_range: %w", err)
+	}
+	if result.UnreadableLetters, err = unreadableLetters(ctx, conn, source, described); err != nil {
+		return result, err
 	}
 	result.OK = result.Keys == 0 && result.Duplicates == 0 && result.Topic.OK
 	return result, nil

@@ -53,6 +53,13 @@ func layoutOf(relation postgres.Relation, t sectors.Table, landed map[string]str
 			return layout{}, fmt.Errorf("table %s: %w", relation.Name(), err)
 		}
 		column := canonical(c, domain, name, landed[name])
+		if base := baseOf(c); domain == "" && base.TypeName == "date" && base.Elem == nil {
+			codec, err := pgvalue.Lookup(c)
+			if err != nil {
+				return layout{}, fmt.Errorf("column %s of table %s: %w", c.Name, relation.Name(), err)
+			}
+			column.days = codec.Append
+		}
 		if landed[unfit] != "" {
 			if column, err = column.withUnfit(c, unfit); err != nil {
 				return layout{}, fmt.Errorf("column %s of table %s: %w", c.Name, relation.Name(), err)

@@ -63,6 +63,9 @@ type Plan struct {
 // Empty tells whether there is nothing to repair.
 func (p *Plan) Empty() bool { return len(p.Keys) == 0 && p.Whole == "" }
 
+// Waiting counts the keys that are left, as a dead letter holds them back.
+func (p *Plan) Waiting() int { return len(p.Keys) - len(p.planned()) }
+
 // planned are the keys on which something is done.
 func (p *Plan) planned() (keys [][]string) {
 	for _, m := range p.Keys {
@@ -95,14 +98,14 @@ func PlanRepair(ctx context.Context, config Config, source Source, limit int, ta
 		if config.Progress != nil {
 			config.Progress(source.Name, name)
 		}
-		var found []suspect
+		var found, waiting []suspect
 		var at standing
 		for !at.finished[rowsKind] {
 			s, err := compareStretch(ctx, config, source, t, at.begin(watchedRows))
 			if err != nil {
 				return nil, fmt.Errorf("source %s, table %s: %w", source.Name, name, err)
 			}
-			found = append(found, s.suspects...)
+			found, waiting = append(found, s.suspects...), append(waiting, s.waiting...)
 			if len(found) > limit {
 				return nil, &ErrTooMany{Source: source.Name, Table: name, Keys: len(found), Limit: limit}
 			}
@@ -111,7 +114,8 @@ func PlanRepair(ctx context.Context, config Config, source Source, limit int, ta
 				return nil, err
 			}
 		}
-		plan, err := planOf(ctx, config, source, t, found)
+		// What waits is shown, up to as many.
+		plan, err := planOf(ctx, config, source, t, append(found, waiting[:min(len(waiting), limit)]...))
 		if err != nil {
 			return nil, fmt.Errorf("source %s, table %s: %w", source.Name, name, err)
 		}
@@ -169,9 +173,6 @@ func planOf(ctx context.Context, config Config, source Source, described sectors
 	if p.layout, err = layoutOf(relation, described, silver); err != nil {
 		return nil, err
 	}
-	if why := connectors.KeysReadable(relation, described, keys...); why != nil {
-		p.Whole = why.Error()
-	}
 	// Silver first and the source's position after it: no event that silver had
 	// then is behind that position.
 	versions, err := p.versions(ctx, config.ClickHouse, keys)
@@ -192,7 +193,7 @@ func planOf(ctx context.Context, config Config, source Source, described sectors
 	}
 	p.LSN = lsn.String()
 	last := event.Position{Epoch: checkpoint.Epoch, LSN: lsn, Ordinal: 1<<32 - 1}
-	waiting, err := p.waiting(ctx, config.ClickHouse)
+	held, err := heldKeys(ctx, config.ClickHouse, source.Name, described, p.layout, found)
 	if err != nil {
 		return nil, err
 	}
@@ -204,10 +205,15 @@ func planOf(ctx context.Context, config Config, source Source, described sectors
 				m.Action = RemoveAndReadAgain
 			}
 		}
-		if waiting[source.Name+"."+described.Name+":"+m.Key] {
+		if held[m.Key] {
 			m.Action, m.future = Waits, nil
 		}
 		p.Keys = append(p.Keys, m)
+	}
+	if keys := p.planned(); len(keys) > 0 {
+		if why := connectors.KeysReadable(relation, described, keys...); why != nil {
+			p.Whole = why.Error()
+		}
 	}
 	return p, nil
 }
@@ -246,23 +252,6 @@ func (p *Plan) versions(ctx context.Context, conn driver.Conn, keys [][]string) 
 		}
 	}
 	return all, nil
-}
-
-// waiting gives the names of the records that have an open dead letter.
-func (p *Plan) waiting(ctx context.Context, conn driver.Conn) (map[string]bool, error) {
-	names := map[string]bool{}
-	err := each(ctx, conn, func(rows driver.Rows) error {
-		var name string
-		if err := rows.Scan(&name); err != nil {
-			return err
-		}
-		names[name] = true
-		return nil
-	}, "SELECT DISTINCT record FROM ops.dead_letter FINAL WHERE topic = ? AND state NOT IN ('retried', 'discarded') AND record != ''", topic.Public(p.Source, p.of.Schema, p.of.Name))
-	if err != nil {
-		return nil, fmt.Errorf("read ops.dead_letter: %w", err)
-	}
-	return names, nil
 }
 
 // Apply repairs a table's keys: it may be stopped anywhere, and done again. What
@@ -346,14 +335,14 @@ func (p *Plan) Landed(ctx context.Context, config Config, source Source) (left [
 	for some := range slices.Chunk(keys, askedKeys) {
 		// Under a snapshot of its own that silver has applied: what was read lies
 		// below it.
-		found, err := lookOnce(ctx, config, source, p.of, bounds{only: some}, true)
+		found, err := lookOnce(ctx, config, source, p.of, bounds{only: some}, true, nil)
 		if err == nil && len(found.suspects) > 0 {
 			found, err = compareStretch(ctx, config, source, p.of, bounds{only: some})
 		}
 		if err != nil {
 			return nil, err
 		}
-		for _, s := range found.suspects {
+		for _, s := range slices.Concat(found.suspects, found.waiting) {
 			left = append(left, keyText(s.key))
 		}
 	}

@@ -66,7 +66,14 @@ type Result struct {
 	Changed int `json:"changed"`
 	// Erased counts the source's rows of erased people, which are not to be here.
 	Erased int64 `json:"erased"`
-	OK     bool  `json:"ok"`
+	// Waiting counts keys that differ because events of theirs stand in the open
+	// dead letters, and up to maxKeys of them: they are no difference (P2).
+	Waiting     int      `json:"waiting"`
+	WaitingKeys []string `json:"waiting_keys"`
+	// UnreadableLetters counts open dead letters of which no record can be read:
+	// what differs because of them is a difference.
+	UnreadableLetters int64 `json:"unreadable_letters"`
+	OK                bool  `json:"ok"`
 	// Error says why the table could not be compared, in the background.
 	Error string `json:"error,omitempty"`
 }
@@ -98,8 +105,13 @@ func Run(ctx context.Context, config Config, source Source) ([]Result, error) {
 			return nil, fmt.Errorf("source %s: %w", source.Name, err)
 		}
 	}
-	for _, t := range source.Sector.Tables {
-		list = append(list, r.tables[t.Schema+"."+t.Name].conclude())
+	for _, described := range source.Sector.Tables {
+		t := r.tables[described.Schema+"."+described.Name]
+		var err error
+		if t.result.UnreadableLetters, err = unreadableLetters(ctx, config.ClickHouse, source.Name, described); err != nil {
+			return nil, fmt.Errorf("source %s: %w", source.Name, err)
+		}
+		list = append(list, t.conclude())
 	}
 	return list, nil
 }
@@ -119,6 +131,7 @@ type table struct {
 	lsn      event.LSN
 	ranges   []Range
 	suspects map[string]suspect
+	held     map[string]bool // of the suspects before, those in the open dead letters
 }
 
 // round compares all tables, or in later rounds those with suspects, with a new
@@ -143,7 +156,11 @@ func (r *run) round(ctx context.Context, n int) (again bool, err error) {
 		if r.Progress != nil {
 			r.Progress(r.source.Name, name)
 		}
-		t, err := r.compare(ctx, catalog, snapshot, described, ends)
+		var suspects []suspect
+		if n > 0 {
+			suspects = slices.Collect(maps.Values(before.suspects))
+		}
+		t, err := r.compare(ctx, catalog, snapshot, described, ends, suspects)
 		if err != nil {
 			return false, fmt.Errorf("table %s: %w", name, err)
 		}
@@ -156,8 +173,9 @@ func (r *run) round(ctx context.Context, n int) (again bool, err error) {
 	return again, nil
 }
 
-// compare compares one table, with all keys that differ as suspects.
-func (r *run) compare(ctx context.Context, catalog *postgres.Catalog, snapshot *sourceSnapshot, described sectors.Table, ends map[topic.Partition]int64) (*table, error) {
+// compare compares one table, with all keys that differ as suspects. before are
+// those that are looked at again.
+func (r *run) compare(ctx context.Context, catalog *postgres.Catalog, snapshot *sourceSnapshot, described sectors.Table, ends map[topic.Partition]int64, before []suspect) (*table, error) {
 	relation, err := catalog.Relation(ctx, described.Schema, described.Name)
 	if err == nil {
 		relation, err = catalog.Narrow(ctx, r.source.Publication, relation)
@@ -184,6 +202,9 @@ func (r *run) compare(ctx context.Context, catalog *postgres.Catalog, snapshot *
 		// Without a key a table lands in bronze only.
 		return t, nil
 	}
+	if t.held, err = heldKeys(ctx, r.ClickHouse, r.source.Name, described, t.layout, before); err != nil {
+		return nil, err
+	}
 	m := &merger{integer: t.layout.integer, suspects: map[string]suspect{}}
 	if err := r.merge(ctx, snapshot, t, bounds{}, len(silver) > 0, m); err != nil {
 		return nil, err
@@ -206,7 +227,12 @@ func (t *table) dropChanged(ctx context.Context, config Config, source string) (
 // conclude names what still differs.
 func (t *table) conclude() Result {
 	r := t.result
-	r.Ranges, r.Missing, r.Extra, r.Different = []Range{}, []string{}, []string{}, []string{}
+	r.Ranges, r.Missing, r.Extra, r.Different, r.WaitingKeys = []Range{}, []string{}, []string{}, []string{}, []string{}
+	waiting := apart(t.suspects, t.held)
+	r.Waiting = len(waiting)
+	for _, s := range waiting[:min(len(waiting), maxKeys)] {
+		r.WaitingKeys = append(r.WaitingKeys, keyText(s.key))
+	}
 	r.Keys, r.Counts = len(t.suspects), map[difference]int{missing: 0, extra: 0, different: 0}
 	ordered := slices.SortedFunc(maps.Values(t.suspects), func(a, b suspect) int { return cmp.Compare(a.place, b.place) })
 	ranges := map[int]bool{}

@@ -17,7 +17,7 @@ func Save(ctx context.Context, conn driver.Conn, results []Result) error {
 
 func save(ctx context.Context, conn driver.Conn, run uuid.UUID, results ...Result) error {
 	batch, err := conn.PrepareBatch(ctx, `INSERT INTO ops.reconciliation (run_id, at, table, source_rows, clickhouse_rows, source_checksum, clickhouse_checksum, missing, extra, different, ok,
-		source, lsn, duplicates, changed, bronze_lost, bronze_doubled, bronze_unknown, samples, error)`)
+		source, lsn, duplicates, changed, bronze_lost, bronze_doubled, bronze_unknown, samples, error, waiting, unreadable_letters)`)
 	if err != nil {
 		return fmt.Errorf("write ops.reconciliation: %w: has 'hopluu sink run' of this release ever run with this ClickHouse?", err)
 	}
@@ -26,7 +26,8 @@ func save(ctx context.Context, conn driver.Conn, run uuid.UUID, results ...Resul
 		o := r.Topic.Offsets
 		err := batch.Append(run, now, r.Source+"."+r.Table, uint64(r.SourceRows), uint64(r.ClickHouseRows), r.SourceChecksum, r.ClickHouseChecksum,
 			uint64(r.Counts[missing]), uint64(r.Counts[extra]), uint64(r.Counts[different]), r.OK,
-			r.Source, r.LSN, uint64(r.Duplicates), uint64(r.Changed), uint64(o.LostCount), uint64(o.DoubledCount), uint64(o.UnknownCount), r.samples(), r.Error)
+			r.Source, r.LSN, uint64(r.Duplicates), uint64(r.Changed), uint64(o.LostCount), uint64(o.DoubledCount), uint64(o.UnknownCount), r.samples(), r.Error,
+			uint64(r.Waiting), uint64(r.UnreadableLetters))
 		if err != nil {
 			return fmt.Errorf("write ops.reconciliation: %w", err)
 		}
@@ -44,7 +45,7 @@ func (r *Result) samples() []string {
 		name string
 		list []string
 	}{
-		{"missing", r.Missing}, {"extra", r.Extra}, {"different", r.Different},
+		{"missing", r.Missing}, {"extra", r.Extra}, {"different", r.Different}, {"waiting", r.WaitingKeys},
 		{"lost", r.Topic.Offsets.Lost}, {"doubled", r.Topic.Offsets.Doubled}, {"unknown", r.Topic.Offsets.Unknown},
 	} {
 		for _, what := range kind.list {

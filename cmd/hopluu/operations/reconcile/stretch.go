@@ -25,9 +25,12 @@ type stretch struct {
 	source, clickhouse side
 	duplicates         int64
 	changed            int
-	// suspects are the keys that differ, in their order.
-	suspects []suspect
-	layout   layout
+	// suspects are the keys that differ, in their order, and waiting those that
+	// do because of an open dead letter. held are those of the suspects before
+	// that stand there.
+	suspects, waiting []suspect
+	held              map[string]bool
+	layout            layout
 	// took is how long the source and ClickHouse worked for it.
 	took time.Duration
 }
@@ -55,6 +58,10 @@ func (s *stretch) entry(source Source, t sectors.Table, number uint32) *entry {
 	if s.buckets > 0 {
 		e.after, e.upTo = []string{sharesMark}, []string{strconv.FormatUint(s.bucket, 10), strconv.FormatUint(s.buckets, 10)}
 	}
+	e.waiting = len(s.waiting)
+	for _, of := range s.waiting[:min(len(s.waiting), maxKeys)] {
+		e.waitingKeys = append(e.waitingKeys, keyText(of.key))
+	}
 	for _, of := range s.suspects {
 		e.counts[of.difference]++
 		if len(e.samples[of.difference]) < maxKeys {
@@ -70,12 +77,12 @@ func (s *stretch) entry(source Source, t sectors.Table, number uint32) *entry {
 // once there is nothing to wait for. Keys that differ are looked at again under
 // later snapshots, each once silver has applied it.
 func compareStretch(ctx context.Context, config Config, source Source, described sectors.Table, b bounds) (*stretch, error) {
-	found, err := lookOnce(ctx, config, source, described, b, false)
+	found, err := lookOnce(ctx, config, source, described, b, false, nil)
 	for n := 0; n < rounds && err == nil && len(found.suspects) > 0; n++ {
 		before, took := found, found.took
 		again := found.bounds
 		again.limit = 0
-		if found, err = lookOnce(ctx, config, source, described, again, true); err != nil {
+		if found, err = lookOnce(ctx, config, source, described, again, true, before.suspects); err != nil {
 			return nil, err
 		}
 		found.last, found.took = before.last, found.took+took
@@ -96,6 +103,7 @@ func compareStretch(ctx context.Context, config Config, source Source, described
 	if found.changed, err = dropChanged(ctx, config, found.layout, landed, source.Name, found.lsn, left); err != nil {
 		return nil, err
 	}
+	found.waiting = apart(left, found.held)
 	found.suspects = inOrder(left)
 	return found, nil
 }
@@ -104,7 +112,9 @@ func inOrder(suspects map[string]suspect) []suspect {
 	return slices.SortedFunc(maps.Values(suspects), func(a, b suspect) int { return cmp.Compare(a.place, b.place) })
 }
 
-func lookOnce(ctx context.Context, config Config, source Source, described sectors.Table, b bounds, wait bool) (found *stretch, err error) {
+// lookOnce compares a range under one snapshot, which silver may be waited for to
+// apply; before are the keys that are looked at again.
+func lookOnce(ctx context.Context, config Config, source Source, described sectors.Table, b bounds, wait bool, before []suspect) (found *stretch, err error) {
 	landed := source.Sector.Sector + "_" + described.Name
 	silver, err := landedColumns(ctx, config.ClickHouse, "silver", landed)
 	if err != nil {
@@ -162,6 +172,9 @@ func lookOnce(ctx context.Context, config Config, source Source, described secto
 		}
 	}
 	began = time.Now()
+	if found.held, err = heldKeys(ctx, config.ClickHouse, source.Name, described, found.layout, before); err != nil {
+		return nil, err
+	}
 	m := &merger{integer: found.layout.integer, suspects: map[string]suspect{}}
 	if err := m.with(ctx, config, found, rows, len(silver) > 0, "silver."+identifier(landed), source.Name); err != nil {
 		return nil, err

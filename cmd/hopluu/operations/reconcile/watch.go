@@ -167,7 +167,7 @@ func (w *Watch) round(ctx context.Context, r *round) (found []Result, err error)
 			}
 			var result Result
 			if err := w.insist(ctx, func() (err error) {
-				result, err = total(ctx, w.ClickHouse, r.id, source.Name, name)
+				result, err = total(ctx, w.ClickHouse, r.id, source.Name, t)
 				return err
 			}); err != nil {
 				return nil, err
@@ -193,6 +193,7 @@ func (w *Watch) table(ctx context.Context, r *round, source Source, t sectors.Ta
 	at := r.of(source.Name, name)
 	if len(at.number) == 0 {
 		w.metrics.differing.WithLabelValues(source.Name, name).Set(0)
+		w.metrics.waiting.WithLabelValues(source.Name, name).Set(0)
 		w.metrics.bronze.WithLabelValues(source.Name, name).Set(0)
 	}
 	step := func(one func(context.Context) (*entry, time.Duration, error)) (err error) {
@@ -223,7 +224,7 @@ func (w *Watch) table(ctx context.Context, r *round, source Source, t sectors.Ta
 	}
 	var result Result
 	if err := w.insist(ctx, func() (err error) {
-		if result, err = total(ctx, w.ClickHouse, r.id, source.Name, name); err != nil {
+		if result, err = total(ctx, w.ClickHouse, r.id, source.Name, t); err != nil {
 			return err
 		}
 		if result.Error = at.failed; at.failed != "" {
@@ -237,6 +238,9 @@ func (w *Watch) table(ctx context.Context, r *round, source Source, t sectors.Ta
 	at.suspects = nil
 	if at.failed == "" {
 		w.metrics.at.WithLabelValues(source.Name, name).SetToCurrentTime()
+	}
+	if result.Waiting > 0 || result.UnreadableLetters > 0 {
+		w.Log.Warn("dead letters are open", "source", source.Name, "table", name, "keys_that_wait", result.Waiting, "unreadable", result.UnreadableLetters, "samples", result.WaitingKeys, "see", "hopluu dlq list")
 	}
 	if at.failed == "" && !result.OK {
 		w.Log.Error("source and ClickHouse differ", "source", source.Name, "table", name, "missing", result.Counts[missing], "extra", result.Counts[extra], "different", result.Counts[different],
@@ -319,6 +323,7 @@ func (w *Watch) compared(ctx context.Context, r *round, at *standing, e *entry, 
 	e.suspects = nil
 	if e.kind == rowsKind {
 		w.metrics.differing.WithLabelValues(e.source, e.table).Add(differ)
+		w.metrics.waiting.WithLabelValues(e.source, e.table).Add(float64(e.waiting))
 	} else {
 		w.metrics.bronze.WithLabelValues(e.source, e.table).Add(differ)
 	}
