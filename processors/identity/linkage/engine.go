@@ -44,7 +44,7 @@ type Engine struct {
 	free   []int32
 	halves halves
 	byID   map[string]int32
-	blocks map[uint64]holders
+	blocks blockIndex
 	near   []*nearIndex // by near rule
 	// contested are the identifiers that are no evidence.
 	contested map[identifier]struct{}
@@ -58,7 +58,7 @@ type Engine struct {
 	decided   map[string][]string // the others of a record's decisions
 
 	compare  []int32      // to be compared with their blocks again
-	suspects []identifier // whose holders changed; some stand twice
+	suspects []suspect    // whose holders changed; some stand twice
 	dirty    []int32      // whose component may have changed; some are gone again
 	gone     map[string]identity.PersonID
 	causes   map[string]struct{} // records that changed since Solve
@@ -168,7 +168,7 @@ func NewEngine(m *Model, f *Frequencies) (*Engine, error) {
 	}
 	e := &Engine{
 		t: t, model: t.model, live: t.model.live, w: t.weights(),
-		byID: map[string]int32{}, blocks: map[uint64]holders{}, contested: map[identifier]struct{}{},
+		byID: map[string]int32{}, contested: map[identifier]struct{}{},
 		graves: map[string]event.Position{}, floors: map[*identity.Origin]event.Position{},
 		decisions: map[[2]string]Decision{}, decided: map[string][]string{},
 		gone: map[string]identity.PersonID{}, causes: map[string]struct{}{},
@@ -219,7 +219,7 @@ func (e *Engine) Upsert(raw *identity.Raw) bool {
 		}
 		e.stats.move(n, raw.Origin)
 		n.origin = raw.Origin
-		e.unlist(i)
+		e.relist(i, e.rowBuf)
 	} else {
 		delete(e.graves, string(raw.ID))
 		i = e.add()
@@ -230,9 +230,8 @@ func (e *Engine) Upsert(raw *identity.Raw) bool {
 		}
 		e.byID[id] = i
 		e.stats.table(raw.Origin).Records++
+		e.list(i, e.rowBuf)
 	}
-	copy(e.row(i), e.rowBuf)
-	e.list(i)
 	e.compareAgain(i)
 	e.dirty = append(e.dirty, i)
 	e.causes[e.at(i).id] = struct{}{}

@@ -25,6 +25,10 @@ type worker struct {
 	forms []uint64
 	near  []nearby // numbers that are near its own
 	found []compared
+
+	touched    uint64 // see blockIndex.touch
+	rows       [][]cell
+	references []bool
 }
 
 const (
@@ -55,15 +59,8 @@ func (e *Engine) compareAll(flush func() error) error {
 	for _, i := range all {
 		e.doubt(i)
 	}
-	workers := 1
-	if len(all) > 2*compareShare {
-		workers = runtime.GOMAXPROCS(0)
-	}
-	for len(e.workers) < workers {
-		e.workers = append(e.workers, &worker{comparer: newComparer(e.t)})
-	}
 	for start := 0; start < len(all); start += compareRound {
-		e.compareSome(all[start:min(start+compareRound, len(all))], e.workers[:workers])
+		e.compareSome(all[start:min(start+compareRound, len(all))])
 		if flush != nil {
 			if err := flush(); err != nil {
 				return err
@@ -78,38 +75,55 @@ func (e *Engine) compareAll(flush func() error) error {
 	return nil
 }
 
-func (e *Engine) compareSome(some []int32, workers []*worker) {
-	var next atomic.Int64
-	run := func(w *worker) {
+func (e *Engine) compareSome(some []int32) {
+	for _, w := range e.workers {
 		w.found = w.found[:0]
+	}
+	e.divide(len(some), func(w *worker, from, till int) {
 		if len(w.seen) < int(e.used) {
 			w.seen = append(w.seen, make([]uint32, int(e.used)-len(w.seen))...)
 		}
-		for {
-			till := int(next.Add(compareShare))
-			if till-compareShare >= len(some) {
-				return
-			}
-			for _, i := range some[till-compareShare : min(till, len(some))] {
-				e.compareOne(w, i)
-			}
+		for _, i := range some[from:till] {
+			e.compareOne(w, i)
 		}
-	}
-	if len(workers) == 1 {
-		run(workers[0])
-	} else {
-		var wait sync.WaitGroup
-		for _, w := range workers {
-			wait.Go(func() { run(w) })
-		}
-		wait.Wait()
-	}
-	for _, w := range workers {
+	})
+	for _, w := range e.workers {
 		for _, f := range w.found {
 			e.keepEdge(&f)
 			e.dirty = append(e.dirty, f.from, f.to)
 		}
 	}
+}
+
+// divide has n pieces of work done, a share at a time, by as many workers as
+// there are processors, or by one when they are few. Each worker is one goroutine.
+func (e *Engine) divide(n int, work func(w *worker, from, till int)) {
+	workers := 1
+	if n > 2*compareShare {
+		workers = runtime.GOMAXPROCS(0)
+	}
+	for len(e.workers) < workers {
+		e.workers = append(e.workers, &worker{comparer: newComparer(e.t)})
+	}
+	var next atomic.Int64
+	run := func(w *worker) {
+		for {
+			till := int(next.Add(compareShare))
+			if till-compareShare >= n {
+				return
+			}
+			work(w, till-compareShare, min(till, n))
+		}
+	}
+	if workers == 1 {
+		run(e.workers[0])
+		return
+	}
+	var wait sync.WaitGroup
+	for _, w := range e.workers[:workers] {
+		wait.Go(func() { run(w) })
+	}
+	wait.Wait()
 }
 
 // compareOne compares a record with all that share a block with it. Of two that
@@ -124,10 +138,7 @@ func (e *Engine) compareOne(w *worker, i int32) {
 		w.turn = 1
 	}
 	w.seen[i] = w.turn
-	w.keys = w.keys[:0]
-	for r := range e.model.rules {
-		w.keys = append(w.keys, blockKey(r, e.model.rules[r].of(&e.t.texts, row)))
-	}
+	w.keys = e.keysOf(w.keys, row)
 	last := len(w.keys) - 1 // what comes after is not ours
 	near := e.nearTo(w, i, row)
 	for !near && last >= 0 && (w.keys[last] == 0 || !e.log.isOurs(e.shareOf(last, row))) {
@@ -137,7 +148,7 @@ func (e *Engine) compareOne(w *worker, i int32) {
 		if key == 0 || e.alone(i, r) {
 			continue
 		}
-		b := e.blocks[key]
+		b := e.blocks.of(key)
 		if int(b.count) > e.model.rules[r].max {
 			continue
 		}
@@ -159,7 +170,7 @@ func (e *Engine) compareOne(w *worker, i int32) {
 	}
 	for k := range w.near {
 		near := &w.near[k]
-		if e.holders(near.exact, e.row(near.last)) > e.model.rules[near.exact].max {
+		if !e.alone(near.last, near.exact) && e.holders(near.exact, e.row(near.last)) > e.model.rules[near.exact].max {
 			continue
 		}
 		ours := e.log.isOurs(near.share)
@@ -213,36 +224,45 @@ func (e *Engine) prior(reference bool) float32 {
 	return e.w.prior
 }
 
+// suspect is an identifier whose holders changed, and the key of their block.
+type suspect struct {
+	identifier
+	key uint64
+}
+
 // detectAll finds out again whether the identifiers whose holders changed are
 // evidence.
 func (e *Engine) detectAll() {
-	if len(e.suspects) > 0 && len(e.workers) == 0 {
-		e.workers = append(e.workers, &worker{comparer: newComparer(e.t)})
-	}
-	slices.SortFunc(e.suspects, func(x, y identifier) int {
+	slices.SortFunc(e.suspects, func(x, y suspect) int {
 		return cmp.Or(cmp.Compare(x.shared, y.shared), cmp.Compare(x.value, y.value))
 	})
 	e.suspects = slices.Compact(e.suspects)
-	for _, id := range e.suspects {
-		_, was := e.contested[id]
-		b := e.holdersOf(id)
-		is := e.isContested(id, b)
-		if is == was {
+	e.verdicts = append(e.verdicts[:0], make([]bool, len(e.suspects))...)
+	e.divide(len(e.suspects), func(w *worker, from, till int) {
+		for k, s := range e.suspects[from:till] {
+			e.verdicts[from+k] = e.isContested(w, s.identifier, e.blocks.of(s.key))
+		}
+	})
+	for k, s := range e.suspects {
+		is := e.verdicts[k]
+		if _, was := e.contested[s.identifier]; is == was {
 			continue
 		}
 		if is {
-			e.contested[id] = struct{}{}
+			e.contested[s.identifier] = struct{}{}
 		} else {
-			delete(e.contested, id)
+			delete(e.contested, s.identifier)
 		}
-		for j := b.head; j != nowhere; j = *e.next(j, e.live.shared[id.shared].rule) {
+		rule := e.live.shared[s.shared].rule
+		for j := e.blocks.of(s.key).head; j != nowhere; j = *e.next(j, rule) {
 			e.dirty = append(e.dirty, j)
 		}
 	}
 	e.suspects = again(e.suspects)
 }
 
-func (e *Engine) isContested(id identifier, b holders) bool {
+// isContested only reads the engine.
+func (e *Engine) isContested(w *worker, id identifier, b holders) bool {
 	rule := e.live.shared[id.shared].rule
 	if int(b.count) > e.model.rules[rule].max {
 		return true
@@ -250,9 +270,9 @@ func (e *Engine) isContested(id identifier, b holders) bool {
 	if b.count < 2 {
 		return false
 	}
-	e.rows, e.references = e.rows[:0], e.references[:0]
+	w.rows, w.references = w.rows[:0], w.references[:0]
 	for j := b.head; j != nowhere; j = *e.next(j, rule) {
-		e.rows, e.references = append(e.rows, e.row(j)), append(e.references, e.at(j).origin.Register)
+		w.rows, w.references = append(w.rows, e.row(j)), append(w.references, e.at(j).origin.Register)
 	}
-	return e.live.contested(e.workers[0].comparer, e.rows, e.references)
+	return e.live.contested(w.comparer, w.rows, w.references)
 }

@@ -90,8 +90,9 @@ func (e *Engine) Share(shares int, ours []int) error {
 		n.solved, n.compare = false, false
 		e.compareAgain(i)
 		for s := range e.live.shared {
-			if v := e.row(i)[e.live.shared[s].column].a; v != 0 && !e.alone(i, e.live.shared[s].rule) {
-				e.suspects = append(e.suspects, identifier{s, v})
+			row, rule := e.row(i), e.live.shared[s].rule
+			if v := row[e.live.shared[s].column].a; v != 0 && !e.alone(i, rule) {
+				e.suspects = append(e.suspects, suspect{identifier{s, v}, blockKey(rule, e.model.rules[rule].of(&e.t.texts, row))})
 			}
 		}
 	}

@@ -5,6 +5,7 @@ package linkage
 func (e *Engine) enter(n int, i int32) {
 	rule, index := &e.model.near[n], e.near[n]
 	e.forms = rule.forms(e.forms, e.row(i)[rule.column].a)
+	e.touched += index.touch(e.forms)
 	for _, key := range e.forms {
 		index.add(key, i)
 		if index.count(key) == rule.max+1 {
@@ -65,6 +66,7 @@ func (e *Engine) nearTo(w *worker, i int32, row []cell) (ours bool) {
 			continue
 		}
 		w.forms = rule.forms(w.forms, number)
+		w.touched += index.touch(w.forms)
 		for _, key := range w.forms {
 			start, count := len(w.near), 0
 			share := e.nearShare(key)
@@ -85,7 +87,7 @@ func (e *Engine) nearTo(w *worker, i int32, row []cell) (ours bool) {
 
 // holders is how many records have a record's key of a rule.
 func (e *Engine) holders(rule int, row []cell) int {
-	return int(e.blocks[blockKey(rule, e.model.rules[rule].of(&e.t.texts, row))].count)
+	return int(e.blocks.of(blockKey(rule, e.model.rules[rule].of(&e.t.texts, row))).count)
 }
 
 // nearShare gives the share that a near block is of.

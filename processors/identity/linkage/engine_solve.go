@@ -14,10 +14,12 @@ type scratch struct {
 	workers []*worker
 	rowBuf  []cell
 	texts   []known // by a hash of the text
-	rows    [][]cell
 	forms   []uint64
+	keys    []uint64 // of the record that is listed, by rule
+	newKeys []uint64
+	touched uint64 // see blockIndex.touch
 
-	references []bool
+	verdicts   []bool // of suspects
 	component  []int32
 	edges      []Edge
 	odds       []float64

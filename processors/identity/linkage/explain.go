@@ -99,7 +99,7 @@ func (e *Engine) Explain(a, b string) (Explanation, error) {
 	out := explain(e.comparer(), e.w, x, y, e.prior(reference), e.live.without(e.contested, x, y), e.limit, reference)
 	for r := range e.model.rules {
 		rule := &e.model.rules[r]
-		if k := rule.of(&e.t.texts, x); k != 0 && k == rule.of(&e.t.texts, y) && int(e.blocks[blockKey(r, k)].count) <= rule.max {
+		if k := rule.of(&e.t.texts, x); k != 0 && k == rule.of(&e.t.texts, y) && int(e.blocks.of(blockKey(r, k)).count) <= rule.max {
 			out.Blocks = append(out.Blocks, e.model.spec.Blocking[r].Name)
 		}
 	}

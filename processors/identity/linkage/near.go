@@ -105,6 +105,16 @@ func (p *nearPart) after(at int) int {
 	return at
 }
 
+// touch is for many keys what blockIndex.touch is.
+func (x *nearIndex) touch(keys []uint64) (sum uint64) {
+	for _, key := range keys {
+		if p, f := x.part(key); len(p.entries) > 0 {
+			sum += p.entries[p.home(uint64(f)<<32)]
+		}
+	}
+	return sum
+}
+
 // each gives the records of a key's numbers, until fn returns false.
 func (x *nearIndex) each(key uint64, fn func(record int32) bool) {
 	p, f := x.part(key)
@@ -169,7 +179,7 @@ func (x *nearIndex) replace(key uint64, old, record int32) {
 }
 
 // remove takes a number out, and moves up what would no longer be found behind
-// the gap (Knuth, The Art of Computer Programming 3, 6.4, algorithm R).
+// the gap.
 func (x *nearIndex) remove(key uint64, record int32) {
 	p, f := x.part(key)
 	gap := p.find(uint64(f)<<32 | uint64(uint32(record)))
@@ -178,8 +188,7 @@ func (x *nearIndex) remove(key uint64, record int32) {
 	}
 	p.used--
 	for at := p.after(gap); p.entries[at] != 0; at = p.after(at) {
-		home := p.home(p.entries[at])
-		if gap < at && (home <= gap || home > at) || gap > at && home <= gap && home > at {
+		if gapBefore(gap, p.home(p.entries[at]), at) {
 			p.entries[gap] = p.entries[at]
 			gap = at
 		}
