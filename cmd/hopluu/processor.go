@@ -65,6 +65,9 @@ It needs kafka.brokers and registry.url, and in Kafka the right to read the vaul
 	return command
 }
 
+// matcherGroup names the matchers' consumer group, and what they write by.
+const matcherGroup = "hopluu-matcher"
+
 func runProcessor(ctx context.Context, c config.Config, log *slog.Logger) error {
 	set, err := loadSectors(c)
 	if err != nil {
@@ -113,7 +116,7 @@ func runProcessor(ctx context.Context, c config.Config, log *slog.Logger) error 
 		work := &holdable{watcher: watcher, target: pause.Processor, metrics: s.metrics, begin: func(metrics prometheus.Registerer) (round, error) {
 			m, err := matcher.New(matcher.Config{
 				Kafka: kafka, Registry: schemas, Sectors: set, Sources: refs,
-				TransactionalID: "hopluu-matcher", Log: log, Metrics: metrics,
+				TransactionalID: matcherGroup, Log: log, Metrics: metrics,
 				Reviewers: reviewers(c.Identity), TwoPersons: c.Identity.TwoPerson, SinkGroup: c.Sink.Group, Vault: ring,
 				Model: model, Frequencies: frequencies,
 			})

@@ -33,7 +33,8 @@ func (a *app) topCommand() *cobra.Command {
 		Long: `Show how everything stands, anew every few seconds: sources with their lag, rate and
 retained WAL, consumer groups, dead letters, the last comparisons with the sources,
 how fresh each data set is, what is paused and by whom, what a person should look at,
-and the processes whose addresses are given. It asks the databases, Kafka and ClickHouse
+and the processes whose addresses are given; how far behind the matcher is, its own
+address alone tells. It asks the databases, Kafka and ClickHouse
 as the status commands do, and /metrics and /readyz of the processes. What cannot be
 asked is shown as away, never as zero.
 
@@ -139,6 +140,7 @@ func (w *watcher) look(ctx context.Context, interval time.Duration) top.Picture 
 		parts.Go(func() { p.Processes[i] = askProcess(ctx, address) })
 	}
 	parts.Wait()
+	matchers(p.Groups, p.Processes)
 	for i := range p.Sources {
 		p.Sources[i].PerSecond = rates[p.Sources[i].Name]
 	}
@@ -272,7 +274,7 @@ func (w *watcher) ours(name string) bool {
 }
 
 // behind is how many records a group has not read yet, and where most of them are;
-// nil when it commits no place to Kafka, as the matcher, which keeps its own.
+// nil when it commits no place to Kafka, as the matcher (see matchers).
 func behind(ctx context.Context, kafka *topic.Client, group string, parts []topic.Partition) (*int64, string, error) {
 	committed, err := kafka.Committed(ctx, group, parts...)
 	if err != nil {
@@ -397,12 +399,40 @@ func askProcess(ctx context.Context, address string) top.Process {
 		p.Away = oneLine(err)
 		return p
 	}
+	p.MemoryBytes = metric(text, "process_resident_memory_bytes")
+	// One that reads its topics from the beginning knows of no lag yet.
+	if solves := metric(text, "hopluu_matcher_solves"); p.Ready == "" && solves != nil && *solves == 1 {
+		p.MatcherBehind = metric(text, "hopluu_matcher_lag_messages")
+	}
+	return p
+}
+
+// metric gives a gauge without labels, nil when the text has none.
+func metric(text, name string) *float64 {
 	for s := bufio.NewScanner(strings.NewReader(text)); s.Scan(); {
-		if value, ok := strings.CutPrefix(s.Text(), "process_resident_memory_bytes "); ok {
+		if value, ok := strings.CutPrefix(s.Text(), name+" "); ok {
 			if n, err := strconv.ParseFloat(value, 64); err == nil {
-				p.MemoryBytes = &n
+				return &n
 			}
 		}
 	}
-	return p
+	return nil
+}
+
+// matchers tells how far behind the matcher's group is: it commits no place to
+// Kafka, so the process that solves says it. Others stand by.
+func matchers(groups []top.Group, processes []top.Process) {
+	for i := range groups {
+		g := &groups[i]
+		if g.Name != matcherGroup || g.Behind != nil || g.Away != "" {
+			continue
+		}
+		g.Worst = "hỏi tiến trình/ask its process: --metrics ADDRESS"
+		for _, p := range processes {
+			if p.MatcherBehind != nil {
+				behind := int64(*p.MatcherBehind)
+				g.Behind, g.Worst = &behind, "vault, "+p.Address
+			}
+		}
+	}
 }

@@ -131,8 +131,8 @@ func leastRights(c config.Config, p principals) ([]topic.ACL, error) {
 	under(p.matcher, topic.ACLTopic, "identity.", "Read", "Write", "Describe", "DescribeConfigs")
 	allow(p.matcher, topic.ACLTopic, accepted.Topic, read...)
 	// Several share the work as one group, each share with a producer of its own.
-	under(p.matcher, topic.ACLTransactionalID, "hopluu-matcher", "Write", "Describe")
-	allow(p.matcher, topic.ACLGroup, "hopluu-matcher", read...)
+	under(p.matcher, topic.ACLTransactionalID, matcherGroup, "Write", "Describe")
+	allow(p.matcher, topic.ACLGroup, matcherGroup, read...)
 	under(p.matcher, topic.ACLTransactionalID, "hopluu-eraser", "Write", "Describe")
 	allow(p.matcher, topic.ACLGroup, c.Sink.Group, "Describe")
 	for _, name := range []string{topic.IdentityLink, topic.IdentityReview, topic.IdentityEvent, topic.IdentityAudit} {

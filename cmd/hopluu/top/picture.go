@@ -98,5 +98,7 @@ type Process struct {
 	Address     string   `json:"address"`
 	Ready       string   `json:"not_ready"` // why it is not; empty when it is
 	MemoryBytes *float64 `json:"memory_bytes"`
-	Away        string   `json:"away"`
+	// MatcherBehind are vault messages that the matcher which solves has not matched.
+	MatcherBehind *float64 `json:"matcher_behind,omitempty"`
+	Away          string   `json:"away"`
 }
