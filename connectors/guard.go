@@ -38,7 +38,9 @@ type Guard struct {
 	own     *recordName
 	through *recordName // the record through which the row speaks of its person
 	tokens  []guardToken
-	row     erasure.Row
+	// others are numbers of somebody beside the row's own person.
+	others []guardToken
+	row    erasure.Row
 }
 
 // guardToken is a number of the row's person, under one version of the key.
@@ -59,10 +61,9 @@ type recordName struct {
 	cells         []avro.Cell
 }
 
-// Personal are the kinds of numbers that one person has alone: a row that holds
-// an erased one is the erased person's, whatever its key. Families share
-// telephones, and a tax code may be a business's.
-var Personal = []string{sectors.CCCD, sectors.CMND, sectors.Insurance}
+// Personal are the kinds of numbers that one person has alone: a row whose own
+// person's is an erased one is the erased person's, whatever its key.
+var Personal = sectors.OwnNumbers
 
 // NewGuard makes the guard of a table; nil when nothing is erased. columns are
 // the names of the relation's columns, public the fields of its public topic and
@@ -87,21 +88,39 @@ func NewGuard(ledger *erasure.Ledger, tokenizers []*token.Tokenizer, source stri
 			}
 		}
 	}
-	if p == nil || !p.Direct {
-		return g, nil
-	}
 	for i, name := range columns {
 		c, ok := sector.Column(name)
-		if !ok || c.Identifier == "" || c.Match == "" || !slices.Contains(Personal, c.Identifier) {
+		if !ok || !slices.Contains(Personal, c.Identifier) {
 			continue
 		}
 		for _, t := range tokenizers {
-			if slices.Contains(ledger.TokenVersions(), t.Name()) {
-				g.tokens = append(g.tokens, guardToken{column: i, domain: c.Identifier, tokenizer: t})
+			switch number := (guardToken{column: i, domain: c.Identifier, tokenizer: t}); {
+			case !slices.Contains(ledger.TokenVersions(), t.Name()):
+			case p != nil && p.Direct && c.Match != "":
+				g.tokens = append(g.tokens, number)
+			case !slices.Contains(key, i):
+				g.others = append(g.others, number)
 			}
 		}
 	}
 	return g, nil
+}
+
+// Blank takes the numbers of erased people out of a row that is not theirs and
+// names them: it stays, without them (P12).
+func (g *Guard) Blank(row event.Row) {
+	if g == nil {
+		return
+	}
+	for i := range g.others {
+		t := &g.others[i]
+		if t.column >= len(row) || row[t.column].State != event.Present {
+			continue
+		}
+		if t.buf = t.tokenizer.Append(t.buf[:0], t.domain, row[t.column].Text); len(t.buf) > 0 && g.ledger.Token(t.buf) {
+			row[t.column] = event.Value{}
+		}
+	}
 }
 
 // GuardOf makes the guard of a relation, as its connector has it: tokens are of
@@ -197,7 +216,8 @@ func (g *Guard) Covers(row event.Row) (covered, own bool) {
 	return g.ledger.Covers(g.row), g.ledger.Record(g.row.Record)
 }
 
-// Admit tells whether an event may leave its connector. One that makes a row
+// Admit tells whether an event may leave its connector, and takes out of it the
+// numbers of erased people whom it names beside its own person. One that makes a row
 // that was there into an erased person's (its patient becomes another, its number
 // was mistyped) leaves as the deletion of that row, for what was known of it is
 // not so any more.
@@ -211,6 +231,8 @@ func (g *Guard) Admit(ev *event.Event) bool {
 	}
 	covered, own := g.Covers(row)
 	if !covered {
+		g.Blank(ev.Before)
+		g.Blank(ev.After)
 		return true
 	}
 	if ev.Op != event.Update || own || g.own == nil {

@@ -88,6 +88,34 @@ func TestP12GuardOfARecord(t *testing.T) {
 	require.ErrorContains(t, CheckTokens(l, []*token.Tokenizer{now}), "version 1 of the key")
 }
 
+// P12: an erased person's number leaves rows that are not theirs and name them, old
+// images too; the row and its key stay.
+func TestP12GuardBlanksWhoIsNamed(t *testing.T) {
+	now := tokenizerOf(t, 2)
+	text := func(name string) pgvalue.Column {
+		return pgvalue.Column{Name: name, OID: pgtype.TextOID, Typmod: -1, TypeName: "text"}
+	}
+	l := ledgerOf(t, []string{string(recordsOf(t).Append(nil, sectors.CCCD, []byte("079085001234")))}, "health.patient:7")
+	cccd := func(name, match string) sectors.Column {
+		return sectors.Column{Name: name, Identifier: sectors.CCCD, Match: match}
+	}
+	tokens := []*token.Tokenizer{now, recordsOf(t)}
+	licence := sectors.Table{Schema: "public", Name: "licence", Columns: []sectors.Column{cccd("id", ""), cccd("officer", sectors.CCCD)}}
+	birth := sectors.Table{Schema: "public", Name: "birth", Person: &sectors.Person{Direct: true}, Columns: []sectors.Column{cccd("cccd", sectors.CCCD), cccd("mother", "")}}
+
+	ev := event.Event{Op: event.Update, Before: cells("079085001234", "079 085 001234"), After: cells("079085001234", "079085001234")}
+	require.True(t, guardOf(t, l, licence, tokens, text("id"), text("officer")).Admit(&ev))
+	require.Equal(t, event.Event{Op: event.Update, Before: cells("079085001234", ""), After: cells("079085001234", "")}, ev)
+
+	ev = event.Event{Op: event.Create, After: cells("1", "079085009999", "079085001234")}
+	g := guardOf(t, l, birth, tokens, text("id"), text("cccd"), text("mother"))
+	require.True(t, g.Admit(&ev))
+	require.Equal(t, cells("1", "079085009999", ""), ev.After)
+	require.False(t, g.Admit(&event.Event{Op: event.Create, After: cells("1", "079085001234", "079085009999")}), "the person's own row")
+	g = nil
+	g.Blank(cells("1")) // nobody is erased
+}
+
 // P12: a person whose record is named by a number's token is known by it, and by
 // what refers to it, whatever key of tokens is in force; a number under the record
 // key is known too.

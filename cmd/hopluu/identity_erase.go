@@ -152,8 +152,8 @@ func (a *app) showErasure(ctx context.Context, out io.Writer, shown *matcher.Era
 	if err != nil {
 		return err
 	}
-	for _, place := range unreached(sources) {
-		if _, err := fmt.Fprintf(out, "  not reached: %s, where the person's number may stand in somebody else's row; see docs/erasure.md\n", place); err != nil {
+	for _, place := range naming(sources) {
+		if _, err := fmt.Fprintf(out, "  %s: rows that name the person stay, and lose the number (not where it is their key, see docs/erasure.md)\n", place); err != nil {
 			return err
 		}
 	}
@@ -176,9 +176,10 @@ func (a *app) showErasure(ctx context.Context, out io.Writer, shown *matcher.Era
 	return nil
 }
 
-// unreached are the columns with people's numbers of which the sector files do not
-// say that they are the row's own person's: erasing does not follow them.
-func unreached(sources []source) (places []string) {
+// naming are the columns with people's numbers of which the sector files do not
+// say that they are the row's own person's: erasing takes the number out of them,
+// and leaves the row, which is somebody else's.
+func naming(sources []source) (places []string) {
 	for _, s := range sources {
 		for i := range s.Described.Tables {
 			t := &s.Described.Tables[i]

@@ -119,8 +119,8 @@ func TestEraseWaitsForItsSteps(t *testing.T) {
 	require.Contains(t, out, "resnapshot")
 }
 
-// P12: where erasing does not follow a number, it is told.
-func TestEraseTellsWhatItDoesNotReach(t *testing.T) {
+// P12: where rows stay and lose a number, it is told.
+func TestEraseTellsWhatLosesANumber(t *testing.T) {
 	number := func(name, match string) sectors.Column {
 		return sectors.Column{Name: name, Identifier: sectors.CCCD, Match: match}
 	}
@@ -130,5 +130,5 @@ func TestEraseTellsWhatItDoesNotReach(t *testing.T) {
 		{Schema: "public", Name: "birth", Person: &sectors.Person{Direct: true}, Columns: []sectors.Column{number("cccd", "cccd"), number("mother_cccd", ""), {Name: "name"}}},
 		{Schema: "public", Name: "witness", Columns: []sectors.Column{number("cccd", "cccd"), {Name: "phone", Identifier: sectors.Phone}}},
 	}}
-	require.Equal(t, []string{"justice.public.birth (mother_cccd)", "justice.public.witness (cccd)"}, unreached([]source{s}))
+	require.Equal(t, []string{"justice.public.birth (mother_cccd)", "justice.public.witness (cccd)"}, naming([]source{s}))
 }

@@ -175,6 +175,9 @@ func newEraser(c config.Config, kafka *topic.Client, schemas *registry.Client, r
 			return nil, err
 		}
 		settings.Tokens = tokens
+		if settings.OldTokens, err = oldTokenizers(c); err != nil {
+			return nil, err
+		}
 	}
 	var err error
 	if settings.Records, err = recordTokenizer(c); err != nil {

@@ -29,6 +29,7 @@ func (s *session) emit(ctx context.Context, t *table, ev *event.Event) (err erro
 			s.metrics.erased.WithLabelValues(t.name()).Inc()
 			return errErased
 		}
+		t.guard.Blank(ev.After)
 	}
 	if records, _ := s.producer.Pending(); records == 0 {
 		s.opened = time.Now()

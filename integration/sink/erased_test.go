@@ -38,6 +38,11 @@ tables:
       - {name: id, type: bigint, meaning: {vi: Mã, en: Id}, sensitivity: internal}
       - {name: patient, type: bigint, meaning: {vi: Người bệnh, en: Patient}, sensitivity: internal}
       - {name: note, type: text, meaning: {vi: Ghi chú, en: Note}, sensitivity: sensitive}
+  - name: licence
+    meaning: {vi: Giấy phép, en: Licences}
+    columns:
+      - {name: id, type: bigint, meaning: {vi: Mã, en: Id}, sensitivity: internal}
+      - {name: officer, type: text, meaning: {vi: Người ký, en: Officer}, sensitivity: identifier, identifier: cccd}
 `
 
 // ledger is the erasure ledger, which a test makes before its sinks.
@@ -82,6 +87,13 @@ func TestP12ErasedRowsLeaveAndStayGone(t *testing.T) {
 	source := harness.Name("his")
 	patients := w.feed(source, sector, "patient", 2, column{"id", "bigint", true}, column{"name", "text", false})
 	encounters := w.feed(source, sector, "encounter", 2, column{"id", "bigint", true}, column{"patient", "bigint", false}, column{"note", "text", false})
+	// Licences are nobody's own: one names the person as its officer.
+	licences := w.feed(source, sector, "licence", 1, column{"id", "bigint", true}, column{"officer", "text", false})
+	for i := range 5 {
+		licences.create(i, fmt.Sprintf("t1_%d", i+5))
+		licences.update(i, fmt.Sprintf("t1_%d", i+5))
+	}
+	licences.commit()
 	write := func() {
 		for i := range 20 {
 			patients.create(i, fmt.Sprintf("name %d", i))
@@ -104,13 +116,23 @@ func TestP12ErasedRowsLeaveAndStayGone(t *testing.T) {
 
 	w.say(erasure.Erasure{ID: harness.Name("e"), Version: 1, Records: []string{record}, By: "an", Reason: "asked", Pending: true})
 	id := harness.Name("e")
+	// The ledger has the number's tokens: of the record key, and of the key that
+	// rows have.
+	key, value, err := erasure.Found{At: 1, Tokens: []string{"k1_7"}, Marks: []string{"t1_7"}}.Message(id, erasure.FoundVault)
+	require.NoError(t, err)
+	require.NoError(t, feed.Write(t.Context(), w.kafka, harness.Name("says"), 1, feed.Message{Key: key, Value: value}))
 	w.say(erasure.Erasure{ID: id, Version: 1, Records: []string{record}, By: "an", Reason: "asked"})
 	ledger := w.swept(id)
 	records, _ := ledger.Names(id)
 	require.ElementsMatch(t, []string{record, source + ".encounter:15"}, records, "the encounters that are theirs, and not the one that is another's now")
 
+	licence := sector + "_licence"
 	gone := func() {
 		t.Helper()
+		// The licences stay, and that one without its officer.
+		w.expect(fmt.Sprintf("SELECT count(), countIf(officer = 't1_7'), countIf(id = 2 AND officer IS NULL), countIf(officer = 't1_8') FROM bronze.%s", licence), "(10,0,2,2)")
+		w.expect(fmt.Sprintf("SELECT count(), countIf(officer = 't1_7'), countIf(id = 2 AND officer IS NULL), countIf(officer = 't1_8') FROM silver.%s FINAL", licence), "(5,0,1,1)")
+		w.expect(fmt.Sprintf("SELECT count(), countIf(officer = 't1_7') FROM silver.%s_history", licence), "(10,0)")
 		w.expect(fmt.Sprintf("SELECT count(), countIf(id = 7), uniqExact(_topic, _partition, _offset) FROM bronze.%s", patient), "(38,0,38)")
 		w.expect(fmt.Sprintf("SELECT count(), countIf(name LIKE '%%name 7') FROM silver.%s", patient), "(19,0)")
 		w.expect(fmt.Sprintf("SELECT count(), countIf(note = 'note of 7'), countIf(id = 14), countIf(id = 15) FROM bronze.%s", encounter), "(39,0,1,0)")
@@ -130,7 +152,7 @@ func TestP12ErasedRowsLeaveAndStayGone(t *testing.T) {
 	encounters.committed()
 	require.NoError(t, sink.stop())
 	back := map[topic.Partition]int64{}
-	for _, f := range []*feeder{patients, encounters} {
+	for _, f := range []*feeder{patients, encounters, licences} {
 		for p := range f.partitions {
 			back[topic.Partition{Topic: f.topic, ID: p}] = 0
 		}
@@ -139,6 +161,7 @@ func TestP12ErasedRowsLeaveAndStayGone(t *testing.T) {
 	sink = w.run()
 	patients.committed()
 	encounters.committed()
+	licences.committed()
 	require.NoError(t, w.conn.Exec(t.Context(), "OPTIMIZE TABLE silver."+patient+" FINAL"))
 	gone()
 
@@ -161,10 +184,12 @@ func TestP12ErasedRowsLeaveAndStayGone(t *testing.T) {
 	w.expect(fmt.Sprintf("SELECT countIf(id = 7), countIf(id = 100) FROM silver.%s", patient), "(0,1)")
 	require.NoError(t, sink.stop())
 	require.NoError(t, w.conn.Exec(t.Context(), strings.ReplaceAll("INSERT INTO silver.X (id, name, _record, _source) SELECT 7, 'name 7', '"+record+"', '"+source+"'", "X", patient)))
+	require.NoError(t, w.conn.Exec(t.Context(), "INSERT INTO silver."+licence+" (id, officer, _record, _source) SELECT 9, 't1_7', '"+source+".licence:9', '"+source+"'"))
 	config := w.config()
 	deleted, err := clickhouse.Erase(t.Context(), &config, ledger)
 	require.NoError(t, err)
-	require.Equal(t, map[string]int64{"silver." + patient: 1}, deleted)
+	require.Equal(t, map[string]int64{"silver." + patient: 1, "silver." + licence + ".officer": 1}, deleted)
+	w.expect("SELECT count() FROM silver."+licence+" WHERE id = 9 AND officer IS NULL", "(1)")
 
 	// A lift, and the sector's next event of the record is as any other.
 	w.say(erasure.Erasure{ID: id, Version: 2, Records: []string{record}, By: "an", Reason: "asked", Lift: &erasure.Lift{By: "an", Reason: "came back", At: time.Now().UnixMilli()}})

@@ -86,6 +86,11 @@ type Found struct {
 	// Tokens are keyed tokens ("t1_…") of the person's numbers that nobody else
 	// has.
 	Tokens []string `json:"tokens,omitempty"`
+	// Marks are tokens of the same numbers under every key that was at hand: by
+	// them other people's rows that name the person are known, which stay and
+	// lose the number. They keep no key from being retired, as rows that are
+	// captured later are known by Tokens.
+	Marks []string `json:"marks,omitempty"`
 }
 
 // Step is a part of an erasure that is done.

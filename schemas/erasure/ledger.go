@@ -13,7 +13,7 @@ import (
 type Ledger struct {
 	acts map[string]*act
 	// In force.
-	records, tokens set
+	records, tokens, marks set
 }
 
 type set map[string]struct{}
@@ -30,10 +30,13 @@ type act struct {
 	found           map[string]Found
 	steps           map[string]Step
 	records, tokens set
+	marks           set // not of tokens
 }
 
 // New makes an empty ledger.
-func New() *Ledger { return &Ledger{acts: map[string]*act{}, records: set{}, tokens: set{}} }
+func New() *Ledger {
+	return &Ledger{acts: map[string]*act{}, records: set{}, tokens: set{}, marks: set{}}
+}
 
 // ErrTombstone is the error of a message that takes something out of the ledger,
 // which nobody does: what is lifted stays in it.
@@ -57,9 +60,11 @@ func (l *Ledger) Take(key, value []byte) error {
 		a.found[p.of] = *p.found
 		a.records.add(p.found.Records...)
 		a.tokens.add(p.found.Tokens...)
+		a.marks.add(p.found.Marks...)
 		if a.said != nil && a.said.Holds() {
 			l.records.add(p.found.Records...)
 			l.tokens.add(p.found.Tokens...)
+			l.marks.add(p.found.Marks...)
 		}
 	default:
 		a := l.act(p.id)
@@ -73,7 +78,7 @@ func (l *Ledger) Take(key, value []byte) error {
 func (l *Ledger) act(id string) *act {
 	a := l.acts[id]
 	if a == nil {
-		a = &act{found: map[string]Found{}, steps: map[string]Step{}, records: set{}, tokens: set{}}
+		a = &act{found: map[string]Found{}, steps: map[string]Step{}, records: set{}, tokens: set{}, marks: set{}}
 		l.acts[id] = a
 	}
 	return a
@@ -92,10 +97,12 @@ func (l *Ledger) Put(e *Erasure) bool {
 	// Anew, for a lift takes names away that no other erasure has.
 	clear(l.records)
 	clear(l.tokens)
+	clear(l.marks)
 	for _, a := range l.acts {
 		if a.said != nil && a.said.Holds() {
 			maps.Copy(l.records, a.records)
 			maps.Copy(l.tokens, a.tokens)
+			maps.Copy(l.marks, a.marks)
 		}
 	}
 	return true
@@ -139,6 +146,22 @@ func (l *Ledger) Persons() (all []string) {
 func (l *Ledger) Token(token []byte) bool {
 	_, ok := l.tokens[string(token)]
 	return ok
+}
+
+// Marked tells whether a number with this token is erased, by which other people's
+// rows may name the person: the row stays, the number goes.
+func (l *Ledger) Marked(token []byte) bool {
+	if _, ok := l.marks[string(token)]; ok {
+		return true
+	}
+	return l.Token(token)
+}
+
+// Marks are all tokens that Marked knows, sorted.
+func (l *Ledger) Marks() []string {
+	all := slices.AppendSeq(slices.Collect(maps.Keys(l.tokens)), maps.Keys(l.marks))
+	slices.Sort(all)
+	return slices.Compact(all)
 }
 
 // Records are the names of all erased records, sorted.
@@ -220,7 +243,7 @@ func (l *Ledger) Names(id string) (records, tokens []string) {
 
 // More gives what one who looks for more of an erasure's person has to say: what
 // was found before, and what is found now. changed is false when that was said.
-func (l *Ledger) More(id, by string, at int64, records, tokens []string) (f Found, changed bool) {
+func (l *Ledger) More(id, by string, at int64, records, tokens []string, marks ...string) (f Found, changed bool) {
 	var old Found
 	looked := false
 	if a := l.acts[id]; a != nil {
@@ -231,8 +254,8 @@ func (l *Ledger) More(id, by string, at int64, records, tokens []string) (f Foun
 		slices.Sort(all)
 		return slices.Compact(all)
 	}
-	f = Found{At: at, Records: join(old.Records, records), Tokens: join(old.Tokens, tokens)}
-	return f, !looked || len(f.Records) > len(old.Records) || len(f.Tokens) > len(old.Tokens)
+	f = Found{At: at, Records: join(old.Records, records), Tokens: join(old.Tokens, tokens), Marks: join(old.Marks, marks)}
+	return f, !looked || len(f.Records) > len(old.Records) || len(f.Tokens) > len(old.Tokens) || len(f.Marks) > len(old.Marks)
 }
 
 // Messages gives the messages that say all that the ledger has, in the order of

@@ -53,6 +53,35 @@ func TestP12Covers(t *testing.T) {
 	require.Equal(t, []string{"t1"}, l.TokenVersions())
 }
 
+// P12: other people's rows are known by the tokens of every key at hand, of which
+// only those that rows are kept out by keep a key from being retired; a lift takes
+// them all away.
+func TestP12Marks(t *testing.T) {
+	l := New()
+	take(t, l, said(t, first()), found(t, Found{Tokens: []string{"k1_x"}, Marks: []string{"t1_x", "t2_x"}}, FoundVault))
+	for _, token := range []string{"k1_x", "t1_x", "t2_x"} {
+		require.True(t, l.Marked([]byte(token)))
+	}
+	require.False(t, l.Marked([]byte("t1_y")))
+	require.False(t, l.Covers(Row{Tokens: [][]byte{[]byte("t1_x")}}), "the row is another's")
+	require.Equal(t, []string{"k1_x", "t1_x", "t2_x"}, l.Marks())
+	require.Equal(t, []string{"k1"}, l.TokenVersions())
+	all, err := l.Messages()
+	require.NoError(t, err)
+	again := New()
+	take(t, again, all...)
+	require.Equal(t, l.Marks(), again.Marks())
+	f, changed := l.More("a1", FoundVault, 2, nil, nil, "t3_x")
+	require.True(t, changed)
+	require.Equal(t, []string{"t1_x", "t2_x", "t3_x"}, f.Marks, "compaction keeps the last message alone")
+
+	lifted := first()
+	lifted.Version, lifted.Lift = 2, &Lift{By: "an", At: 3}
+	take(t, l, said(t, lifted))
+	require.Empty(t, l.Marks())
+	require.False(t, l.Marked([]byte("t1_x")))
+}
+
 // What waits for a second person erases nothing, what is lifted no more, and one
 // of two erasures of a record is enough.
 func TestInForce(t *testing.T) {

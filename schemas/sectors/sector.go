@@ -245,6 +245,10 @@ func (t *Table) NamesRecord(column string, key []string) bool {
 		t.Person != nil && t.Person.Via == column || t.Role != nil && t.Role.Via == column
 }
 
+// OwnNumbers are the kinds of identifiers that one person has alone. Families share
+// telephones, and a tax code may be a business's.
+var OwnNumbers = []string{CCCD, CMND, Insurance}
+
 // What an owner may ask for a column. The plaintext is then in no topic, the
 // vault's and the dead letters' included (P11).
 const (

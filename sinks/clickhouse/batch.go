@@ -191,6 +191,8 @@ func (b *batch) add(ctx context.Context, p *part, r *topic.Record) error {
 	case len(keyColumns) == 0 && b.lane.table.Keyed():
 		return &badRecord{errors.New("a row without a key, in a table that has one"), id}
 	}
+	b.blank(v.columns, d.Before)
+	b.blank(v.columns, d.After)
 	if d.HasBefore && !deleted {
 		d.Unchanged = fromBefore(d)
 	}

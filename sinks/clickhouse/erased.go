@@ -206,7 +206,7 @@ func (e *eraser) sweep(ctx context.Context, ledger *erasure.Ledger) error {
 	total := int64(0)
 	for dataset, n := range counts {
 		total += n
-		s.log.Info("rows of erased people are deleted", "table", dataset, "rows", n)
+		s.log.Info("rows of erased people are deleted, or name them no more", "table", dataset, "rows", n)
 	}
 	if e.behind(ledger) {
 		return nil // and sweeps again

@@ -153,8 +153,8 @@ func (w sweeper) look(ctx context.Context, found []erasedTable, records []string
 }
 
 // delete takes the rows of records away for good, and those that speak through
-// them, and the names of the ledger's out of the matcher's logs. It gives how
-// many, by table.
+// them, and the names of the ledger's out of the matcher's logs and of other
+// people's rows. It gives how many, by table.
 func (w sweeper) delete(ctx context.Context, found []erasedTable, ledger *erasure.Ledger, records []string) (map[string]int64, error) {
 	counts := map[string]int64{}
 	for chunk := range slices.Chunk(records, namesAtOnce) {
@@ -170,6 +170,9 @@ func (w sweeper) delete(ctx context.Context, found []erasedTable, ledger *erasur
 				counts[t.database+"."+t.name] += n
 			}
 		}
+	}
+	if err := w.blankRows(ctx, ledger, counts); err != nil {
+		return nil, err
 	}
 	return counts, w.forgetLogs(ctx, ledger, counts)
 }

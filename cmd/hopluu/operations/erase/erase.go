@@ -34,6 +34,9 @@ type Config struct {
 	// Records makes the tokens of people's numbers, for a key that is not rotated
 	// needs no other to be kept for them; without a record key (nil) Tokens does.
 	Tokens, Records *token.Tokenizer
+	// OldTokens are of the keys before: rows that were captured with them have
+	// tokens of theirs.
+	OldTokens []*token.Tokenizer
 	// Vault opens what connectors sealed; nil when they seal nothing.
 	Vault *seal.Ring
 	Log   *slog.Logger

@@ -77,13 +77,23 @@ func (e *Eraser) findNumbers(ctx context.Context, ledger *erasure.Ledger, id str
 			}
 		}
 	}
-	var tokens []string
+	var tokens, marks []string
 	for n := range found {
-		if t := tokenizer.Append(nil, n.domain, []byte(n.canonical)); !others[n] && len(t) > 0 {
+		if others[n] {
+			continue
+		}
+		if t := tokenizer.Append(nil, n.domain, []byte(n.canonical)); len(t) > 0 {
 			tokens = append(tokens, string(t))
 		}
+		for _, key := range append([]*token.Tokenizer{e.Records, e.Tokens}, e.OldTokens...) {
+			if key != nil && key != tokenizer {
+				if t := key.Append(nil, n.domain, []byte(n.canonical)); len(t) > 0 {
+					marks = append(marks, string(t))
+				}
+			}
+		}
 	}
-	said, _ := ledger.More(id, erasure.FoundVault, time.Now().UnixMilli(), nil, tokens)
+	said, _ := ledger.More(id, erasure.FoundVault, time.Now().UnixMilli(), nil, tokens, marks...)
 	key, value, err := said.Message(id, erasure.FoundVault)
 	if err != nil {
 		return err

@@ -153,6 +153,13 @@ func (s *sourceSnapshot) rows(ctx context.Context, l layout, b bounds, config Co
 				cells[i].text = scratch[start:]
 			}
 		}
+		// Somebody else's row stays, without an erased person's number (P12).
+		l.guard.Blank(plain)
+		for i := range cells {
+			if plain[i].State == event.Null {
+				cells[i] = cell{null: true}
+			}
+		}
 		r := l.row(digest, cells)
 		r.erased, _ = l.guard.Covers(plain)
 		return r, nil
