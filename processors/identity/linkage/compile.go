@@ -204,6 +204,7 @@ func (c *compiled) otherKinds(x, y []cell) bool {
 // level; level 0, missing, is 0 everywhere.
 type weights struct {
 	m, u, kin, twin [maxComparisons][16]float32
+	bounds          [maxComparisons]bounds
 	// hasKin and hasTwins tell what the model knows.
 	hasKin, hasTwins bool
 	// The logarithms of their shares among pairs that do not match.
@@ -237,6 +238,7 @@ func (t *Table) weights() *weights {
 			}
 		}
 	}
+	w.bounds = w.boundsOf(t.model)
 	if m.Prior == nil {
 		return w
 	}

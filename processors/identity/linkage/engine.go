@@ -57,9 +57,9 @@ type Engine struct {
 	decisions map[[2]string]Decision
 	decided   map[string][]string // the others of a record's decisions
 
-	compare  []int32      // to be compared with their blocks again
-	suspects []suspect    // whose holders changed; some stand twice
-	dirty    []int32      // whose component may have changed; some are gone again
+	compare  []int32   // to be compared with their blocks again
+	suspects []suspect // whose holders changed; some stand twice
+	dirty    []int32   // whose component may have changed; some are gone again
 	gone     map[string]identity.PersonID
 	causes   map[string]struct{} // records that changed since Solve
 

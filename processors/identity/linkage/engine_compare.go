@@ -2,6 +2,7 @@ package linkage
 
 import (
 	"cmp"
+	"math"
 	"runtime"
 	"slices"
 	"sync"
@@ -199,11 +200,19 @@ func (e *Engine) meet(w *worker, i, j int32, share uint8) {
 		}
 		return
 	}
-	p, rarity := w.comparer.compare(row, other)
 	prior := e.prior(reference || n.origin.Register)
 	// A little lower, so that no rounding keeps what is not exact.
-	weight := e.w.ratioFrom(e.keep-prior-0.01, p, rarity) + prior
+	floor := e.keep - prior - 0.01
 	shares := e.live.shares(row, other)
+	least := floor
+	if shares {
+		least = float32(math.Inf(-1))
+	}
+	p, rarity, ok := w.comparer.compareFrom(e.w, least, row, other)
+	if !ok {
+		return
+	}
+	weight := e.w.ratioFrom(floor, p, rarity) + prior
 	if weight < e.keep && !shares {
 		return
 	}

@@ -19,18 +19,18 @@ type scratch struct {
 	newKeys []uint64
 	touched uint64 // see blockIndex.touch
 
-	verdicts   []bool // of suspects
-	component  []int32
-	edges      []Edge
-	odds       []float64
-	same       [][2]int32
-	clusters   clusters
-	best       []reason
-	citizens   []int32
-	leaders    []int32
-	buf        []byte
-	reasons    []byte
-	moves      []move
+	verdicts  []bool // of suspects
+	component []int32
+	edges     []Edge
+	odds      []float64
+	same      [][2]int32
+	clusters  clusters
+	best      []reason
+	citizens  []int32
+	leaders   []int32
+	buf       []byte
+	reasons   []byte
+	moves     []move
 
 	lastLeader string
 	lastPerson identity.PersonID

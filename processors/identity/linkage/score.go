@@ -67,8 +67,12 @@ func (t *Table) score(b *blocks, w *weights, keep float32, progress Progress) []
 		var edges []Edge
 		for g := s.from; g < s.till; g++ {
 			b.pairs(s.rule, g, func(x, y int32) {
-				p, rarity := c.compare(t.row(x), t.row(y))
-				if weight := w.ratio(p, rarity) + t.priorOf(w, x, y); weight >= keep {
+				prior := t.priorOf(w, x, y)
+				p, rarity, ok := c.compareFrom(w, keep-prior, t.row(x), t.row(y))
+				if !ok {
+					return
+				}
+				if weight := w.ratio(p, rarity) + prior; weight >= keep {
 					edges = append(edges, Edge{x, y, weight})
 				}
 			})

@@ -50,14 +50,16 @@ type words struct {
 
 // texts interns texts: equal texts have equal ids, from 1 on, over all columns.
 type texts struct {
-	ids      map[string]uint32
-	words    []words // by id; filled for toneless forms
-	sorted   []uint32
-	ends     [][]int16 // how rare first and last words are, by wordEnd and word
-	variants map[string]string
-	raw      map[rawText]uint32 // place in written, from 1
-	written  []written
-	scratch  []string
+	ids    map[string]uint32
+	words  []words // by id; filled for toneless forms
+	sorted []uint32
+	ends   [][]int16 // how rare first and last words are, by wordEnd and word
+	// rarestEnd is the most that any of ends ever was.
+	rarestEnd int16
+	variants  map[string]string
+	raw       map[rawText]uint32 // place in written, from 1
+	written   []written
+	scratch   []string
 }
 
 type rawText struct {

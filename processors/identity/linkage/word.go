@@ -60,6 +60,7 @@ func (x *texts) setEnd(w wordEnd, word uint32, rarity int16) {
 		*known = append(*known, make([]int16, grow)...)
 	}
 	(*known)[word] = rarity
+	x.rarestEnd = max(x.rarestEnd, rarity)
 }
 
 // endRarity gives how rare the word is that two texts share, in bits.
