@@ -202,7 +202,8 @@ func (a *app) dlqRetry() *cobra.Command {
 		Short: "Apply dead letters again, in their order",
 		Long: `Have the running sink apply dead letters again, with all that wait behind them, the
 letters of a key in their order. What still cannot be applied stays a dead letter,
-with its new reason, and the command exits with 1.`,
+with its new reason, and the command exits with 1. A letter that is not there, or is
+settled already, and a topic that never had one, are refused with 2.`,
 		Example: `  hopluu dlq retry --topic health.public.patient
   hopluu dlq retry --topic health.public.patient --partition 2 --offset 1234
   hopluu dlq retry --all --wait 10m --json`,
@@ -218,7 +219,9 @@ func (a *app) dlqDiscard() *cobra.Command {
 		Short: "Give dead letters up, and apply what waits behind them",
 		Long: `Have the running sink give up dead letters for good: neither bronze nor silver gets
 them. Why is kept with them, and their bytes stay in ops.dead_letter and in the
-dead-letter topic. Records that waited behind one are applied in their order.`,
+dead-letter topic. Records that waited behind one are applied in their order. A letter
+that is not there, or is settled already, and a topic that never had one, are refused
+with 2.`,
 		Example: `  hopluu dlq discard --topic health.public.patient --partition 2 --offset 1234 --why "test row"
   hopluu dlq discard --all --why "agreed with the owner on 2026-01-31"`,
 	}, func(ctx context.Context, letters *clickhouse.DeadLetters, sel clickhouse.Selection) (*clickhouse.Request, error) {
@@ -258,6 +261,11 @@ func (a *app) dlqRequest(command *cobra.Command, request func(context.Context, *
 				if err != nil {
 					return err
 				}
+				if result.Letters == 0 {
+					if err := nothingMeant(cmd.Context(), letters, chosen); err != nil {
+						return err
+					}
+				}
 				touch(fmt.Sprintf("%d dead letters", result.Letters))
 				return printAsked(cmd.OutOrStdout(), result, wait, asJSON)
 			})
@@ -268,6 +276,26 @@ func (a *app) dlqRequest(command *cobra.Command, request func(context.Context, *
 	command.Flags().DurationVar(&wait, "wait", time.Minute, "how long to wait for the sink")
 	command.Flags().BoolVar(&asJSON, "json", false, "print letters, waiting and open as JSON")
 	return command
+}
+
+// nothingMeant is why a selection that no letter waits in is an error: the letter
+// that it names is not there, or is settled. All letters, or those of a topic that
+// had some, may well be none.
+func nothingMeant(ctx context.Context, letters *clickhouse.DeadLetters, sel clickhouse.Selection) error {
+	if sel.Topic == "" {
+		return nil
+	}
+	ever, err := letters.List(ctx, sel, true, 1)
+	if err != nil {
+		return err
+	}
+	if len(ever) == 0 {
+		return fmt.Errorf("%s: there is none, see 'hopluu dlq list --all'", sel)
+	}
+	if sel.Offset >= 0 && ever[0].Settled() {
+		return fmt.Errorf("%s: it is %s since %s, and waits no more", sel, ever[0].State, ever[0].At.Local().Format(time.DateTime))
+	}
+	return nil
 }
 
 // awaitLetters waits until sinks have dealt with a request.
@@ -308,7 +336,7 @@ func printAsked(w io.Writer, r dlqResult, wait time.Duration, asJSON bool) error
 	case asJSON:
 		err = printJSON(w, r)
 	case r.Letters == 0:
-		_, err = fmt.Fprintln(w, "there is no such dead letter")
+		_, err = fmt.Fprintln(w, "no dead letter waits to be dealt with")
 	case r.Waiting > 0:
 		_, err = fmt.Fprintf(w, "%d of %d dead letters are asked for, but no sink dealt with them within %s: does 'hopluu sink run' run? It does it when it is started\n", r.Waiting, r.Letters, wait)
 	case r.Open > 0:

@@ -120,6 +120,25 @@ func TestCase20LaterVersionsWaitBehindAPoisonedOne(t *testing.T) {
 	stdout, stderr, code = w.hopluu("dlq", "retry", "--topic", f.topic, "--json")
 	require.Zero(t, code, stdout+stderr)
 	require.JSONEq(t, `{"letters": 3, "waiting": 0, "open": 0}`, stdout)
+	// Nothing of it waits: a letter that is named and is settled, or was never
+	// there, cannot be done, and neither can one of a topic that has none; all that
+	// wait may be none.
+	stdout, stderr, code = w.hopluu("dlq", "retry", "--topic", f.topic)
+	require.Zero(t, code, stderr)
+	require.Equal(t, "no dead letter waits to be dealt with", strings.TrimSpace(stdout))
+	for want, args := range map[string][]string{
+		f.topic + "-0 at 3: it is discarded since":                      {"--topic", f.topic, "--partition", "0", "--offset", "3"},
+		f.topic + "-0 at 6: there is none, see 'hopluu dlq list --all'": {"--topic", f.topic, "--partition", "0", "--offset", "6"},
+		f.topic + "-7: there is none, see 'hopluu dlq list --all'":      {"--topic", f.topic, "--partition", "7"},
+		f.topic + "s: there is none, see 'hopluu dlq list --all'":       {"--topic", f.topic + "s", "--json"},
+	} {
+		for _, command := range [][]string{{"dlq", "retry"}, {"dlq", "discard", "--why", "a test"}} {
+			stdout, stderr, code = w.hopluu(append(command, args...)...)
+			require.Equal(t, 2, code, "%s %s", command, args)
+			require.Contains(t, stderr, want)
+			require.Empty(t, stdout)
+		}
+	}
 	f.update(2, "behind no more")
 	f.commit()
 	w.expect(silver, "(1,'again')", "(2,'behind no more')", "(3,'free, too')")

@@ -31,6 +31,11 @@ type Letter struct {
 	Value    []byte
 }
 
+// Settled tells that the letter was retried or discarded, and waits no more.
+func (l *Letter) Settled() bool {
+	return l.State != LetterOpen && l.State != letterRetrying && l.State != letterDiscarding
+}
+
 // Selection says which dead letters are meant: those of a topic, or of all when
 // it is empty; of one partition, or of all when it is negative; at one offset, or
 // at all when it is negative.
