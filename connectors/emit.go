@@ -20,6 +20,7 @@ import (
 type encodedRow struct {
 	key, value, vault, end int
 	op                     event.Op // of a row that a snapshot read
+	position               event.Position
 }
 
 // append encodes an event of a row behind dst. A row that cannot be encoded
@@ -29,7 +30,7 @@ func (t *table) append(dst []byte, ev *event.Event, maxRowBytes int) ([]byte, en
 	if ev.Op == event.Delete {
 		row = ev.Before
 	}
-	at := encodedRow{key: len(dst)}
+	at := encodedRow{key: len(dst), position: ev.Position}
 	quarantine := func(err error) ([]byte, encodedRow, error) {
 		if t.couldGoAsText(err) {
 			err = fmt.Errorf("%w; or give the column unfit: text in the sector file, and such values go as text beside it", err)
@@ -98,11 +99,11 @@ func (s *session) add(ctx context.Context, t *table, memory []byte, at encodedRo
 	if len(t.key) == 0 {
 		key = nil
 	}
-	if err := s.addTo(ctx, &t.public, key, memory[at.value:at.vault], op, micros); err != nil {
+	if err := s.addTo(ctx, &t.public, key, memory[at.value:at.vault], op, at.position, micros); err != nil {
 		return err
 	}
 	if t.vault.topic != "" {
-		if err := s.addTo(ctx, &t.vault, key, memory[at.vault:at.end], op, micros); err != nil {
+		if err := s.addTo(ctx, &t.vault, key, memory[at.vault:at.end], op, at.position, micros); err != nil {
 			return err
 		}
 	}
@@ -110,7 +111,7 @@ func (s *session) add(ctx context.Context, t *table, memory []byte, at encodedRo
 	return nil
 }
 
-func (s *session) addTo(ctx context.Context, l *lane, key, value []byte, op event.Op, micros int64) error {
+func (s *session) addTo(ctx context.Context, l *lane, key, value []byte, op event.Op, position event.Position, micros int64) error {
 	part := topic.Partition{Topic: l.topic}
 	if key != nil {
 		part.ID = topic.PartitionFor(key, l.partitions)
@@ -118,10 +119,13 @@ func (s *session) addTo(ctx context.Context, l *lane, key, value []byte, op even
 	if err := s.producer.Add(ctx, part, key, value, micros/1000); err != nil {
 		return err
 	}
-	if op == event.Delete && key != nil {
-		return s.producer.Add(ctx, part, key, nil, micros/1000)
+	if op != event.Delete || key == nil {
+		return nil
 	}
-	return nil
+	if err := s.producer.Add(ctx, part, key, nil, micros/1000); err != nil {
+		return err
+	}
+	return l.former.Bury(ctx, s.producer.Add, l.topic, l.partitions, key, position, micros/1000)
 }
 
 // tableKeys are the keys of what concerns a whole table in a vault topic: a

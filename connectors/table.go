@@ -61,6 +61,8 @@ type lane struct {
 	encoder    *avro.Encoder
 	keyID      uint32
 	valueID    uint32
+	// former are the forms that keys of a compacted topic had before.
+	former *FormerKeys
 }
 
 func (t *table) name() string { return t.relation.Name() }
@@ -234,6 +236,9 @@ func (s *session) compile(ctx context.Context, relation postgres.Relation) (*tab
 		// be joined by key, and share its partition.
 		if err := s.register(ctx, &t.vault, t.public.encoder.KeySchema()); err != nil {
 			return t, refused(relation, err)
+		}
+		if t.vault.former, err = ReadFormerKeys(ctx, s.Registry, t.vault.topic, t.vault.keyID, t.public.encoder.KeySchema()); err != nil {
+			return nil, err
 		}
 	}
 	return t, nil

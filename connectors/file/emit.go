@@ -64,6 +64,9 @@ func (s *session) emit(ctx context.Context, t *table, ev *event.Event) (err erro
 			if err := s.producer.Add(ctx, part, s.key, nil, at); err != nil {
 				return err
 			}
+			if err := l.former.Bury(ctx, s.producer.Add, l.topic, l.partitions, s.key, ev.Position, at); err != nil {
+				return err
+			}
 		}
 	}
 	s.metrics.events.WithLabelValues(t.name(), ev.Op.String()).Inc()

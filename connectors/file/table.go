@@ -53,6 +53,8 @@ type lane struct {
 	// columns, encoded already.
 	gone           *avro.Encoder
 	keyID, valueID uint32
+	// former are the forms that keys of a compacted topic had before.
+	former *connectors.FormerKeys
 }
 
 func (t *table) name() string { return t.sector.Schema + "." + t.sector.Name }
@@ -157,6 +159,9 @@ func (s *session) compile(ctx context.Context, t *table) error {
 	}
 	if err == nil && t.vault.topic != "" {
 		err = s.compileLane(ctx, t, &t.vault, "vault."+s.Source, vault, "")
+	}
+	if err == nil && t.vault.topic != "" {
+		t.vault.former, err = connectors.ReadFormerKeys(ctx, s.Registry, t.vault.topic, t.vault.keyID, t.public.encoder.KeySchema())
 	}
 	var stopped *connectors.QuarantineError
 	s.metrics.stopped.WithLabelValues(t.name()).Set(0)

@@ -42,6 +42,9 @@ type message struct {
 	raw       identity.Raw // ID always but of a truncation or marker; the rest of a row
 	position  event.Position
 	micros    int64
+	// buries: a tombstone under a former form of the record's key, which says no
+	// more than that the record was deleted at its position.
+	buries bool
 	// part is the range that a marker speaks of, and within finds its records;
 	// empty and nil for the whole table.
 	part   string
@@ -126,6 +129,7 @@ func (d *decoder) decode(ctx context.Context, l *lane, rec *topic.Record, into *
 	*into = message{raw: identity.Raw{Origin: l.origin}}
 	if rec.Value == nil {
 		into.tombstone = true
+		into.position, into.buries = topic.ReadDeletedAt(rec.Headers)
 		return d.decodeKey(ctx, l, rec.Key, into)
 	}
 	value, err := d.vault.Open(rec.Value, rec.Topic, rec.Key)

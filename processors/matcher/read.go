@@ -449,6 +449,8 @@ func (m *Matcher) take(part topic.Partition, l *lane, msg *message) bool {
 		delete(m.staleDelete, part)
 	}
 	switch {
+	case msg.buries:
+		return m.engine.Delete(string(msg.raw.ID), l.origin, msg.position)
 	case msg.tombstone:
 		// Its deletion went before it, and has the position. Where compaction
 		// left the tombstone alone it is the last word on its key.

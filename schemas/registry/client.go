@@ -139,6 +139,33 @@ func (c *Client) Latest(ctx context.Context, subject string) (schema string, ok 
 	return latest.Schema.Schema, true, nil
 }
 
+// Version is one schema of a subject.
+type Version struct {
+	ID     uint32
+	Schema string
+}
+
+// Versions gives all schemas that a subject ever had, those that somebody deleted
+// among them; none when the registry has no such subject.
+func (c *Client) Versions(ctx context.Context, subject string) ([]Version, error) {
+	if c.failure != nil {
+		return nil, c.wrap(c.failure)
+	}
+	all, err := c.sr.Schemas(sr.WithParams(ctx, sr.ShowDeleted), subject)
+	var answer *sr.ResponseError
+	if errors.As(err, &answer) && answer.StatusCode == http.StatusNotFound {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, c.wrap(fmt.Errorf("subject %s: %w", subject, err))
+	}
+	versions := make([]Version, len(all))
+	for i, v := range all {
+		versions[i] = Version{ID: uint32(v.ID), Schema: v.Schema.Schema}
+	}
+	return versions, nil
+}
+
 // SetCompatibility sets a subject's level; the empty subject is the default of
 // all.
 func (c *Client) SetCompatibility(ctx context.Context, subject string, level Level) error {
