@@ -31,11 +31,13 @@ For trying things out, not for production. Ctrl-C stops everything; starting aga
 goes on from the same data. Ports that are taken are replaced by free ones. Every
 flag has an environment variable too: HOPLUU_DEMO_ and its name in capitals. It
 makes a configuration of its own, hopluu.yaml in the folder, which other commands
-can read meanwhile.
+can read meanwhile. Who may read it is its one reviewer, who decides on pairs and
+erases people.
 
 With --exit it exits with 0 if everything agrees in the end, with 1 if not.`,
 		Example: `  hopluu dev
   hopluu connector status -c .hopluu/demo/hopluu.yaml     # in another terminal
+  hopluu identity review -c .hopluu/demo/hopluu.yaml
   hopluu dev --exit --persons 3000 --data /tmp/demo
   hopluu dev clean`,
 	}, devClean(&c))
@@ -70,6 +72,7 @@ With --exit it exits with 0 if everything agrees in the end, with 1 if not.`,
 	f.IntVar(&c.Ports.Kafka, "kafka-port", 9092, "wanted port of Kafka")
 	f.IntVar(&c.Ports.Registry, "registry-port", 8081, "wanted port of the schema registry")
 	f.IntVar(&c.Ports.ClickHouse, "clickhouse-port", 8123, "wanted port of ClickHouse's HTTP interface")
+	f.IntVar(&c.Ports.Matcher, "matcher-port", 9464, "wanted port of the matcher, which answers 'hopluu identity review'")
 	f.IntVar(&c.Ports.Postgres, "postgres-port", 5441, "wanted port of the first PostgreSQL; the others follow")
 	return command
 }
@@ -114,7 +117,7 @@ func devPreRun(cmd *cobra.Command, _ []string) error {
 	}
 	for flag, sensible := range map[string]func(float64) bool{
 		"persons": func(n float64) bool { return n >= 1 }, "rate": func(n float64) bool { return n > 0 },
-		"kafka-port": isPort, "registry-port": isPort, "clickhouse-port": isPort, "postgres-port": isPort,
+		"kafka-port": isPort, "registry-port": isPort, "clickhouse-port": isPort, "matcher-port": isPort, "postgres-port": isPort,
 	} {
 		f := cmd.Flags().Lookup(flag)
 		if f == nil {

@@ -75,6 +75,7 @@ func TestCase25KillAnythingAnytime(t *testing.T) {
 	}
 	load.finish()
 	reconciled(t, stack)
+	reviewable(t, stack)
 	t.Logf("%d kills in %s", done, time.Since(began).Round(time.Second))
 }
 
@@ -353,6 +354,46 @@ func reconciled(t *testing.T, stack *dev.Stack) {
 	require.Positive(t, rows)
 	t.Logf("%d tables, %d rows agree", len(results), rows)
 	require.Empty(t, doubled(t, stack), "events that bronze has twice")
+}
+
+// reviewable wants the review desk to answer by the configuration alone that a
+// demonstration writes: pairs wait, two records are explained, and what erasing a
+// person would take is shown.
+func reviewable(t *testing.T, stack *dev.Stack) {
+	t.Helper()
+	identity := func(ctx context.Context, args ...string) (stdout, stderr string, code int) {
+		stdout, stderr, code, err := harness.Hopluu(t).Run(ctx, append([]string{"identity", "--config", stack.ConfigPath}, args...))
+		require.NoError(t, err)
+		return stdout, stderr, code
+	}
+	// A second matcher may be who answers, at an address that no configuration has.
+	if p, ok := stack.Process(dev.Processor + "-2"); ok && p.Running() {
+		require.NoError(t, p.Stop(t.Context()))
+	}
+	var list struct {
+		You     string
+		Reviews []struct{ A, B string }
+	}
+	harness.Eventually(t, within, func(ctx context.Context) error {
+		stdout, stderr, code := identity(ctx, "review", "--list", "--json")
+		if code != 0 {
+			return fmt.Errorf("exit code %d: %s", code, stderr)
+		}
+		if err := json.Unmarshal([]byte(stdout), &list); err != nil || len(list.Reviews) == 0 {
+			return fmt.Errorf("nothing waits for a person: %s (%w)", stdout, err)
+		}
+		return nil
+	})
+	require.Equal(t, "demo", list.You)
+	pair := list.Reviews[0]
+	stdout, stderr, code := identity(t.Context(), "explain", pair.A, pair.B)
+	require.Zero(t, code, stderr)
+	require.Contains(t, stdout, pair.A)
+	// Nobody answers whether to erase: what would go is shown, and nothing goes.
+	stdout, stderr, code = identity(t.Context(), "erase", "--record", pair.A, "--reason", "a test")
+	require.Equal(t, 2, code)
+	require.Contains(t, stdout, pair.A)
+	require.Contains(t, stderr, "nothing is erased")
 }
 
 // doubled gives the tables of bronze that have a record of a topic twice, those of

@@ -3,6 +3,7 @@ package dev
 import (
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -30,6 +31,8 @@ import (
 // any.
 type Ports struct {
 	Kafka, Registry, ClickHouse int
+	// Matcher is of its HTTP side, where reviewers ask.
+	Matcher int
 	// Postgres is the first of as many as there are sectors.
 	Postgres int
 }
@@ -279,6 +282,9 @@ func (s *Stack) configure() error {
 			DSN: fmt.Sprintf("postgres://hopluu_%s:%s@%s/%s?sslmode=disable", sector, password, db.Addr, sector),
 		})
 	}
+	if c.Identity, err = s.reviewed(c.Identity); err != nil {
+		return err
+	}
 	s.Settings = c
 	data, err := yaml.Marshal(c)
 	if err != nil {
@@ -286,6 +292,26 @@ func (s *Stack) configure() error {
 	}
 	s.ConfigPath = filepath.Join(s.Dir, configFile)
 	return os.WriteFile(s.ConfigPath, append([]byte("# Made by hopluu dev at every start.\n"), data...), 0o600)
+}
+
+// reviewer is who may review, decide and erase in the demonstration, whose people
+// are generated.
+const reviewer = "demo"
+
+// reviewed lets who reads the configuration ask the matcher as a reviewer, with a
+// token that each folder has of its own.
+func (s *Stack) reviewed(c config.Identity) (config.Identity, error) {
+	port, err := keepPort(filepath.Join(s.Dir, "matcher.port"), s.Ports.Matcher)
+	if err != nil {
+		return c, err
+	}
+	if c.Token, err = secret(filepath.Join(s.Dir, "reviewer.token")); err != nil {
+		return c, err
+	}
+	sum := sha256.Sum256([]byte(c.Token))
+	c.URL = "http://127.0.0.1:" + strconv.Itoa(port)
+	c.Reviewers = []config.Reviewer{{Name: reviewer, TokenSHA256: hex.EncodeToString(sum[:]), Decides: true, Personal: true}}
+	return c, nil
 }
 
 // enable does what a DBA does once: role, grants, publication.
@@ -346,6 +372,11 @@ func (s *Stack) Stage(ctx context.Context, name string) error {
 		return err
 	}
 	health := "127.0.0.1:" + strconv.Itoa(port)
+	if name == Processor {
+		// Where identity.url says that reviewers are answered; a second one would
+		// send them there.
+		health = strings.TrimPrefix(s.Settings.Identity.URL, "http://")
+	}
 	p, err := embedded.StartSelf(ctx, name, s.Bin, []string{stageOf(name), "run", "--http", health}, []string{"HOPLUU_CONFIG=" + s.ConfigPath}, filepath.Join(s.Dir, name+".log"))
 	if err != nil {
 		return err

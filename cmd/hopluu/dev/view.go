@@ -88,6 +88,7 @@ func screen(ctx context.Context, out io.Writer, terminal bool, o *observer, bega
 		"ClickHouse   " + o.stack.house.URL() + "   for example: curl '" + o.stack.house.URL() + "/?query=SELECT+*+FROM+gold.indicators+FORMAT+PrettyCompact'",
 		"Kafka        " + o.stack.kafka.Addr + "   registry " + o.stack.Settings.Registry.URL,
 		"this program hopluu --config " + o.stack.ConfigPath + " reconcile",
+		"review       hopluu --config " + o.stack.ConfigPath + " identity review   (pairs that wait for a person)",
 	}
 	last := ""
 	tick := time.NewTicker(period)
