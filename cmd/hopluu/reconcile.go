@@ -29,7 +29,8 @@ func (a *app) reconcileCommand() *cobra.Command {
 key ranges, and where these differ by key. The source is read as one snapshot, with
 no lock that anybody notices and a message of a few bytes in its log to mark it;
 ClickHouse once it has applied that snapshot's LSN; keys that changed meanwhile are
-looked at again, so rows may go on flowing. The events that a topic still holds are
+looked at again, so rows may go on flowing: "rows under way" marks tables of which
+rows and checksums are of two moments for it. The events that a topic still holds are
 compared with bronze. Sources of files are left out, which is said: departments take
 files away, and what a file changed is reported when it is taken in.
 
@@ -37,7 +38,7 @@ A key of which an event stands in the open dead letters, or waits behind one the
 is counted apart and is no difference: see 'hopluu dlq list'.
 
 Exits with 0 when everything agrees; with 1 when something differs, and names the
-ranges and keys; with 2 when it could not be compared. The result is noted in
+keys, and of many the ranges; with 2 when it could not be compared. The result is noted in
 ops.reconciliation. It needs the sources' dsn, kafka.brokers, clickhouse.dsn and
 the token key, under which identifiers are compared.
 
@@ -184,6 +185,13 @@ func reconciled(ctx context.Context, c config.Config, names []string, settings *
 	return all, func() error { return errors.Join(settings.Kafka.Close(), settings.ClickHouse.Close()) }, nil
 }
 
+// twoMoments tells that the numbers of the two sides are unlike for keys that
+// changed between the reading of one and of the other, which were compared apart.
+func twoMoments(r *reconcile.Result) bool {
+	unlike := r.SourceRows != r.ClickHouseRows || r.SourceChecksum != r.ClickHouseChecksum
+	return r.UnderWay > 0 || r.Changed > 0 || r.OK && unlike && r.Waiting == 0
+}
+
 func printReconciliation(w io.Writer, all []reconcile.Result, asJSON bool) error {
 	ok := true
 	for _, r := range all {
@@ -206,12 +214,20 @@ func printReconciliation(w io.Writer, all []reconcile.Result, asJSON bool) error
 			case r.Waiting > 0:
 				verdict = "agree but for dead letters"
 			}
+			if twoMoments(&r) {
+				verdict += ", rows under way"
+			}
 			t.AppendRow(table.Row{r.Source, r.Table, r.SourceRows, r.ClickHouseRows, r.SourceChecksum, r.ClickHouseChecksum, r.Duplicates + r.Topic.Duplicates, r.Topic.Events, r.Topic.Bronze, r.Topic.DeadLetters, verdict})
 		}
 		t.Render()
 		for _, r := range all {
 			if r.Changed > 0 {
 				fmt.Fprintf(w, "%s %s: %d keys changed again and again meanwhile and are not compared\n", r.Source, r.Table, r.Changed)
+			}
+			if r.UnderWay > 0 {
+				fmt.Fprintf(w, "%s %s: %d keys changed between the readings of the two sides, which is why their rows and checksums are unlike; each was looked at again and agrees\n", r.Source, r.Table, r.UnderWay)
+			} else if twoMoments(&r) && r.Changed == 0 {
+				fmt.Fprintf(w, "%s %s: keys changed between the readings of the two sides, which is why their rows and checksums are unlike; each was looked at again and agrees\n", r.Source, r.Table)
 			}
 			if r.Waiting > 0 {
 				keys := r.WaitingKeys
@@ -246,8 +262,13 @@ func printReconciliation(w io.Writer, all []reconcile.Result, asJSON bool) error
 			if r.Duplicates > 0 {
 				fmt.Fprintf(w, "  %d rows of silver have a key that another has\n", r.Duplicates)
 			}
+			// Where every key is named a range of thousands tells nothing more.
+			named := r.Keys <= len(r.Missing)+len(r.Extra)+len(r.Different)
 			for _, g := range r.Ranges {
-				fmt.Fprintf(w, "  keys %s to %s: source %d rows %s, ClickHouse %d rows %s\n", g.From, g.To, g.SourceRows, g.SourceChecksum, g.ClickHouseRows, g.ClickHouseChecksum)
+				if named {
+					break
+				}
+				fmt.Fprintf(w, "  they lie between %s and %s: source %d rows %s, ClickHouse %d rows %s\n", g.From, g.To, g.SourceRows, g.SourceChecksum, g.ClickHouseRows, g.ClickHouseChecksum)
 			}
 			if r.Error != "" {
 				fmt.Fprintf(w, "  could not be compared: %s\n", r.Error)

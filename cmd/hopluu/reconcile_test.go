@@ -34,6 +34,43 @@ func TestReconciliationTellsOfDeadLetters(t *testing.T) {
 	}
 }
 
+// Numbers of two moments are marked, and never stand beside a bare "agree"; ranges
+// are named only where not every key is.
+func TestReconciliationTellsWhatIsUnderWay(t *testing.T) {
+	show := func(r reconcile.Result) string {
+		r.Topic.OK = true
+		var b strings.Builder
+		if err := printReconciliation(&b, []reconcile.Result{r}, false); err != nil {
+			require.ErrorIs(t, err, errFound)
+		}
+		return b.String()
+	}
+	like := reconcile.Result{Source: "health", Table: "public.visit", SourceRows: 3, ClickHouseRows: 3, SourceChecksum: "a", ClickHouseChecksum: "a", OK: true}
+	require.NotContains(t, show(like), "under way")
+
+	unlike := like
+	unlike.ClickHouseRows, unlike.ClickHouseChecksum, unlike.UnderWay = 5, "b", 2
+	out := show(unlike)
+	require.Contains(t, out, "agree, rows under way")
+	require.Contains(t, out, "2 keys changed between the readings")
+	unlike.UnderWay = 0 // as in the background, which does not count them
+	require.Contains(t, show(unlike), "agree, rows under way")
+	unlike.Changed = 1
+	require.Contains(t, show(unlike), "agree, rows under way")
+
+	differ := like
+	differ.OK, differ.Keys, differ.Counts = false, 1, different(like.Counts, 1)
+	differ.Different, differ.Ranges = []string{"17"}, []reconcile.Range{{From: "1", To: "9997", SourceRows: 9997, ClickHouseRows: 9997}}
+	out = show(differ)
+	require.Contains(t, out, "1 keys different: 17")
+	require.NotContains(t, out, "9997")
+	differ.Keys, differ.Counts = 30, different(like.Counts, 30)
+	require.Contains(t, show(differ), "they lie between 1 and 9997")
+}
+
+// different are the counts of a result of which so many keys have other values.
+func different[K ~string](_ map[K]int, n int) map[K]int { return map[K]int{"different": n} }
+
 // A repair of which nothing is left but keys that wait is done.
 func TestRepairLeavesWhatWaits(t *testing.T) {
 	command := (&app{}).reconcileRepair()

@@ -132,6 +132,9 @@ func (c *city) whileRowsFlow(t *testing.T) {
 		<-turns // the comparison begins in the midst of it
 		for _, r := range c.reconcile(0) {
 			require.True(t, r.OK, "%+v", r)
+			// Unlike numbers beside an agreement are told to be of two moments.
+			unlike := r.SourceRows != r.ClickHouseRows || r.SourceChecksum != r.ClickHouseChecksum
+			require.Equal(t, unlike, r.UnderWay+r.Changed > 0, "%+v", r)
 		}
 	}
 	cancel()
@@ -190,6 +193,7 @@ func (c *city) differences(t *testing.T) {
 	for _, part := range []string{"DIFFER", "1 keys only in the source: " + victims[0], "1 keys different: " + victims[1], "1 keys only in ClickHouse: " + added} {
 		require.Contains(t, text, part)
 	}
+	require.NotContains(t, text, "they lie between", "each key is named")
 	require.Equal(t, []string{"1 1 1"}, c.strings("SELECT concat(toString(missing), ' ', toString(extra), ' ', toString(different)) FROM ops.reconciliation WHERE NOT ok ORDER BY at DESC LIMIT 1"))
 
 	// An event of the source heals what it touches, and no more.

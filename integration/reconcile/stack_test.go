@@ -90,6 +90,9 @@ type result struct {
 	Ranges                    []struct{ From, To string }
 	Missing, Extra, Different []string
 	Keys, Changed             int
+	UnderWay                  int    `json:"under_way"`
+	SourceChecksum            string `json:"source_checksum"`
+	ClickHouseChecksum        string `json:"clickhouse_checksum"`
 	OK                        bool
 }
 

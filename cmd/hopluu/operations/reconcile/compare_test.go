@@ -80,3 +80,22 @@ func TestMergeCountsDuplicates(t *testing.T) {
 	require.Equal(t, int64(1), m.duplicates)
 	require.Len(t, m.suspects, 1)
 }
+
+// Of the keys that differed as the rows were read, those are under way that agree
+// when they are looked at again: neither those that still differ, nor those that
+// wait behind a dead letter, nor those that never stood still.
+func TestConcludeTellsWhatWasUnderWay(t *testing.T) {
+	m := newMerger()
+	left := map[int]uint64{1: 10, 2: 20, 3: 30, 4: 40, 5: 50}
+	right := map[int]uint64{1: 10, 2: 21, 3: 31, 4: 41, 5: 51}
+	require.NoError(t, m.merge(rowsOf(left, 1, 2, 3, 4, 5), rowsOf(right, 1, 2, 3, 4, 5)))
+	of := &table{suspects: m.suspects, unlike: len(m.suspects), ranges: m.ranges, held: map[string]bool{"3": true}}
+	delete(of.suspects, "4") // it agreed
+	delete(of.suspects, "5") // it changed without end
+	of.result.Changed = 1
+	r := of.conclude()
+	require.Equal(t, 1, r.UnderWay)
+	require.Equal(t, []string{"2"}, r.Different)
+	require.Equal(t, []string{"3"}, r.WaitingKeys)
+	require.Equal(t, 1, r.Keys)
+}

@@ -64,6 +64,10 @@ type Result struct {
 	// Changed counts keys that could not be compared because they changed again
 	// and again meanwhile.
 	Changed int `json:"changed"`
+	// UnderWay counts keys that differed in the last look at all rows and changed
+	// between the two readings: they agreed when they were looked at again. Rows and
+	// checksums have them as each side was read. 0 in the background.
+	UnderWay int `json:"under_way"`
 	// Erased counts the source's rows of erased people, which are not to be here.
 	Erased int64 `json:"erased"`
 	// Waiting counts keys that differ because events of theirs stand in the open
@@ -131,6 +135,7 @@ type table struct {
 	lsn      event.LSN
 	ranges   []Range
 	suspects map[string]suspect
+	unlike   int             // keys that differed as the rows were read
 	held     map[string]bool // of the suspects before, those in the open dead letters
 }
 
@@ -215,7 +220,7 @@ func (r *run) compare(ctx context.Context, catalog *postgres.Catalog, snapshot *
 	t.result.SourceRows, t.result.ClickHouseRows = m.source.rows, m.clickhouse.rows
 	t.result.SourceChecksum, t.result.ClickHouseChecksum = m.source.checksum(), m.clickhouse.checksum()
 	t.result.Duplicates, t.result.Erased = m.duplicates, m.erased
-	t.ranges, t.suspects = m.ranges, m.suspects
+	t.ranges, t.suspects, t.unlike = m.ranges, m.suspects, len(m.suspects)
 	return t, nil
 }
 
@@ -233,6 +238,7 @@ func (t *table) conclude() Result {
 	for _, s := range waiting[:min(len(waiting), maxKeys)] {
 		r.WaitingKeys = append(r.WaitingKeys, keyText(s.key))
 	}
+	r.UnderWay = t.unlike - len(t.suspects) - r.Waiting - r.Changed
 	r.Keys, r.Counts = len(t.suspects), map[difference]int{missing: 0, extra: 0, different: 0}
 	ordered := slices.SortedFunc(maps.Values(t.suspects), func(a, b suspect) int { return cmp.Compare(a.place, b.place) })
 	ranges := map[int]bool{}
