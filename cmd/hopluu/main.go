@@ -13,6 +13,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"regexp"
 	"strings"
 	"syscall"
 )
@@ -57,11 +58,16 @@ func exitCode(ctx context.Context, err error, stderr io.Writer) int {
 	return exitFailed
 }
 
+// houseURL is a request to ClickHouse as the driver's errors have it, with all
+// settings, and what the driver was about.
+var houseURL = regexp.MustCompile(`(?:failed to query server hello: |failed to query server hello info: |sendQuery: )*(?:Post|Get) "https?://(?:[^@/?"]*@)?([^/?"]+)[^"]*\bclient_protocol_version=[^"]*"`)
+
 // oneLine makes one line of an error that may be several joined ones, or that
-// a library has laid out over lines.
+// a library has laid out over lines. Of a request to ClickHouse it keeps the
+// address: settings tell nobody anything.
 func oneLine(err error) string {
 	var b strings.Builder
-	for line := range strings.Lines(err.Error()) {
+	for line := range strings.Lines(houseURL.ReplaceAllString(err.Error(), "ClickHouse at $1")) {
 		line = strings.Join(strings.Fields(line), " ")
 		switch {
 		case line == "":

@@ -1,14 +1,18 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/hopluu/hopluu/cmd/hopluu/config"
 	"github.com/hopluu/hopluu/connectors/postgres"
+	"github.com/hopluu/hopluu/schemas/sectors"
 	"github.com/hopluu/hopluu/schemas/topic"
 	"github.com/spf13/cobra"
 	"github.com/stretchr/testify/require"
@@ -52,6 +56,8 @@ func TestOneLine(t *testing.T) {
 		"one\ntwo\n\n  three ":                    "one; two; three",
 		"  spaces \t in   between":                "spaces in between",
 		errors.Join(errors.New("a"), nil).Error(): "a",
+		`read silver: sendQuery: Post "http://default:***@10.0.0.1:8123?client_protocol_version=54460&database=default&max_execution_time=34": context canceled`: "read silver: ClickHouse at 10.0.0.1:8123: context canceled",
+		`Post "http://registry:8081/subjects?x=1": EOF`: `Post "http://registry:8081/subjects?x=1": EOF`,
 	} {
 		require.Equal(t, want, oneLine(errors.New(text)))
 	}
@@ -82,6 +88,53 @@ func TestExitCodes(t *testing.T) {
 	require.NoError(t, stopped(live, fmt.Errorf("dial: %w", context.Canceled)), "an end that was asked for")
 	require.Error(t, stopped(live, errors.New("disk")))
 	require.Error(t, stopped(t.Context(), context.Canceled))
+}
+
+// Who asks for something while ClickHouse is away is told in one line which address
+// does not answer and what to do: no settings of the driver, no password.
+func TestClickHouseAway(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "hopluu.yaml")
+	require.NoError(t, os.WriteFile(path, []byte(`
+kafka: {brokers: ["127.0.0.1:1"]}
+registry: {url: "http://127.0.0.1:1"}
+clickhouse: {dsn: "http://default:secret@127.0.0.1:1/default?max_execution_time=7"}
+tokens: {key: "`+strings.Repeat("0", 64)+`"}
+sources: [{name: health, sector: health, dsn: "postgres://u:p@127.0.0.1:1/health"}]
+`), 0o600))
+	for _, args := range [][]string{
+		{"reconcile"},
+		{"replay", "plan", "--topic", "health.public.patient", "--from", "earliest"},
+		{"trace", "gold.deaths_by_ward"},
+		{"dlq", "list"},
+		{"access", "show"},
+	} {
+		t.Run(args[0], func(t *testing.T) {
+			t.Parallel() // each asks again for a while
+			root := rootCommand()
+			var out bytes.Buffer
+			root.SetOut(&out)
+			root.SetErr(&out)
+			root.SetArgs(append(args, "--config", path))
+			var said bytes.Buffer
+			require.Equal(t, exitFailed, exitCode(t.Context(), root.ExecuteContext(t.Context()), &said))
+			require.Equal(t, 1, strings.Count(said.String(), "\n"))
+			require.Contains(t, said.String(), "127.0.0.1:1 does not answer: dial tcp 127.0.0.1:1: connect: connection refused; check ")
+			for _, part := range []string{"client_protocol_version", "server hello", "max_execution_time", "secret"} {
+				require.NotContains(t, said.String()+out.String(), part)
+			}
+		})
+	}
+}
+
+// JSON has small letters throughout.
+func TestRolesAsJSON(t *testing.T) {
+	set, err := sectors.Load()
+	require.NoError(t, err)
+	var b bytes.Buffer
+	require.NoError(t, printJSON(&b, rightsOf(set, nil)))
+	require.Contains(t, b.String(), `"vi": "`)
+	require.Contains(t, b.String(), `"en": "`)
+	require.NotRegexp(t, `"[A-Z]\w*":`, b.String())
 }
 
 // P1: every way in which a topic may lose events is a fault.

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"net/url"
 	"os"
 	"slices"
 	"strings"
@@ -33,8 +34,12 @@ import (
 // as unreachable.
 const startBound = 10 * time.Second
 
-// answers asks a server until it answers, for startBound: one that restarts at
-// the same moment refuses connections for a while. Any other error is final.
+// restartBound is how long a server that refuses connections is asked again:
+// somebody waits for the command.
+const restartBound = 2 * time.Second
+
+// answers asks a server until it answers: one that restarts at the same moment
+// refuses connections for a while. Any other error is final.
 func answers(ctx context.Context, ask func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, startBound)
 	defer cancel()
@@ -49,7 +54,7 @@ func answers(ctx context.Context, ask func(context.Context) error) error {
 			err = backoff.Permanent(err)
 		}
 		return struct{}{}, err
-	}, backoff.WithBackOff(backoff.NewConstantBackOff(200*time.Millisecond)))
+	}, backoff.WithBackOff(backoff.NewConstantBackOff(200*time.Millisecond)), backoff.WithMaxElapsedTime(restartBound))
 	if err != nil && last != nil {
 		return last
 	}
@@ -60,7 +65,7 @@ func answers(ctx context.Context, ask func(context.Context) error) error {
 // it (waiting.until), everybody else is told that it is away.
 type patience func(ctx context.Context, what string, refused func(error) bool, ask func(context.Context) error) error
 
-// brief asks for as long as a server takes to start; it is a patience.
+// brief asks for as long as a restart may refuse connections; it is a patience.
 func brief(ctx context.Context, _ string, _ func(error) bool, ask func(context.Context) error) error {
 	return answers(ctx, ask)
 }
@@ -227,6 +232,10 @@ func pingError(options *clickhouse.Options, err error) error {
 			return fmt.Errorf("clickhouse.dsn: %s refuses user %s: set the right user and password", addr, cmp.Or(options.Auth.Username, "default"))
 		}
 		return fmt.Errorf("clickhouse.dsn: %s: %w", addr, err)
+	}
+	var request *url.Error
+	if errors.As(err, &request) {
+		err = request.Err // without the URL, in which the driver has its settings
 	}
 	return fmt.Errorf("clickhouse.dsn: %s does not answer: %w; check the address and its protocol (clickhouse:// for port 9000, http:// for port 8123), and that ClickHouse runs", addr, err)
 }

@@ -19,8 +19,8 @@ func (s *Set) Sector(name string) (*Sector, bool) {
 
 // Text says the same in the two languages that readers use.
 type Text struct {
-	Vi string `yaml:"vi"`
-	En string `yaml:"en"`
+	Vi string `yaml:"vi" json:"vi"`
+	En string `yaml:"en" json:"en"`
 }
 
 // Sector is one sector database as its file describes it.

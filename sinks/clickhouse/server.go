@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"strings"
 	"sync"
 	"time"
@@ -218,6 +219,13 @@ func (s *server) wrap(err error) error {
 	}
 	switch c := code(err); c {
 	case 0:
+		var request *url.Error
+		if errors.As(err, &request) {
+			err = request.Err // without the URL, in which the driver has its settings
+			if !errors.Is(err, context.Canceled) {
+				return &sinks.Unavailable{What: "ClickHouse", Err: fmt.Errorf("%s does not answer: %w; check clickhouse.dsn, and that ClickHouse runs", s.addr, err)}
+			}
+		}
 		return &sinks.Unavailable{What: "ClickHouse", Err: fmt.Errorf("%s: %w", s.addr, err)}
 	case codeAuthentication, codeUnknownUser, codeWrongPassword, codeRequiredPassword:
 		return &sinks.Permanent{Err: fmt.Errorf("clickhouse %s refuses the user or password of clickhouse.dsn: %w", s.addr, err)}
