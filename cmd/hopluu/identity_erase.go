@@ -229,7 +229,12 @@ func (d *deskClient) waitErasure(ctx context.Context, out io.Writer, e matcher.E
 }
 
 func printErasure(out io.Writer, e *matcher.ErasureJSON) error {
-	text := fmt.Sprintf("%s  %s: %d records, %d numbers, by %s", e.ID, e.State, len(e.Records), e.Numbers, e.By)
+	numbers := fmt.Sprintf("%d numbers", e.Numbers)
+	if e.State == "proposed" {
+		// Finding them takes a look at the whole vault, which nobody approved yet.
+		numbers = "numbers are counted when it is approved"
+	}
+	text := fmt.Sprintf("%s  %s: %d records, %s, by %s", e.ID, e.State, len(e.Records), numbers, e.By)
 	if e.ApprovedBy != "" {
 		text += " and " + e.ApprovedBy
 	}

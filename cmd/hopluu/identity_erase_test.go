@@ -91,6 +91,8 @@ func TestEraseAsks(t *testing.T) {
 	out, err = erasing(t, f, "yes\n", "erase", "--record", "health.patient:7", "--reason", "asked")
 	require.NoError(t, err)
 	require.Contains(t, out, "waits for a second person")
+	require.Contains(t, out, "1 records, numbers are counted when it is approved, by an")
+	require.NotContains(t, out, "0 numbers")
 
 	for _, args := range [][]string{{"erase", "--reason", "x"}, {"erase", "p1"}, {"erase", "p1", "--record", "x", "--reason", "x"}, {"lift", "e1"}} {
 		_, err := erasing(t, &fakeLedger{t: t}, "", args...)
@@ -110,7 +112,7 @@ func TestEraseWaitsForItsSteps(t *testing.T) {
 	f.open = nil
 	out, err = erasing(t, f, "", "erase", "p1", "--reason", "asked")
 	require.NoError(t, err)
-	require.Contains(t, out, "in force")
+	require.Contains(t, out, "in force: 1 records, 0 numbers, by an")
 	out, err = erasing(t, f, "", "erasures")
 	require.NoError(t, err)
 	require.Contains(t, out, "1 erasures")

@@ -41,7 +41,9 @@ type ErasureJSON struct {
 	Person  string `json:"person_id"`
 	// Records are the names of the records, those that were found among them.
 	Records []string `json:"records"`
-	// Numbers is how many of the person's numbers are kept out by their tokens.
+	// Numbers is how many of the person's numbers are kept out by their tokens; 0
+	// while it is only proposed, since they are looked for in the vault once it is
+	// in force.
 	Numbers    int           `json:"numbers"`
 	Reason     string        `json:"reason"`
 	By         string        `json:"by"`
