@@ -29,20 +29,34 @@ func (w *world) acceptsItsModel() {
 	require.False(w.t, now.Waits)
 	require.NotEmpty(w.t, w.actions("model "+city.Version))
 
-	// One of one's own, of the same people, is another.
+	own := w.ownModel()
+	w.set("identity", tree{"model": own.path})
+	frequencies := linkage.FrequenciesBeside(own.path)
+	require.NoError(w.t, os.Rename(frequencies, frequencies+".away"))
+	w.refused([]string{"config", "check"}, "identity.model", "own.frequencies.tsv is missing")
+	require.NoError(w.t, os.Rename(frequencies+".away", frequencies))
+	w.good("config", "check")
+	now = show()
+	require.Equal(w.t, own.version, now.Model)
+	require.True(w.t, now.Waits)
+	require.Contains(w.t, w.good("identity", "model", "show"), "hopluu identity model accept "+own.version)
+	w.set("identity", nil)
+	require.NotContains(w.t, w.good("identity", "model", "show"), "waits")
+}
+
+// ownModel is a model file, and its version.
+type ownModel struct{ path, version string }
+
+// ownModel writes the city's model with frequencies of one's own, which make it
+// another.
+func (w *world) ownModel() ownModel {
+	city, err := linkage.Default("city")
+	require.NoError(w.t, err)
 	frequencies := []byte("sex\t\t1.00\n")
 	require.NoError(w.t, city.Stamp(frequencies))
 	text, err := city.Marshal()
 	require.NoError(w.t, err)
 	path := w.write("own.yaml", string(text))
-	w.set("identity", tree{"model": path})
-	w.refused([]string{"config", "check"}, "identity.model", "own.frequencies.tsv is missing")
 	require.NoError(w.t, os.WriteFile(linkage.FrequenciesBeside(path), frequencies, 0o600))
-	w.good("config", "check")
-	now = show()
-	require.Equal(w.t, city.Version, now.Model)
-	require.True(w.t, now.Waits)
-	require.Contains(w.t, w.good("identity", "model", "show"), "hopluu identity model accept "+city.Version)
-	w.set("identity", nil)
-	require.NotContains(w.t, w.good("identity", "model", "show"), "waits")
+	return ownModel{path, city.Version}
 }

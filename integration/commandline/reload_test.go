@@ -85,3 +85,30 @@ func TestATableComesToRunningStages(t *testing.T) {
 	sink.stop(syscall.SIGTERM)
 	connector.stop(syscall.SIGTERM)
 }
+
+// Another model that comes by SIGHUP changes no link: the matcher waits for a
+// word, says for which, and goes on with the model of before when it is back.
+func TestAnotherModelComesToARunningMatcher(t *testing.T) {
+	w := shared(t)
+	w.registry()
+	w.enable()
+	w.exec("INSERT INTO patient VALUES (1, '079085012345', 'Nguyễn Văn An')")
+	connector, matcher := w.start("connector", "run"), w.start("processor", "run")
+	matcher.ready()
+	kafka := w.kafka()
+	harness.Eventually(t, within, func(ctx context.Context) error { return atLeast(ctx, kafka, topic.IdentityLink, 1) })
+	own := w.ownModel()
+	w.set("identity", tree{"model": own.path}).save()
+	require.NoError(t, matcher.Signal(syscall.SIGHUP))
+	matcher.until("hopluu identity model accept " + own.version)
+	require.Contains(t, matcher.log(), "hopluu identity model accept "+own.version)
+	w.set("identity", nil).save()
+	require.NoError(t, matcher.Signal(syscall.SIGHUP))
+	matcher.ready()
+	require.NoError(t, kafka.ReadAll(t.Context(), topic.IdentityLink, func(r topic.Record) error {
+		require.NotContains(t, string(r.Value), own.version)
+		return nil
+	}))
+	matcher.stop(syscall.SIGTERM)
+	connector.stop(syscall.SIGTERM)
+}
