@@ -17,6 +17,7 @@ type memory struct {
 	entries []Entry
 	owner   *handle
 	grown   chan struct{}
+	held    chan struct{} // where there is one, nobody reads on before it is closed
 }
 
 func newMemory() *memory { return &memory{grown: make(chan struct{})} }
@@ -56,8 +57,15 @@ func (h *handle) Append(_ context.Context, entries ...Entry) error {
 func (h *handle) Follow(ctx context.Context, apply func(e *Entry, next int64)) error {
 	for next := 0; ; {
 		h.mu.Lock()
-		fresh, grown := h.entries[next:], h.grown
+		fresh, grown, held := h.entries[next:], h.grown, h.held
 		h.mu.Unlock()
+		if held != nil && len(fresh) > 0 {
+			select {
+			case <-held:
+			case <-ctx.Done():
+				return nil
+			}
+		}
 		for i := range fresh {
 			next++
 			apply(&fresh[i], int64(next))

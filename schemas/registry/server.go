@@ -211,6 +211,10 @@ func (s *Server) write(ctx context.Context, plan func(*state) ([]Entry, error)) 
 	case <-came:
 		return nil
 	case <-time.After(readBack):
+		// The state lacks it: who planned by that would give its id once more.
+		s.mu.Lock()
+		s.awaited, s.lost = nil, true
+		s.mu.Unlock()
 		return unavailable(fmt.Errorf("a write has not been read back within %s", readBack))
 	}
 }
@@ -219,7 +223,7 @@ func (s *Server) write(ctx context.Context, plan func(*state) ([]Entry, error)) 
 const readBack = 30 * time.Second
 
 // own refuses writes when another server has taken over, and takes the log
-// anew after a write whose outcome is not known.
+// anew after a write whose outcome is not known, or that the state does not have.
 func (s *Server) own(ctx context.Context) error {
 	s.mu.Lock()
 	refused, lost, damage := s.refused, s.lost, s.damage
@@ -236,7 +240,9 @@ func (s *Server) own(ctx context.Context) error {
 	if err != nil {
 		return unavailable(err)
 	}
-	if err := s.reach(ctx, func() bool { return s.next >= end }); err != nil {
+	bound, cancel := context.WithTimeoutCause(ctx, readBack, fmt.Errorf("the log has not been read to its end within %s", readBack))
+	defer cancel()
+	if err := s.reach(bound, func() bool { return s.next >= end }); err != nil {
 		return unavailable(err)
 	}
 	s.mu.Lock()
