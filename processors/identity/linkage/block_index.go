@@ -29,19 +29,12 @@ func (p *blockPart) home(key uint64) int {
 	return int(key >> (32 - blockPartBits) & (1<<32 - 1) * uint64(len(p.entries)) >> 32)
 }
 
-func (p *blockPart) after(at int) int {
-	if at++; at == len(p.entries) {
-		return 0
-	}
-	return at
-}
-
 // at gives the place of a key, or the free one where it would be. There must be
 // one.
 func (p *blockPart) at(key uint64) int {
 	at := p.home(key)
 	for p.entries[at].key != 0 && p.entries[at].key != key {
-		at = p.after(at)
+		at = placeAfter(p.entries, at)
 	}
 	return at
 }
@@ -93,13 +86,22 @@ func (x *blockIndex) remove(key uint64) {
 	p := x.part(key)
 	gap := p.at(key)
 	p.used--
-	for at := p.after(gap); p.entries[at].key != 0; at = p.after(at) {
+	for at := placeAfter(p.entries, gap); p.entries[at].key != 0; at = placeAfter(p.entries, at) {
 		if gapBefore(gap, p.home(p.entries[at].key), at) {
 			p.entries[gap] = p.entries[at]
 			gap = at
 		}
 	}
 	p.entries[gap] = blockEntry{}
+}
+
+// placeAfter is the next place of a table of open addressing, whose end is followed by
+// its beginning.
+func placeAfter[E any](entries []E, at int) int {
+	if at++; at == len(entries) {
+		return 0
+	}
+	return at
 }
 
 // gapBefore tells whether an entry at a place, which belongs to home, is found no

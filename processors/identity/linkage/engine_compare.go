@@ -171,7 +171,7 @@ func (e *Engine) compareOne(w *worker, i int32) {
 	}
 	for k := range w.near {
 		near := &w.near[k]
-		if !e.alone(near.last, near.exact) && e.holders(near.exact, e.row(near.last)) > e.model.rules[near.exact].max {
+		if e.crowded(near.last, near.exact) {
 			continue
 		}
 		ours := e.log.isOurs(near.share)

@@ -62,7 +62,7 @@ func (e *Engine) nearTo(w *worker, i int32, row []cell) (ours bool) {
 	for n := range e.model.near {
 		rule, index := &e.model.near[n], e.near[n]
 		number := row[rule.column].a
-		if number == 0 || !e.alone(i, rule.exact) && e.holders(rule.exact, row) > e.model.rules[rule.exact].max {
+		if number == 0 || e.crowded(i, rule.exact) {
 			continue
 		}
 		w.forms = rule.forms(w.forms, number)
@@ -83,6 +83,11 @@ func (e *Engine) nearTo(w *worker, i int32, row []cell) (ours bool) {
 		}
 	}
 	return ours
+}
+
+// crowded tells whether more hold a record's key of a rule than say anything.
+func (e *Engine) crowded(i int32, rule int) bool {
+	return !e.alone(i, rule) && e.holders(rule, e.row(i)) > e.model.rules[rule].max
 }
 
 // holders is how many records have a record's key of a rule.

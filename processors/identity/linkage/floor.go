@@ -1,7 +1,5 @@
 package linkage
 
-import "github.com/hopluu/hopluu/processors/identity"
-
 // bounds are the most that a comparison of texts can say for two that differ
 // without diacritics, before what is compared is looked at: what its levels
 // weigh, in bits, by what their rarity is measured by.
@@ -47,14 +45,11 @@ func (c *comparer) compareFrom(w *weights, floor float32, x, y []cell) (p patter
 	var levels, later [maxComparisons]int8
 	var all [maxComparisons]float32 // rarities
 	waiting := 0
-	personal := c.model.personal
-	if personal != 0 && (c.model.nodeOf(x) <= identity.PersonNode || c.model.nodeOf(y) <= identity.PersonNode) {
-		personal = 0
-	}
+	without := c.impersonal(x, y)
 	most := -w.strangers
 	comparisons := c.model.comparisons
 	for k := range comparisons {
-		if personal>>(4*k)&15 != 0 {
+		if without>>(4*k)&15 != 0 {
 			continue
 		}
 		q := &comparisons[k]

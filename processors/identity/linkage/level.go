@@ -214,9 +214,7 @@ func (c *comparer) compareWithout(x, y []cell, without pattern) (pattern, float3
 	var p pattern
 	var rarity float32
 	comparisons := c.model.comparisons
-	if c.model.personal != 0 && c.model.nodeOf(x) > identity.PersonNode && c.model.nodeOf(y) > identity.PersonNode {
-		without |= c.model.personal
-	}
+	without |= c.impersonal(x, y)
 	for k := range comparisons {
 		if without>>(4*k)&15 != 0 {
 			continue
@@ -231,6 +229,15 @@ func (c *comparer) compareWithout(x, y []cell, without pattern) (pattern, float3
 		}
 	}
 	return p, rarity
+}
+
+// impersonal are the comparisons that say nothing of two that are no persons: those
+// of a person's numbers.
+func (c *comparer) impersonal(x, y []cell) pattern {
+	if c.model.personal != 0 && c.model.nodeOf(x) > identity.PersonNode && c.model.nodeOf(y) > identity.PersonNode {
+		return c.model.personal
+	}
+	return 0
 }
 
 // rarity gives the bits that the rarity of what agrees adds.

@@ -98,13 +98,6 @@ func (x *nearIndex) part(key uint64) (*nearPart, uint32) {
 // home is where an entry belongs; it is there or after it.
 func (p *nearPart) home(entry uint64) int { return int(entry >> 32 * uint64(len(p.entries)) >> 32) }
 
-func (p *nearPart) after(at int) int {
-	if at++; at == len(p.entries) {
-		return 0
-	}
-	return at
-}
-
 // touch is for many keys what blockIndex.touch is.
 func (x *nearIndex) touch(keys []uint64) (sum uint64) {
 	for _, key := range keys {
@@ -121,7 +114,7 @@ func (x *nearIndex) each(key uint64, fn func(record int32) bool) {
 	if p.used == 0 {
 		return
 	}
-	for at := p.home(uint64(f) << 32); p.entries[at] != 0; at = p.after(at) {
+	for at := p.home(uint64(f) << 32); p.entries[at] != 0; at = placeAfter(p.entries, at) {
 		if e := p.entries[at]; uint32(e>>32) == f && !fn(int32(uint32(e))) {
 			return
 		}
@@ -152,7 +145,7 @@ func (x *nearIndex) add(key uint64, record int32) {
 func (p *nearPart) put(entry uint64) {
 	at := p.home(entry)
 	for p.entries[at] != 0 {
-		at = p.after(at)
+		at = placeAfter(p.entries, at)
 	}
 	p.entries[at] = entry
 }
@@ -162,7 +155,7 @@ func (p *nearPart) find(entry uint64) int {
 	if p.used == 0 {
 		return -1
 	}
-	for at := p.home(entry); p.entries[at] != 0; at = p.after(at) {
+	for at := p.home(entry); p.entries[at] != 0; at = placeAfter(p.entries, at) {
 		if p.entries[at] == entry {
 			return at
 		}
@@ -187,7 +180,7 @@ func (x *nearIndex) remove(key uint64, record int32) {
 		return
 	}
 	p.used--
-	for at := p.after(gap); p.entries[at] != 0; at = p.after(at) {
+	for at := placeAfter(p.entries, gap); p.entries[at] != 0; at = placeAfter(p.entries, at) {
 		if gapBefore(gap, p.home(p.entries[at]), at) {
 			p.entries[gap] = p.entries[at]
 			gap = at

@@ -154,10 +154,12 @@ func (s *sourceSnapshot) rows(ctx context.Context, l layout, b bounds, config Co
 			}
 		}
 		// Somebody else's row stays, without an erased person's number (P12).
-		l.guard.Blank(plain)
-		for i := range cells {
-			if plain[i].State == event.Null {
-				cells[i] = cell{null: true}
+		if l.guard != nil {
+			l.guard.Blank(plain)
+			for i := range cells {
+				if plain[i].State == event.Null {
+					cells[i] = cell{null: true}
+				}
 			}
 		}
 		r := l.row(digest, cells)
